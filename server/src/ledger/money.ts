@@ -1,0 +1,38 @@
+/**
+ * Amounts. Inside Purser an amount is a `bigint` of microcents (1 cent = 1,000,000 microcents) within
+ * PostgreSQL's int64; outside it is a decimal string of cents. No `number` ever holds an amount.
+ */
+
+/** Microcents in one cent, and the number of decimal places that a cent therefore has. */
+const MICROCENTS_PER_CENT = 1_000_000n;
+const DECIMALS = 6;
+
+/** The largest amount that can be held: 9223372036854.775807 cents (int64, PostgreSQL's bigint). */
+export const LARGEST_AMOUNT = 9_223_372_036_854_775_807n;
+
+/** The text form that amounts have in requests; JSON Schema and the parser share it. */
+export const CENTS_PATTERN = '^(0|[1-9]\\d{0,12})(\\.\\d{1,6})?$';
+const CENTS = new RegExp(CENTS_PATTERN);
+
+/**
+ * Reads a decimal string of cents as microcents, exactly.
+ * Returns undefined for text that does not have the form of `CENTS_PATTERN`. The result may be beyond
+ * `LARGEST_AMOUNT` (thirteen digits reach a little past int64): the caller refuses that by name.
+ */
+export function parseCents(text: string): bigint | undefined {
+  if (!CENTS.test(text)) return undefined;
+  const point = text.indexOf('.');
+  if (point === -1) return BigInt(text) * MICROCENTS_PER_CENT;
+  return BigInt(text.slice(0, point) + text.slice(point + 1).padEnd(DECIMALS, '0'));
+}
+
+/** Prints microcents as cents, canonical: no trailing zeros, no exponent (`11`, `0.5`, `-0.000001`). */
+export function formatCents(amount: bigint): string {
+  if (amount < 0n) return `-${formatCents(-amount)}`;
+  const digits = amount.toString().padStart(DECIMALS + 1, '0');
+  const point = digits.length - DECIMALS;
+  let end = digits.length;
+  while (end > point && digits.charCodeAt(end - 1) === 48) end -= 1;
+  const whole = digits.slice(0, point);
+  return end === point ? whole : `${whole}.${digits.slice(point, end)}`;
+}
