@@ -1,16 +1,141 @@
-import type { Database } from '../db/database.ts';
-import type { AccountId } from './ids.ts';
+import type { Database, Sql } from '../db/database.ts';
+import { type AccountId, accountIdOf, newAccountPublicId } from './ids.ts';
+import { type Page, pageOf } from './page.ts';
+import * as sql from './sql.ts';
 
-export type AccountKind = 'organization' | 'individual';
-export type AccountStatus = 'active' | 'suspended';
+export type AccountKind = sql.AccountRow['kind'];
+export type AccountStatus = sql.AccountRow['status'];
 
+/** A billing entity whose credit is spent. */
 export interface Account {
   readonly id: AccountId;
   readonly publicId: string;
+  /** What the operator calls it; unique where given. */
   readonly externalId: string | null;
   readonly kind: AccountKind;
   readonly name: string;
   readonly status: AccountStatus;
   readonly overdraftLimit: bigint;
   readonly createdAt: number;
+}
+
+/** What an account has, in microcents; `available` is posted minus held, overdraft not counted. */
+export interface Balance {
+  readonly posted: bigint;
+  readonly held: bigint;
+  readonly available: bigint;
+  readonly overdraftLimit: bigint;
+  /** Sums up to `posted`. */
+  readonly byCategory: {
+    readonly paid: bigint;
+    readonly promotional: bigint;
+    readonly overdraft: bigint;
+  };
+  readonly nextExpiry: { readonly at: number; readonly amount: bigint } | null;
+}
+
+/** Makes an account, or answers the one that has the external id already. */
+export async function createAccount(
+  database: Database,
+  input: { kind: AccountKind; name: string; externalId: string | null },
+): Promise<{ created: Account } | { existing: Account }> {
+  const publicId = newAccountPublicId();
+  const id = accountIdOf(publicId);
+  return database.transaction(async (tx) => {
+    const values = [id, publicId, input.externalId, input.kind, input.name];
+    const [inserted] = await tx.rows<{ created_at: number }>(sql.insertAccount, values);
+    if (!inserted) {
+      const [row] = await tx.rows<sql.AccountRow>(sql.findAccountByExternalId, [input.externalId]);
+      if (!row) throw new Error('an account that is in the way cannot be read');
+      return { existing: accountOf(row) };
+    }
+    await tx.rows(sql.insertBalance, [id]);
+    const created: Account = {
+      ...input,
+      id,
+      publicId,
+      status: 'active',
+      overdraftLimit: 0n,
+      createdAt: inserted.created_at,
+    };
+    return { created };
+  });
+}
+
+export async function findAccount(on: Sql, publicId: string): Promise<Account | undefined> {
+  const [row] = await on.rows<sql.AccountRow>(sql.findAccount, [publicId]);
+  return row && accountOf(row);
+}
+
+/** Accounts, newest first; with an external id, the one that has it. */
+export async function listAccounts(
+  on: Sql,
+  page: { limit: number; before?: AccountId; externalId?: string },
+): Promise<Page<Account>> {
+  const rows =
+    page.externalId === undefined
+      ? await on.rows<sql.AccountRow>(sql.listAccounts, [page.before ?? null, page.limit + 1])
+      : await on.rows<sql.AccountRow>(sql.findAccountByExternalId, [page.externalId]);
+  return pageOf(rows.map(accountOf), page.limit);
+}
+
+/**
+ * Changes an account under its lock: when this has resolved, no decision made on the old status or
+ * overdraft limit can commit any more (ledger.md §8). Undefined where there is no such account.
+ */
+export async function changeAccount(
+  database: Database,
+  publicId: string,
+  change: { name?: string; status?: AccountStatus; overdraftLimit?: bigint },
+): Promise<Account | undefined> {
+  return database.transaction(async (tx) => {
+    const account = await findAccount(tx, publicId);
+    if (!account) return undefined;
+    await lockBalance(tx, account.id);
+    await tx.rows(sql.changeAccount, [account.id, change.name ?? null, change.status ?? null]);
+    if (change.overdraftLimit !== undefined) {
+      await tx.rows(sql.changeOverdraftLimit, [account.id, change.overdraftLimit]);
+    }
+    return findAccount(tx, publicId);
+  });
+}
+
+/**
+ * Locks an account until the end of the transaction. Whoever changes what decisions rest on (status,
+ * keys, limits) takes it first; a lane that decides meanwhile waits, and reads what was changed.
+ */
+export async function lockBalance(tx: Sql, account: AccountId): Promise<void> {
+  await tx.rows(sql.lockBalance, [account]);
+}
+
+/** What an account has now. Undefined where there is no such account. */
+export async function readBalance(on: Sql, publicId: string): Promise<Balance | undefined> {
+  const [row] = await on.rows<sql.BalanceDetailsRow>(sql.readBalanceDetails, [publicId]);
+  if (!row) return undefined;
+  const { next_expiry_at: at, next_expiry_amount: amount } = row;
+  return {
+    posted: row.posted,
+    held: row.held,
+    available: row.posted - row.held,
+    overdraftLimit: row.overdraft_limit,
+    byCategory: {
+      paid: row.paid,
+      promotional: row.promotional,
+      overdraft: -row.overdraft_used,
+    },
+    nextExpiry: at === null || amount === null ? null : { at, amount },
+  };
+}
+
+function accountOf(row: sql.AccountRow): Account {
+  return {
+    id: row.id as AccountId,
+    publicId: row.public_id,
+    externalId: row.external_id,
+    kind: row.kind,
+    name: row.name,
+    status: row.status,
+    overdraftLimit: row.overdraft_limit,
+    createdAt: row.created_at,
+  };
 }

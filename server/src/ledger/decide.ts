@@ -195,7 +195,15 @@ function postGrant(
       postedAfter: state.posted,
     });
   }
-  const grant: Grant = { number, category, priority, expiresAt, appliesTo, remaining, reserved: 0n };
+  const grant: Grant = {
+    number,
+    category,
+    priority,
+    expiresAt,
+    appliesTo,
+    remaining,
+    reserved: 0n,
+  };
   insertInBurnOrder(state.grants, grant);
   decision.touched.add(grant);
   return record(state, operation, at, entries, decision);

@@ -1,0 +1,96 @@
+import pg from 'pg';
+import { DatabaseUnavailable, type Statement } from './database.ts';
+
+/** How long an answer may take before the connection counts as lost; above every timeout of the server. */
+const ANSWER_TIMEOUT_MS = 6_000;
+/** How long connecting may take. */
+export const CONNECT_TIMEOUT_MS = 1_000;
+
+export type Command = readonly [statement: Statement, values?: readonly unknown[]];
+
+/** What one command of a flush came to. */
+export type CommandResult =
+  | { readonly ok: true; readonly rows: pg.QueryResultRow[]; readonly tag: string }
+  | { readonly ok: false; readonly error: Error & { code?: string } };
+
+export interface PipelineOptions {
+  /** Where and how to connect, session settings included. */
+  readonly config: pg.ClientConfig;
+  /** Below `ANSWER_TIMEOUT_MS` where an answer is wanted sooner. */
+  readonly answerTimeoutMs?: number;
+}
+
+/**
+ * One connection to PostgreSQL that sends several commands in one flush and reads their answers in
+ * order. It is never repaired: once `lost`, make a new one.
+ */
+export class Pipeline {
+  readonly #client: pg.Client;
+  readonly #answerTimeoutMs: number;
+  #lost = false;
+
+  private constructor(client: pg.Client, answerTimeoutMs: number) {
+    this.#client = client;
+    this.#answerTimeoutMs = answerTimeoutMs;
+    client.on('error', () => this.#lose());
+    client.on('end', () => this.#lose());
+  }
+
+  /** Connects within `CONNECT_TIMEOUT_MS`; rejects with DatabaseUnavailable. */
+  static async connect(options: PipelineOptions): Promise<Pipeline> {
+    const client = new pg.Client({
+      ...options.config,
+      pipeline: true,
+    });
+    const pipeline = new Pipeline(client, options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS);
+    try {
+      await client.connect();
+    } catch (error) {
+      pipeline.close();
+      throw new DatabaseUnavailable('PostgreSQL does not accept a connection', { cause: error });
+    }
+    return pipeline;
+  }
+
+  /** Whether the connection has ended or missed its time to answer; it stays so. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  /**
+   * Sends the commands in one write and resolves with one result each, in order; never rejects.
+   * A missing answer loses the connection, and every command without one is `ok: false`.
+   */
+  async flush(commands: readonly Command[]): Promise<CommandResult[]> {
+    const timer = setTimeout(() => this.close(), this.#answerTimeoutMs);
+    const { stream } = (this.#client as unknown as ClientInside).connection;
+    stream.cork();
+    const answers = commands.map(([statement, values]) =>
+      this.#client.query({ ...statement, values: values as unknown[] }).then(
+        (result): CommandResult => ({ ok: true, rows: result.rows, tag: result.command }),
+        (error): CommandResult => ({ ok: false, error }),
+      ),
+    );
+    stream.uncork();
+    const results = await Promise.all(answers);
+    clearTimeout(timer);
+    return results;
+  }
+
+  /** Ends the connection at once; commands under way end without an answer. */
+  close(): void {
+    this.#lose();
+    (this.#client as unknown as ClientInside).connection.stream.destroy();
+  }
+
+  #lose(): void {
+    this.#lost = true;
+  }
+}
+
+/** The parts of pg's client that it does not publish: the socket, to send a flush as one write. */
+interface ClientInside {
+  readonly connection: {
+    readonly stream: { cork(): void; uncork(): void; destroy(): void };
+  };
+}

@@ -1,0 +1,33 @@
+import pg from 'pg';
+
+const { builtins } = pg.types;
+/** The type of `bigint[]`, which pg does not name. */
+const INT8_ARRAY = 1016;
+
+const parseTextArray = pg.types.getTypeParser(1009 as never) as (text: string) => (string | null)[];
+
+/**
+ * How PostgreSQL's values become ours, for each connection of its own (never for the whole process):
+ * int8 is bigint, timestamptz is milliseconds since 1970. Sessions run in UTC.
+ */
+export const typeParsers: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
+    if (format === 'binary') return pg.types.getTypeParser(oid as never, format as never);
+    switch (oid) {
+      case builtins.INT8:
+        return BigInt;
+      case INT8_ARRAY:
+        return (text: string) =>
+          parseTextArray(text).map((item) => (item === null ? null : BigInt(item)));
+      case builtins.TIMESTAMPTZ:
+        return parseInstant;
+      default:
+        return pg.types.getTypeParser(oid as never, 'text');
+    }
+  }) as pg.CustomTypesConfig['getTypeParser'],
+};
+
+/** `2026-11-23 09:20:44.123+00` → milliseconds; what is finer than a millisecond is cut off. */
+function parseInstant(text: string): number {
+  return Date.parse(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`);
+}

@@ -1,0 +1,253 @@
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import type { CommandResult, Pipeline } from '../db/pipeline.ts';
+import {
+  type BatchDecision,
+  decideBatch,
+  factsOf,
+  lockAndRead,
+  namesIn,
+  writeAndCommit,
+} from './batch.ts';
+import type { LedgerObserver } from './observer.ts';
+import type { FailureCode, Operation, Outcome } from './operations.ts';
+import { Queue, type Waiting } from './queue.ts';
+import * as sql from './sql.ts';
+
+/**
+ * A lane: one connection that runs batches of operations, one batch at a time. Each batch is one
+ * transaction: lock its accounts in one sorted order, read in later statements, decide, write, commit
+ * (design.md §3). Nothing is answered before PostgreSQL said COMMIT.
+ */
+
+/** `lock_timeout` bounds what another node's lock costs; `idle_in_transaction…` frees the locks of a
+ * node that was stopped. The planner may only take indexes: a plan is made once for all batches. */
+export const LANE_SETTINGS = {
+  lock_timeout: '1s',
+  statement_timeout: '5s',
+  idle_in_transaction_session_timeout: '2s',
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+};
+
+/** How long a batch waits for PostgreSQL to come back, and how often it looks. */
+const RECONNECT_FOR_MS = 1_500;
+const RECONNECT_EVERY_MS = 50;
+/** How often the queue is looked through for what has waited too long. */
+const EXPIRE_EVERY_MS = 100;
+/** Times that a batch is run again after a deadlock. */
+const MOST_CONFLICTS = 3;
+
+export interface LaneOptions {
+  readonly connect: () => Promise<Pipeline>;
+  readonly observer: LedgerObserver;
+  readonly log: {
+    warn(details: object, message: string): void;
+    error(details: object, message: string): void;
+  };
+}
+
+/** What the runs before this one of the same operations leave it to know. */
+interface Attempt {
+  readonly skipLocked: boolean;
+  /** The connection was lost once already. */
+  readonly reconnected: boolean;
+  readonly conflicts: number;
+  /** Operations whose commit was sent without an answer: they may be in the ledger already. */
+  readonly unanswered: ReadonlySet<Operation>;
+}
+
+const FIRST: Attempt = {
+  skipLocked: false,
+  reconnected: false,
+  conflicts: 0,
+  unanswered: new Set(),
+};
+
+export class Lane {
+  readonly #options: LaneOptions;
+  readonly #queue = new Queue();
+  #pipeline: Pipeline | undefined;
+  /** When the connection was found to be away; undefined while there is one. */
+  #awaySince: number | undefined;
+  #working: Promise<void> | undefined;
+  #stopping = false;
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+  }
+
+  /** Queues an operation for the next batch and resolves with its outcome; never rejects. */
+  submit(operation: Operation, isWanted: () => boolean): Promise<Outcome> {
+    const { observer } = this.#options;
+    return new Promise((resolve) => {
+      const settle = (outcome: Outcome) => {
+        if (outcome.kind === 'refused') observer.refused(outcome.refusal.code);
+        if (outcome.kind === 'failed') observer.failed(outcome.code);
+        resolve(outcome);
+      };
+      if (this.#stopping) return settle({ kind: 'failed', code: 'stopping' });
+      const waiting = { operation, isWanted, settle, since: performance.now() };
+      if (!this.#queue.push(waiting)) return settle({ kind: 'failed', code: 'overloaded' });
+      this.#working ??= this.#work();
+    });
+  }
+
+  /** Takes nothing new, answers what is queued, and closes the connection. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#working;
+    this.#pipeline?.close();
+  }
+
+  async #work(): Promise<void> {
+    const expiry = setInterval(() => this.#expire(), EXPIRE_EVERY_MS);
+    while (this.#queue.length > 0) {
+      // What arrives in the same turn of the event loop joins the batch.
+      await nextTurn();
+      this.#expire();
+      const batch = this.#queue.take();
+      this.#options.observer.queued(this.#queue.length);
+      if (batch.length > 0) await this.#run(batch, FIRST);
+    }
+    clearInterval(expiry);
+    this.#working = undefined;
+  }
+
+  #expire(): void {
+    const code = this.#awaySince === undefined ? 'overloaded' : 'database_unavailable';
+    this.#queue.expire(performance.now(), code);
+  }
+
+  async #run(batch: readonly Waiting[], attempt: Attempt): Promise<void> {
+    const { observer } = this.#options;
+    const operations = batch.map(({ operation }) => operation);
+    const names = namesIn(operations);
+    observer.batch(operations.length, names.accounts.length);
+
+    const pipeline = await this.#connected();
+    if (!pipeline) return this.#fail(batch, 'database_unavailable', attempt);
+
+    const read = await pipeline.flush(lockAndRead(operations, names, attempt.skipLocked));
+    const rows = rowsOf(read);
+    if (!rows) return this.#recover(batch, read, pipeline, attempt);
+
+    let decided: BatchDecision;
+    try {
+      decided = decideBatch(operations, factsOf(rows));
+    } catch (error) {
+      await pipeline.flush([[sql.rollback]]);
+      return this.#runHalves(batch, error, attempt);
+    }
+
+    const written = await pipeline.flush(writeAndCommit(decided.moved));
+    const last = written.at(-1);
+    if (!rowsOf(written) || !last?.ok || last.tag !== 'COMMIT') {
+      const sent = new Set(attempt.unanswered);
+      if (pipeline.lost) for (const operation of operations) sent.add(operation);
+      return this.#recover(batch, written, pipeline, { ...attempt, unanswered: sent });
+    }
+    observer.committed();
+    batch.forEach(({ operation, settle }, index) => {
+      settle(afterRuns(decided.outcomes[index], attempt.unanswered.has(operation)));
+    });
+  }
+
+  /** After a flush that failed: run again, by halves or as a whole, or give up with a reason. */
+  async #recover(
+    batch: readonly Waiting[],
+    results: readonly CommandResult[],
+    pipeline: Pipeline,
+    attempt: Attempt,
+  ): Promise<void> {
+    const { observer, log } = this.#options;
+    const error = errorOf(results);
+    if (!pipeline.lost) await pipeline.flush([[sql.rollback]]);
+    if (pipeline.lost) {
+      if (attempt.reconnected) return this.#fail(batch, 'database_unavailable', attempt);
+      log.warn({ err: error }, 'a lane lost its connection; its batch runs again');
+      observer.ranAgain('connection_lost');
+      return this.#run(batch, { ...attempt, reconnected: true });
+    }
+    const code = error.code ?? '';
+    if (code === '55P03' && !attempt.skipLocked) {
+      observer.ranAgain('lock_timeout');
+      return this.#run(batch, { ...attempt, skipLocked: true });
+    }
+    if (/^40/.test(code) && attempt.conflicts < MOST_CONFLICTS) {
+      observer.ranAgain('conflict');
+      return this.#run(batch, { ...attempt, conflicts: attempt.conflicts + 1 });
+    }
+    if (/^2[23]/.test(code)) return this.#runHalves(batch, error, attempt);
+    log.error({ err: error }, 'a batch failed');
+    const away = /^(53|55|57|58)/.test(code);
+    return this.#fail(batch, away ? 'database_unavailable' : 'internal_error', attempt);
+  }
+
+  /** Finds the operation that cannot be written: its neighbours are written, it alone fails. */
+  async #runHalves(batch: readonly Waiting[], error: unknown, attempt: Attempt): Promise<void> {
+    const [alone, ...others] = batch;
+    if (alone && others.length === 0) {
+      const { account, kind } = alone.operation;
+      this.#options.log.error({ err: error, account, kind }, 'an operation cannot be written');
+      return this.#fail(batch, 'internal_error', attempt);
+    }
+    this.#options.observer.ranAgain('halved');
+    const middle = Math.ceil(batch.length / 2);
+    await this.#run(batch.slice(0, middle), attempt);
+    await this.#run(batch.slice(middle), attempt);
+  }
+
+  #fail(batch: readonly Waiting[], code: FailureCode, attempt: Attempt): void {
+    for (const { operation, settle } of batch) {
+      settle(afterRuns({ kind: 'failed', code }, attempt.unanswered.has(operation)));
+    }
+  }
+
+  /** The connection, made anew where it was lost; undefined where PostgreSQL stays away. */
+  async #connected(): Promise<Pipeline | undefined> {
+    for (;;) {
+      if (this.#pipeline && !this.#pipeline.lost) return this.#pipeline;
+      try {
+        this.#pipeline = await this.#options.connect();
+        this.#awaySince = undefined;
+      } catch (error) {
+        this.#pipeline = undefined;
+        if (this.#awaySince === undefined) {
+          this.#awaySince = performance.now();
+          this.#options.log.warn({ err: error }, 'PostgreSQL is away');
+        }
+        if (performance.now() - this.#awaySince >= RECONNECT_FOR_MS) return undefined;
+        await delay(RECONNECT_EVERY_MS);
+      }
+    }
+  }
+}
+
+/** The rows of a flush that worked in every command; undefined if one failed. */
+function rowsOf(results: readonly CommandResult[]) {
+  const rows = [];
+  for (const result of results) {
+    if (!result.ok) return undefined;
+    rows.push(result.rows);
+  }
+  return rows;
+}
+
+function errorOf(results: readonly CommandResult[]): Error & { code?: string } {
+  for (const result of results) if (!result.ok) return result.error;
+  return new Error('PostgreSQL did not commit');
+}
+
+/**
+ * What to tell of an operation whose commit was sent before without an answer: what is found in the
+ * ledger now is what that commit did, and where nothing can be found out, that is said.
+ */
+function afterRuns(outcome: Outcome | undefined, unanswered: boolean): Outcome {
+  if (!outcome) return { kind: 'failed', code: 'internal_error' };
+  if (!unanswered) return outcome;
+  if (outcome.kind === 'replayed') return { kind: 'recorded', receipt: outcome.receipt };
+  if (outcome.kind === 'failed') return { kind: 'failed', code: 'outcome_unknown' };
+  return outcome;
+}

@@ -1,0 +1,38 @@
+import type { PostgresDatabase } from '../db/postgres.ts';
+import { LANE_SETTINGS, Lane, type LaneOptions } from './lane.ts';
+import type { LedgerObserver } from './observer.ts';
+import type { Operation, Outcome } from './operations.ts';
+
+/**
+ * The only writer of money. An operation is decided and durable when `submit` resolves.
+ *
+ * A node has one lane: two batches at once would each be half as large, which costs more than the
+ * overlap gains (adr/0001).
+ */
+export class Ledger {
+  readonly #lane: Lane;
+
+  constructor(
+    database: PostgresDatabase,
+    options: { log: LaneOptions['log']; observer: LedgerObserver },
+  ) {
+    this.#lane = new Lane({
+      connect: () => database.pipeline('purser lane', LANE_SETTINGS),
+      ...options,
+    });
+  }
+
+  /**
+   * Judges an operation and, where it is accepted, makes it durable. Never rejects: what went wrong is
+   * an outcome. `isWanted` is asked once before the batch starts; an operation that nobody waits for
+   * any more is dropped, and its promise stays open.
+   */
+  submit(operation: Operation, isWanted: () => boolean): Promise<Outcome> {
+    return this.#lane.submit(operation, isWanted);
+  }
+
+  /** Takes nothing new, answers what was accepted, and closes the lane's connection. */
+  stop(): Promise<void> {
+    return this.#lane.stop();
+  }
+}

@@ -1,0 +1,10 @@
+/** A part of a list, and whether more follows. */
+export interface Page<T> {
+  readonly items: T[];
+  readonly more: boolean;
+}
+
+/** A page of rows that were read with one more than the limit. */
+export function pageOf<T>(rows: T[], limit: number): Page<T> {
+  return { items: rows.slice(0, limit), more: rows.length > limit };
+}

@@ -1,0 +1,169 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { DatabaseUnavailable } from '../db/database.ts';
+import type { Command, Pipeline } from '../db/pipeline.ts';
+import type { PostgresDatabase } from '../db/postgres.ts';
+import type { AccountId } from './ids.ts';
+import { LANE_SETTINGS } from './lane.ts';
+import type { LedgerObserver } from './observer.ts';
+import * as sql from './sql.ts';
+
+/**
+ * Reads by key, batched: one statement answers everything that was asked since the last one, over a
+ * connection of its own. It begins after the question, so it sees every commit before it, revocations
+ * and charges alike; nothing is kept for the next question.
+ */
+
+/** A question waits this long for its statement, and the statement this long for its answer: under 2 s. */
+const LONGEST_WAIT_MS = 900;
+const ANSWER_TIMEOUT_MS = 1_000;
+const RECONNECT_EVERY_MS = 50;
+/** Keys in one statement, and questions that may wait. */
+const MOST_KEYS = 1_000;
+const CAPACITY = 20_000;
+
+/** A customer's key that is valid now, its account, and what the account has. */
+export interface CustomerKeyRead {
+  readonly apiKeyId: string;
+  readonly account: AccountId;
+  readonly accountPublicId: string;
+  readonly accountStatus: 'active' | 'suspended';
+  readonly scopes: readonly string[];
+  /** Posted minus held, in microcents. */
+  readonly available: bigint;
+}
+
+/** An operator key that is valid now. */
+export interface OperatorKeyRead {
+  readonly operatorKeyId: string;
+  readonly scopes: readonly string[];
+}
+
+interface Question {
+  readonly statement: typeof sql.readCustomerKeys | typeof sql.readOperatorKeysBySecret;
+  /** The hash in PostgreSQL's text form, `\x` and 64 hex digits. */
+  readonly sha256: string;
+  readonly since: number;
+  readonly answer: (row: sql.CustomerKeyRow | sql.OperatorKeyRow | undefined) => void;
+  readonly fail: (error: Error) => void;
+}
+
+export class KeyReads {
+  readonly #database: PostgresDatabase;
+  readonly #observer: LedgerObserver;
+  #waiting: Question[] = [];
+  #pipeline: Pipeline | undefined;
+  #working = false;
+  #stopping = false;
+
+  constructor(database: PostgresDatabase, options: { observer: LedgerObserver }) {
+    this.#database = database;
+    this.#observer = options.observer;
+  }
+
+  /**
+   * The customer's key with this SHA-256; undefined where there is none, or it is expired or revoked.
+   * Rejects with DatabaseUnavailable within 2 s.
+   */
+  async customerKey(sha256: Buffer): Promise<CustomerKeyRead | undefined> {
+    const row = (await this.#ask(sql.readCustomerKeys, sha256)) as sql.CustomerKeyRow | undefined;
+    return (
+      row && {
+        apiKeyId: row.id,
+        account: row.account_id as AccountId,
+        accountPublicId: row.public_id,
+        accountStatus: row.status,
+        scopes: row.scopes,
+        available: row.available,
+      }
+    );
+  }
+
+  /** The operator key with this SHA-256; as `customerKey`. */
+  async operatorKey(sha256: Buffer): Promise<OperatorKeyRead | undefined> {
+    const row = await this.#ask(sql.readOperatorKeysBySecret, sha256);
+    return row && { operatorKeyId: row.id, scopes: row.scopes };
+  }
+
+  /** Closes the connection; what is asked from now on fails. */
+  stop(): void {
+    this.#stopping = true;
+    this.#pipeline?.close();
+  }
+
+  #ask(statement: Question['statement'], sha256: Buffer) {
+    return new Promise<sql.CustomerKeyRow | sql.OperatorKeyRow | undefined>((answer, fail) => {
+      if (this.#waiting.length >= CAPACITY || this.#stopping) {
+        return fail(new DatabaseUnavailable('too many reads are waiting'));
+      }
+      this.#waiting.push({
+        statement,
+        sha256: `\\x${sha256.toString('hex')}`,
+        since: performance.now(),
+        answer,
+        fail,
+      });
+      if (!this.#working) void this.#work();
+    });
+  }
+
+  async #work(): Promise<void> {
+    this.#working = true;
+    const expiry = setInterval(() => this.#expire(), RECONNECT_EVERY_MS);
+    while (this.#waiting.length > 0) {
+      const pipeline = await this.#connected();
+      if (pipeline) await this.#answer(pipeline, this.#waiting.splice(0, MOST_KEYS));
+    }
+    clearInterval(expiry);
+    this.#working = false;
+  }
+
+  async #answer(pipeline: Pipeline, questions: readonly Question[]): Promise<void> {
+    const statements = [sql.readCustomerKeys, sql.readOperatorKeysBySecret].flatMap((statement) => {
+      const hashes = new Set<string>();
+      for (const asked of questions) if (asked.statement === statement) hashes.add(asked.sha256);
+      return hashes.size > 0 ? [{ statement, hashes: [...hashes] }] : [];
+    });
+    this.#observer.reads(questions.length);
+    const commands = statements.map(({ statement, hashes }): Command => [statement, [hashes]]);
+    const results = await pipeline.flush(commands);
+    statements.forEach(({ statement }, index) => {
+      const asked = questions.filter((question) => question.statement === statement);
+      const result = results[index];
+      if (!result?.ok) {
+        const error = new DatabaseUnavailable('a read failed', { cause: result?.error });
+        for (const { fail } of asked) fail(error);
+        return;
+      }
+      const rows = new Map(
+        (result.rows as (sql.CustomerKeyRow | sql.OperatorKeyRow)[]).map((row) => [
+          row.sha256,
+          row,
+        ]),
+      );
+      for (const { answer, sha256 } of asked) answer(rows.get(sha256));
+    });
+  }
+
+  /** Fails what has waited too long: PostgreSQL is away, or does not answer. */
+  #expire(): void {
+    const now = performance.now();
+    const fresh = this.#waiting.findIndex(({ since }) => now - since < LONGEST_WAIT_MS);
+    const expired = this.#waiting.splice(0, fresh === -1 ? this.#waiting.length : fresh);
+    for (const { fail } of expired) fail(new DatabaseUnavailable('PostgreSQL does not answer'));
+  }
+
+  async #connected(): Promise<Pipeline | undefined> {
+    if (this.#pipeline && !this.#pipeline.lost) return this.#pipeline;
+    try {
+      this.#pipeline = await this.#database.pipeline(
+        'purser reads',
+        LANE_SETTINGS,
+        ANSWER_TIMEOUT_MS,
+      );
+    } catch {
+      this.#pipeline = undefined;
+      await delay(RECONNECT_EVERY_MS);
+    }
+    return this.#pipeline;
+  }
+}
