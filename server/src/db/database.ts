@@ -8,6 +8,8 @@ import type pg from 'pg';
 export interface Statement {
   readonly name: string;
   readonly text: string;
+  /** How long its answer is waited for, where that is longer than for a request's statement. */
+  readonly answerTimeoutMs?: number;
 }
 
 /** What runs statements: the pool, or one transaction of it. A transaction is passed, never ambient. */

@@ -127,7 +127,14 @@ async function rowsOf<Row extends pg.QueryResultRow>(
   statement: Statement,
   values: readonly unknown[] = [],
 ): Promise<Row[]> {
-  const result = await on.query<Row>({ ...statement, values: [...values] }).catch(unavailable);
+  const { name, text, answerTimeoutMs } = statement;
+  const query = {
+    name,
+    text,
+    values: [...values],
+    ...(answerTimeoutMs && { query_timeout: answerTimeoutMs }),
+  };
+  const result = await on.query<Row>(query).catch(unavailable);
   return result.rows;
 }
 

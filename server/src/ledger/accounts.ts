@@ -1,7 +1,7 @@
 import type { Database, Sql } from '../db/database.ts';
 import { type AccountId, accountIdOf, newAccountPublicId } from './ids.ts';
 import { type Page, pageOf } from './page.ts';
-import * as sql from './sql.ts';
+import * as sql from './sql/accounts.ts';
 
 export type AccountKind = sql.AccountRow['kind'];
 export type AccountStatus = sql.AccountRow['status'];

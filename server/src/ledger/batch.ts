@@ -12,7 +12,8 @@ import {
 import type { AccountId } from './ids.ts';
 import type { Digest, Operation, Outcome, Receipt } from './operations.ts';
 import { receiptOf } from './receipts.ts';
-import * as sql from './sql.ts';
+import * as sql from './sql/lane.ts';
+import type { ReceiptRow } from './sql/receipts.ts';
 
 /**
  * What a lane sends for one batch, and what it makes of the answers. The order of the commands is the
@@ -77,7 +78,7 @@ export function factsOf(answers: readonly (readonly QueryResultRow[])[]): Facts 
     { account_id: string }[],
     sql.BalanceRow[],
     sql.LiveGrantRow[],
-    sql.ReceiptRow[],
+    ReceiptRow[],
     sql.KeyFactsRow[],
     sql.OperatorKeyFactsRow[],
   ];

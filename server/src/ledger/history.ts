@@ -3,7 +3,8 @@ import type { AccountId, OperationRef } from './ids.ts';
 import type { Entry, GrantTerms, Operation, Receipt } from './operations.ts';
 import { type Page, pageOf } from './page.ts';
 import { receiptOf } from './receipts.ts';
-import * as sql from './sql.ts';
+import * as sql from './sql/history.ts';
+import type { ReceiptRow } from './sql/receipts.ts';
 
 /** A grant as a list shows it, with what it has left. */
 export interface GrantRow {
@@ -32,7 +33,7 @@ export async function findReceipt(
   ref: OperationRef,
   kind: Operation['kind'],
 ): Promise<Receipt | undefined> {
-  const [row] = await on.rows<sql.ReceiptRow>(sql.findReceipt, [ref.account, ref.number, kind]);
+  const [row] = await on.rows<ReceiptRow>(sql.findReceipt, [ref.account, ref.number, kind]);
   return row && receiptOf(row);
 }
 
@@ -44,7 +45,7 @@ export async function listReceipts(
   page: { limit: number; before?: bigint },
 ): Promise<Page<Receipt>> {
   const values = [account, kind, page.before ?? null, page.limit + 1];
-  const rows = await on.rows<sql.ReceiptRow>(sql.listReceipts, values);
+  const rows = await on.rows<ReceiptRow>(sql.listReceipts, values);
   return pageOf(rows.map(receiptOf), page.limit);
 }
 

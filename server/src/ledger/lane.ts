@@ -11,7 +11,7 @@ import {
 import type { LedgerObserver } from './observer.ts';
 import type { FailureCode, Operation, Outcome } from './operations.ts';
 import { Queue, type Waiting } from './queue.ts';
-import * as sql from './sql.ts';
+import * as sql from './sql/lane.ts';
 
 /**
  * A lane: one connection that runs batches of operations, one batch at a time. Each batch is one

@@ -5,7 +5,7 @@ import type { PostgresDatabase } from '../db/postgres.ts';
 import type { AccountId } from './ids.ts';
 import { LANE_SETTINGS } from './lane.ts';
 import type { LedgerObserver } from './observer.ts';
-import * as sql from './sql.ts';
+import * as sql from './sql/keys.ts';
 
 /**
  * Reads by key, batched: one statement answers everything that was asked since the last one, over a

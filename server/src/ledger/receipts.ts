@@ -1,6 +1,6 @@
 import type { AccountId } from './ids.ts';
 import type { Digest, Receipt } from './operations.ts';
-import type { ReceiptRow } from './sql.ts';
+import type { ReceiptRow } from './sql/receipts.ts';
 
 /** An operation as PostgreSQL keeps it, with its entries, as the ledger's core knows it. */
 export function receiptOf(row: ReceiptRow): Receipt {

@@ -1,0 +1,100 @@
+import type { Statement } from '../../db/database.ts';
+
+/** The lock that every decision about an account takes, and whoever changes what decisions rest on. */
+export const lockBalance: Statement = {
+  name: 'lock_balance',
+  text: 'select account_id from balances where account_id = $1 for no key update',
+};
+
+/** Nothing comes back where the external id is taken. */
+export const insertAccount: Statement = {
+  name: 'insert_account',
+  text: `
+    insert into accounts (id, public_id, external_id, kind, name, created_at)
+    values ($1, $2, $3, $4, $5, date_trunc('milliseconds', clock_timestamp()))
+    on conflict (external_id) do nothing
+    returning created_at`,
+};
+
+export const insertBalance: Statement = {
+  name: 'insert_balance',
+  text: `
+    insert into balances (account_id, last_at)
+    select id, created_at from accounts where id = $1`,
+};
+
+export interface AccountRow {
+  id: string;
+  public_id: string;
+  external_id: string | null;
+  kind: 'organization' | 'individual';
+  name: string;
+  status: 'active' | 'suspended';
+  overdraft_limit: bigint;
+  created_at: number;
+}
+
+const ACCOUNTS = `
+  select a.id, a.public_id, a.external_id, a.kind, a.name, a.status, b.overdraft_limit, a.created_at
+  from accounts a join balances b on b.account_id = a.id`;
+
+export const findAccount: Statement = {
+  name: 'find_account',
+  text: `${ACCOUNTS} where a.public_id = $1`,
+};
+
+export const findAccountByExternalId: Statement = {
+  name: 'find_account_by_external_id',
+  text: `${ACCOUNTS} where a.external_id = $1`,
+};
+
+/** Served by the index accounts_newest. $1 the account before the page or null, $2 rows. */
+export const listAccounts: Statement = {
+  name: 'list_accounts',
+  text: `
+    ${ACCOUNTS}
+    where $1::uuid is null
+       or (a.created_at, a.id) < (select p.created_at, p.id from accounts p where p.id = $1)
+    order by a.created_at desc, a.id desc limit $2`,
+};
+
+export const changeAccount: Statement = {
+  name: 'change_account',
+  text: `
+    update accounts set name = coalesce($2, name), status = coalesce($3, status) where id = $1`,
+};
+
+export const changeOverdraftLimit: Statement = {
+  name: 'change_overdraft_limit',
+  text: 'update balances set overdraft_limit = $2 where account_id = $1',
+};
+
+export interface BalanceDetailsRow {
+  posted: bigint;
+  held: bigint;
+  overdraft_limit: bigint;
+  overdraft_used: bigint;
+  paid: bigint;
+  promotional: bigint;
+  next_expiry_at: number | null;
+  next_expiry_amount: bigint | null;
+}
+
+/** One statement, so that the parts add up. $1 the account's public id. */
+export const readBalanceDetails: Statement = {
+  name: 'read_balance_details',
+  text: `
+    select b.posted, b.held, b.overdraft_limit, b.overdraft_used,
+           coalesce(sum(g.remaining) filter (where g.category = 'paid'), 0)::bigint as paid,
+           coalesce(sum(g.remaining) filter (where g.category = 'promotional'), 0)::bigint
+             as promotional,
+           min(g.expires_at) as next_expiry_at,
+           (select sum(n.remaining)::bigint from grants n
+            where n.account_id = b.account_id and n.live and n.expires_at = min(g.expires_at))
+             as next_expiry_amount
+    from accounts a
+    join balances b on b.account_id = a.id
+    left join grants g on g.account_id = a.id and g.live
+    where a.public_id = $1
+    group by b.account_id`,
+};
