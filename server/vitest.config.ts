@@ -1,3 +1,28 @@
+import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+import { DEBIAN_POSTGRESQL_15 } from './test/clusters.ts';
 
-export default defineConfig({ test: { include: ['test/**/*.test.ts'] } });
+/** Tests that need a PostgreSQL; the others do not care which one there is. */
+const DATABASE_TESTS = [
+  'test/database/**/*.test.ts',
+  'test/http/**/*.test.ts',
+  'test/nodes/**/*.test.ts',
+];
+
+const common = {
+  globalSetup: ['test/postgres-setup.ts'],
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+};
+
+export default defineConfig({
+  test: {
+    reporters: [['default', { summary: false }], './test/count-reporter.ts'],
+    projects: [
+      { test: { ...common, name: 'postgresql-18', include: ['test/**/*.test.ts'] } },
+      ...(existsSync(DEBIAN_POSTGRESQL_15)
+        ? [{ test: { ...common, name: 'postgresql-15', include: DATABASE_TESTS } }]
+        : []),
+    ],
+  },
+});

@@ -1,0 +1,49 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { TestProject } from 'vitest/node';
+import { startEmbedded } from '../src/db/embedded/index.ts';
+import { migrate } from '../src/db/migrate.ts';
+import { DEBIAN_POSTGRESQL_15, TEMPLATE } from './clusters.ts';
+
+/** Where the project's PostgreSQL is; its tests find it with `inject('postgres')`. */
+export interface TestPostgres {
+  host: string;
+  port: number;
+  user: string;
+}
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    postgres: TestPostgres;
+  }
+}
+
+const quiet = { info: () => {}, warn: () => {} };
+
+/** One real PostgreSQL a project: the embedded 18, or Debian's 15. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'purser-test-'));
+  const postgres = await startEmbedded({
+    dataDir,
+    as: 'command',
+    log: quiet,
+    ...(project.name === 'postgresql-15' && { binDir: DEBIAN_POSTGRESQL_15 }),
+  });
+  const { host, port, user, database } = postgres.connection();
+  await run({ host, port, user, database }, `create database ${TEMPLATE}`);
+  await migrate({ host, port, user, database: TEMPLATE }, quiet);
+  project.provide('postgres', { host, port, user });
+  return async () => {
+    await postgres.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+}
+
+async function run(config: pg.ClientConfig, text: string): Promise<void> {
+  const client = new pg.Client(config);
+  await client.connect();
+  await client.query(text);
+  await client.end();
+}
