@@ -1,0 +1,519 @@
+--
+-- PostgreSQL database dump
+--
+
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+
+--
+-- Name: account_kind; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.account_kind AS ENUM (
+    'organization',
+    'individual'
+);
+
+--
+-- Name: account_status; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.account_status AS ENUM (
+    'active',
+    'suspended'
+);
+
+--
+-- Name: book; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.book AS ENUM (
+    'funding',
+    'promotion',
+    'revenue',
+    'breakage',
+    'adjustment'
+);
+
+--
+-- Name: entry_category; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.entry_category AS ENUM (
+    'paid',
+    'promotional',
+    'overdraft'
+);
+
+--
+-- Name: grant_category; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.grant_category AS ENUM (
+    'paid',
+    'promotional'
+);
+
+--
+-- Name: operation_kind; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.operation_kind AS ENUM (
+    'grant',
+    'charge'
+);
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: accounts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.accounts (
+    id uuid NOT NULL,
+    public_id text NOT NULL,
+    external_id text,
+    kind public.account_kind NOT NULL,
+    name text NOT NULL,
+    status public.account_status DEFAULT 'active'::public.account_status NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT accounts_check CHECK (((public_id ~ '^[0-9a-f]{64}$'::text) AND ("left"(public_id, 32) = replace((id)::text, '-'::text, ''::text)))),
+    CONSTRAINT accounts_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 255))),
+    CONSTRAINT accounts_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255)))
+);
+
+--
+-- Name: api_key_secrets; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.api_key_secrets (
+    sha256 bytea NOT NULL,
+    api_key_id uuid NOT NULL,
+    valid_until timestamp with time zone,
+    CONSTRAINT api_key_secrets_sha256_check CHECK ((octet_length(sha256) = 32))
+);
+
+--
+-- Name: api_key_uses; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.api_key_uses (
+    api_key_id uuid NOT NULL,
+    last_used_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
+--
+-- Name: api_keys; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.api_keys (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    name text,
+    scopes text[] NOT NULL,
+    masked text,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_keys_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255)))
+);
+
+--
+-- Name: balances; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.balances (
+    account_id uuid NOT NULL,
+    posted bigint DEFAULT 0 NOT NULL,
+    held bigint DEFAULT 0 NOT NULL,
+    last_number bigint DEFAULT 0 NOT NULL,
+    overdraft_limit bigint DEFAULT 0 NOT NULL,
+    overdraft_used bigint DEFAULT 0 NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    next_due_at timestamp with time zone,
+    CONSTRAINT balances_check CHECK ((posted >= (- overdraft_used))),
+    CONSTRAINT balances_held_check CHECK ((held >= 0)),
+    CONSTRAINT balances_last_number_check CHECK ((last_number >= 0)),
+    CONSTRAINT balances_overdraft_limit_check CHECK ((overdraft_limit >= 0)),
+    CONSTRAINT balances_overdraft_used_check CHECK ((overdraft_used >= 0))
+)
+WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
+
+--
+-- Name: entries; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.entries (
+    account_id uuid NOT NULL,
+    number bigint NOT NULL,
+    line smallint NOT NULL,
+    amount bigint NOT NULL,
+    grant_number bigint,
+    category public.entry_category NOT NULL,
+    book public.book NOT NULL,
+    posted_after bigint NOT NULL,
+    CONSTRAINT entries_amount_check CHECK ((amount <> 0)),
+    CONSTRAINT entries_check CHECK (((grant_number IS NULL) = (category = 'overdraft'::public.entry_category))),
+    CONSTRAINT entries_line_check CHECK ((line >= 1))
+)
+WITH (autovacuum_vacuum_insert_scale_factor='0.05');
+
+--
+-- Name: grants; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.grants (
+    account_id uuid NOT NULL,
+    number bigint NOT NULL,
+    category public.grant_category NOT NULL,
+    priority smallint NOT NULL,
+    amount bigint NOT NULL,
+    remaining bigint NOT NULL,
+    reserved bigint DEFAULT 0 NOT NULL,
+    effective_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    applies_to text[],
+    started boolean NOT NULL,
+    ended_at timestamp with time zone,
+    live boolean NOT NULL,
+    CONSTRAINT grants_amount_check CHECK ((amount > 0)),
+    CONSTRAINT grants_applies_to_check CHECK ((cardinality(applies_to) >= 1)),
+    CONSTRAINT grants_check CHECK (((0 <= reserved) AND (reserved <= remaining) AND (remaining <= amount))),
+    CONSTRAINT grants_check1 CHECK ((expires_at > effective_at)),
+    CONSTRAINT grants_check2 CHECK (((NOT live) OR ((ended_at IS NULL) AND (remaining > 0)))),
+    CONSTRAINT grants_number_check CHECK ((number >= 1)),
+    CONSTRAINT grants_priority_check CHECK (((priority >= 0) AND (priority <= 100)))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
+
+--
+-- Name: operations; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.operations (
+    account_id uuid NOT NULL,
+    number bigint NOT NULL,
+    kind public.operation_kind NOT NULL,
+    at timestamp with time zone NOT NULL,
+    amount bigint NOT NULL,
+    available_after bigint NOT NULL,
+    scope text,
+    api_key_id uuid,
+    description text,
+    metadata json,
+    idempotency_digest bytea NOT NULL,
+    fingerprint bytea NOT NULL,
+    CONSTRAINT operations_amount_check CHECK ((amount >= 0)),
+    CONSTRAINT operations_description_check CHECK ((char_length(description) <= 255)),
+    CONSTRAINT operations_fingerprint_check CHECK ((octet_length(fingerprint) = 16)),
+    CONSTRAINT operations_idempotency_digest_check CHECK ((octet_length(idempotency_digest) = 16)),
+    CONSTRAINT operations_metadata_check CHECK ((octet_length((metadata)::text) <= 2048)),
+    CONSTRAINT operations_number_check CHECK ((number >= 1)),
+    CONSTRAINT operations_scope_check CHECK (((char_length(scope) >= 1) AND (char_length(scope) <= 64)))
+)
+WITH (autovacuum_vacuum_insert_scale_factor='0.05');
+
+--
+-- Name: operator_key_uses; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.operator_key_uses (
+    operator_key_id uuid NOT NULL,
+    last_used_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
+--
+-- Name: operator_keys; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.operator_keys (
+    id uuid NOT NULL,
+    name text,
+    scopes text[] NOT NULL,
+    masked text NOT NULL,
+    sha256 bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT operator_keys_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255))),
+    CONSTRAINT operator_keys_sha256_check CHECK ((octet_length(sha256) = 32))
+);
+
+--
+-- Name: purser_migrations; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.purser_migrations (
+    id integer NOT NULL,
+    name character varying(255) NOT NULL,
+    run_on timestamp without time zone NOT NULL
+);
+
+--
+-- Name: purser_migrations_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+CREATE SEQUENCE public.purser_migrations_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+--
+-- Name: purser_migrations_id_seq; Type: SEQUENCE OWNED BY; Schema: public; Owner: -
+--
+
+ALTER SEQUENCE public.purser_migrations_id_seq OWNED BY public.purser_migrations.id;
+
+--
+-- Name: purser_migrations id; Type: DEFAULT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.purser_migrations ALTER COLUMN id SET DEFAULT nextval('public.purser_migrations_id_seq'::regclass);
+
+--
+-- Name: accounts accounts_external_id_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.accounts
+    ADD CONSTRAINT accounts_external_id_key UNIQUE (external_id);
+
+--
+-- Name: accounts accounts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.accounts
+    ADD CONSTRAINT accounts_pkey PRIMARY KEY (id);
+
+--
+-- Name: accounts accounts_public_id_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.accounts
+    ADD CONSTRAINT accounts_public_id_key UNIQUE (public_id);
+
+--
+-- Name: api_key_secrets api_key_secrets_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.api_key_secrets
+    ADD CONSTRAINT api_key_secrets_pkey PRIMARY KEY (sha256);
+
+--
+-- Name: api_key_uses api_key_uses_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.api_key_uses
+    ADD CONSTRAINT api_key_uses_pkey PRIMARY KEY (api_key_id);
+
+--
+-- Name: api_keys api_keys_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+
+--
+-- Name: balances balances_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.balances
+    ADD CONSTRAINT balances_pkey PRIMARY KEY (account_id);
+
+--
+-- Name: entries entries_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.entries
+    ADD CONSTRAINT entries_pkey PRIMARY KEY (account_id, number, line);
+
+--
+-- Name: grants grants_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.grants
+    ADD CONSTRAINT grants_pkey PRIMARY KEY (account_id, number);
+
+--
+-- Name: operations operations_account_id_idempotency_digest_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.operations
+    ADD CONSTRAINT operations_account_id_idempotency_digest_key UNIQUE (account_id, idempotency_digest);
+
+--
+-- Name: operations operations_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.operations
+    ADD CONSTRAINT operations_pkey PRIMARY KEY (account_id, number);
+
+--
+-- Name: operator_key_uses operator_key_uses_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.operator_key_uses
+    ADD CONSTRAINT operator_key_uses_pkey PRIMARY KEY (operator_key_id);
+
+--
+-- Name: operator_keys operator_keys_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.operator_keys
+    ADD CONSTRAINT operator_keys_pkey PRIMARY KEY (id);
+
+--
+-- Name: operator_keys operator_keys_sha256_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.operator_keys
+    ADD CONSTRAINT operator_keys_sha256_key UNIQUE (sha256);
+
+--
+-- Name: purser_migrations purser_migrations_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.purser_migrations
+    ADD CONSTRAINT purser_migrations_pkey PRIMARY KEY (id);
+
+--
+-- Name: accounts_newest; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX accounts_newest ON public.accounts USING btree (created_at DESC, id DESC);
+
+--
+-- Name: api_key_secrets_of_key; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX api_key_secrets_of_key ON public.api_key_secrets USING btree (api_key_id);
+
+--
+-- Name: api_keys_of_account; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX api_keys_of_account ON public.api_keys USING btree (account_id, created_at DESC, id DESC);
+
+--
+-- Name: grants_live; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX grants_live ON public.grants USING btree (account_id, number) WHERE live;
+
+--
+-- Name: api_key_secrets api_key_secrets_api_key_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.api_key_secrets
+    ADD CONSTRAINT api_key_secrets_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES public.api_keys(id);
+
+--
+-- Name: api_key_uses api_key_uses_api_key_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.api_key_uses
+    ADD CONSTRAINT api_key_uses_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES public.api_keys(id);
+
+--
+-- Name: api_keys api_keys_account_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+
+--
+-- Name: operator_key_uses operator_key_uses_operator_key_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.operator_key_uses
+    ADD CONSTRAINT operator_key_uses_operator_key_id_fkey FOREIGN KEY (operator_key_id) REFERENCES public.operator_keys(id);
+
+--
+-- Name: SCHEMA public; Type: ACL; Schema: -; Owner: -
+--
+
+GRANT USAGE ON SCHEMA public TO purser_server;
+
+--
+-- Name: TABLE accounts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.accounts TO purser_server;
+
+--
+-- Name: TABLE api_key_secrets; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.api_key_secrets TO purser_server;
+
+--
+-- Name: TABLE api_key_uses; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.api_key_uses TO purser_server;
+
+--
+-- Name: TABLE api_keys; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.api_keys TO purser_server;
+
+--
+-- Name: TABLE balances; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.balances TO purser_server;
+
+--
+-- Name: TABLE entries; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.entries TO purser_server;
+
+--
+-- Name: TABLE grants; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.grants TO purser_server;
+
+--
+-- Name: TABLE operations; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.operations TO purser_server;
+
+--
+-- Name: TABLE operator_key_uses; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.operator_key_uses TO purser_server;
+
+--
+-- Name: TABLE operator_keys; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.operator_keys TO purser_server;
+
+--
+-- Name: TABLE purser_migrations; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.purser_migrations TO purser_server;
+
+--
+-- PostgreSQL database dump complete
+--
