@@ -1,0 +1,239 @@
+// To attach or to start: one loop that looks at what there is, does one thing about it and looks
+// again, until a PostgreSQL of this cluster answers or the time is up. Two postmasters never get the
+// same data: a new one is only ever started by way of PostgreSQL's own check of postmaster.pid and
+// of the shared memory, and it ends by itself where that finds a rival.
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { OperatorError } from '../operator-error.ts';
+import type { Cluster } from './cluster.ts';
+import { codeOf, fullDiskWords, messageOf, programFailure } from './failures.ts';
+import { Keeper } from './keeper.ts';
+import {
+  type Launched,
+  launch,
+  type PidFile,
+  readPidFile,
+  removeUnreadablePidFile,
+  requestStop,
+  whoIs,
+} from './postmaster.ts';
+import { isSocketThere } from './socket.ts';
+
+const POLL_MS = 20;
+
+/** How long PostgreSQL may take to be there without a sign of life, if the caller does not say. */
+const PATIENCE_MS = 30_000;
+
+/** PostgreSQL that answers "starting up" replays what was in its log: that takes what it takes. */
+const RECOVERY_MS = 15 * 60_000;
+
+/** Between two looks at a PostgreSQL that is not ready; each leaves a line in its log. */
+const NOT_READY_MS = 250;
+
+/** A dying PostgreSQL has its shared memory and its lock files for this long at most. */
+const DYING_MS = 10_000;
+
+/** What is so for this long is not the moment between two steps of a start or a stop. */
+const SETTLED_MS = 1_500;
+
+export interface AttachOptions {
+  readonly as: 'server' | 'command';
+  readonly log: { info(msg: string): void; warn(msg: string): void };
+  readonly patienceMs?: number | undefined;
+  /** Ends the waiting, with the signal's reason, unless it is for a PostgreSQL just started by us. */
+  readonly signal: AbortSignal;
+}
+
+/** PostgreSQL is not there yet, for a reason that time may cure. */
+class NotYet extends Error {
+  /** Whether it showed that it is at work. */
+  readonly isAlive: boolean;
+
+  constructor(reason: string, isAlive = false) {
+    super(reason);
+    this.isAlive = isAlive;
+  }
+}
+
+/**
+ * A connection to the cluster's PostgreSQL, attached, with the database made; PostgreSQL is started
+ * if it does not run. Throws OperatorError.
+ */
+export async function attachOrStart(cluster: Cluster, options: AttachOptions): Promise<Keeper> {
+  const search = new Search(cluster, options);
+  for (;;) {
+    if (!search.hasLaunched) options.signal.throwIfAborted();
+    try {
+      return await search.step();
+    } catch (error) {
+      if (!(error instanceof NotYet)) throw error;
+      search.checkPatience(error);
+    }
+    await delay(POLL_MS);
+  }
+}
+
+class Search {
+  readonly #cluster: Cluster;
+  readonly #options: AttachOptions;
+  readonly #patienceMs: number;
+  readonly #startedAt = Date.now();
+  #lastSignOfLife = Date.now();
+  #launched: Launched | null = null;
+  #dyingSince: number | null = null;
+  #freshSocket = false;
+  /** What was last seen in postmaster.pid, and since when. */
+  #seen = { text: '', since: Date.now() };
+  #askedAt = 0;
+  #toldRecovery = false;
+
+  constructor(cluster: Cluster, options: AttachOptions) {
+    this.#cluster = cluster;
+    this.#options = options;
+    this.#patienceMs = options.patienceMs ?? PATIENCE_MS;
+  }
+
+  get hasLaunched(): boolean {
+    return this.#launched !== null;
+  }
+
+  /** Throws OperatorError once the waiting has been long enough. */
+  checkPatience(reason: NotYet): void {
+    const now = Date.now();
+    if (reason.isAlive) this.#lastSignOfLife = now;
+    const isTooLong = now - this.#startedAt > RECOVERY_MS;
+    if (!isTooLong && now - this.#lastSignOfLife <= this.#patienceMs) return;
+    const waitedS = Math.round((now - this.#startedAt) / 1000);
+    throw new OperatorError(
+      'PostgreSQL does not answer.',
+      `${this.#cluster.directory}: ${reason.message} Waited ${waitedS} s.`,
+      'If that process hangs, end it (kill -9 is safe: what was committed stays), then start Purser again.',
+    );
+  }
+
+  /** Looks once and does one thing. Throws NotYet. */
+  async step(): Promise<Keeper> {
+    await this.#judgeLaunched();
+    const file = await readPidFile(this.#cluster.directory);
+    const text = typeof file === 'object' ? (file?.text ?? '') : 'unreadable';
+    if (text !== this.#seen.text) this.#seen = { text, since: Date.now() };
+    const isSettled = Date.now() - this.#seen.since > SETTLED_MS;
+    if (file === 'unreadable') {
+      if (isSettled) await removeUnreadablePidFile(this.#cluster.directory);
+      throw new NotYet('postmaster.pid holds no process id.');
+    }
+    if (file === null) return this.#start();
+    const who = await whoIs(file.pid, this.#cluster.directory);
+    if (who === 'nobody') return this.#start();
+    if (who === 'other') return this.#start(file.pid);
+    try {
+      return await this.#approach(file, isSettled);
+    } catch (error) {
+      // Where the system does not tell whose process it is, PostgreSQL's own check has to.
+      if (who === 'unknown' && isSettled && error instanceof NotYet) return this.#start();
+      throw error;
+    }
+  }
+
+  /** Connects to the PostgreSQL that runs, or finds out why that is not possible. */
+  async #approach(file: PidFile, isSettled: boolean): Promise<Keeper> {
+    const { pid, socketDir, status } = file;
+    const isReady = status === 'ready';
+    if (socketDir === null || (!isReady && !this.#mayAskAgain())) {
+      throw new NotYet(`The postmaster (process ${pid}) is ${status}.`);
+    }
+    if (isReady && isSettled && !(await isSocketThere(socketDir))) {
+      if ((await whoIs(pid, this.#cluster.directory)) === 'postmaster') {
+        this.#options.log.warn('the socket of PostgreSQL was removed; restarting PostgreSQL');
+        requestStop(pid);
+        this.#seen.since = Date.now();
+      }
+      throw new NotYet(`The socket of the postmaster (process ${pid}) is gone.`);
+    }
+    return this.#connect(pid, socketDir);
+  }
+
+  #mayAskAgain(): boolean {
+    if (Date.now() - this.#askedAt < NOT_READY_MS) return false;
+    this.#askedAt = Date.now();
+    return true;
+  }
+
+  async #connect(pid: number, socketDir: string): Promise<Keeper> {
+    let keeper: Keeper | null = null;
+    try {
+      keeper = await Keeper.connect(socketDir, this.#options.as);
+      if (!(await keeper.isOf(this.#cluster))) {
+        throw new NotYet(`The socket ${socketDir} is that of another PostgreSQL.`);
+      }
+      await keeper.attach();
+      await keeper.makeDatabase();
+      return keeper;
+    } catch (error) {
+      await keeper?.close();
+      throw this.#judgeConnecting(error, pid);
+    }
+  }
+
+  #judgeConnecting(error: unknown, pid: number): Error {
+    if (error instanceof NotYet) return error;
+    const message = messageOf(error);
+    const code = codeOf(error);
+    // Cannot connect now: it starts, recovers or stops.
+    if (code === '57P03' && Date.now() - this.#startedAt > SETTLED_MS && !this.#toldRecovery) {
+      this.#toldRecovery = true;
+      this.#options.log.info(`waiting for PostgreSQL: ${message}`);
+    }
+    const isLost = code === '' || /^(57P|08|55P03|53300|E(NOENT|CONN|PIPE))/.test(code);
+    if (isLost) {
+      const reason = `The postmaster (process ${pid}) could not be reached: ${message}.`;
+      return new NotYet(reason, code === '57P03');
+    }
+    if (code === '28000' || code === 'EACCES') {
+      return new OperatorError(
+        'The running PostgreSQL does not let this user in.',
+        `${this.#cluster.directory}, process ${pid}: ${message}`,
+        'Run Purser as the user who started it, or as root.',
+        { cause: error },
+      );
+    }
+    return programFailure('PostgreSQL runs, but cannot be used.', message, error);
+  }
+
+  /** Starts a postmaster unless ours is already on its way. */
+  async #start(unrelatedPid?: number): Promise<never> {
+    if (this.#launched === null) {
+      this.#launched = await launch(this.#cluster, {
+        unrelatedPid,
+        freshSocket: this.#freshSocket,
+      });
+    }
+    throw new NotYet(`PostgreSQL (process ${this.#launched.pid}) is starting.`);
+  }
+
+  /** If the postmaster we started has ended: whether that was a lost race, or a real failure. */
+  async #judgeLaunched(): Promise<void> {
+    const launched = this.#launched;
+    const end = launched?.ended() ?? null;
+    if (launched === null || end === null) return;
+    this.#launched = null;
+    const words = await launched.lastWords();
+    if (end === 'exit code 0' || /lock file "postmaster\.pid"/.test(words)) return;
+    if (/"[^"]*\.s\.PGSQL\.|could not create lock file|Unix-domain socket/.test(words)) {
+      this.#freshSocket = true;
+    } else if (!/pre-existing shared memory block/.test(words)) {
+      throw await this.#failure(end, words);
+    }
+    this.#dyingSince ??= Date.now();
+    if (Date.now() - this.#dyingSince > DYING_MS) throw await this.#failure(end, words);
+  }
+
+  async #failure(end: string, words: string): Promise<OperatorError> {
+    const { dataDir } = this.#cluster;
+    const details = words || (await fullDiskWords(dataDir)) || 'It wrote nothing to its log.';
+    return programFailure(
+      'PostgreSQL did not start.',
+      `${details}\n(${end}; its log is ${dataDir}/postgresql.log)`,
+    );
+  }
+}

@@ -1,0 +1,218 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import {
+  chmod,
+  lchown,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { OperatorError } from '../operator-error.ts';
+import { locateBinaries, majorVersion } from './binaries.ts';
+import { codeOf, fileFailure, messageOf, programFailure } from './failures.ts';
+import { isRoot, type Launcher, launcherFor, postgresUser, runningUser } from './os-user.ts';
+import { replaceFile, syncParent } from './owned-files.ts';
+
+/** The bootstrap superuser of the cluster. */
+export const OWNER = 'purser_owner';
+
+const run = promisify(execFile);
+const INITDB_TIMEOUT_MS = 120_000;
+
+/** Longer than any initdb takes; after that a draft is nobody's, whoever has its process id now. */
+const DRAFT_MAX_AGE_MS = 10 * 60_000;
+const DRAFT = /^\.postgresql-(\d+)-/;
+
+/** The drafts that this very process works on; one of its own id that is not here is older. */
+const ownDrafts = new Set<string>();
+
+/** A cluster on disk and what is needed to run it. All paths are real ones. */
+export interface Cluster {
+  readonly dataDir: string;
+  /** The PostgreSQL data directory in it. */
+  readonly directory: string;
+  readonly binDir: string;
+  readonly launcher: Launcher;
+  /** True when this call made it. */
+  readonly created: boolean;
+}
+
+/** The cluster in `dataDir`, made there if there is none. Throws OperatorError. */
+export async function openCluster(dataDir: string, binDir?: string): Promise<Cluster> {
+  const bin = await locateBinaries(binDir);
+  const data = await makeDataDirectory(resolve(dataDir));
+  const named = join(data, 'postgresql');
+  // The operator may have put a link to a larger disk there.
+  const directory = await realpath(named).catch(() => named);
+  const existing = await existingVersion(directory);
+  const user = await postgresUser(directory, existing === null ? null : await ownerOf(directory));
+  const launcher = await launcherFor(user, [bin, existing === null ? data : directory]);
+  const major = await majorVersion(bin, launcher);
+  await removeStaleDrafts(data);
+  let created = false;
+  if (existing === null) created = await createCluster(data, directory, bin, launcher, major);
+  const version = existing ?? (await existingVersion(directory));
+  if (version !== String(major)) throw wrongVersion(directory, String(version), major);
+  return { dataDir: data, directory, binDir: bin, launcher, created };
+}
+
+async function makeDataDirectory(dataDir: string): Promise<string> {
+  try {
+    // Whom PostgreSQL runs as for root must be able to pass, whatever the umask is.
+    const mode = isRoot() ? 0o711 : 0o700;
+    const made = await mkdir(dataDir, { recursive: true, mode });
+    if (made !== undefined) await chmod(dataDir, mode);
+    const real = await realpath(dataDir);
+    await readdir(real);
+    return real;
+  } catch (error) {
+    throw fileFailure('make the data directory', dataDir, error);
+  }
+}
+
+/** The major version that made the cluster, null where there is none (an empty folder is none). */
+async function existingVersion(directory: string): Promise<string | null> {
+  try {
+    return (await readFile(join(directory, 'PG_VERSION'), 'utf8')).trim();
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') {
+      // A folder that may not be entered is judged by its owner first: that says more.
+      if (codeOf(error) === 'EACCES') await postgresUser(directory, await ownerOf(directory));
+      throw fileFailure('read the data directory', directory, error);
+    }
+  }
+  const found = await readdir(directory).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw fileFailure('read the data directory', directory, error);
+  });
+  if (found.length === 0) return null;
+  throw new OperatorError(
+    'The data directory holds something that is not a PostgreSQL cluster.',
+    `${directory} is not empty, and has no file PG_VERSION.`,
+    'Put back a backup of the folder, move it away to start with an empty database, or set PURSER_DATA_DIR to another folder.',
+  );
+}
+
+async function ownerOf(directory: string): Promise<number> {
+  try {
+    return (await stat(directory)).uid;
+  } catch (error) {
+    throw fileFailure('read the data directory', directory, error);
+  }
+}
+
+function wrongVersion(directory: string, found: string, major: number): OperatorError {
+  return new OperatorError(
+    'The data directory was made by another version of PostgreSQL.',
+    `${directory} is of PostgreSQL ${found}; this release of Purser brings PostgreSQL ${major}.`,
+    'Go back to the release of Purser that made it and move the data from there to a new one, or set PURSER_DATA_DIR to another folder.',
+  );
+}
+
+/**
+ * Makes the cluster under another name and renames it when it is complete and on disk, so that what
+ * is named `postgresql` is whole, whenever we are killed. False: somebody else was first.
+ */
+async function createCluster(
+  dataDir: string,
+  directory: string,
+  binDir: string,
+  launcher: Launcher,
+  major: number,
+): Promise<boolean> {
+  const name = `.postgresql-${process.pid}-${randomBytes(4).toString('hex')}`;
+  const draft = join(dataDir, name);
+  ownDrafts.add(name);
+  try {
+    await mkdir(draft, { mode: 0o700 });
+    if (isRoot()) await lchown(draft, launcher.user.uid, launcher.user.gid);
+    await initdb(draft, binDir, launcher, major);
+    await rename(draft, directory);
+    await syncParent(directory);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'ENOTEMPTY' || codeOf(error) === 'EEXIST') return false;
+    throw fileFailure('make the database in the data directory', draft, error);
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+    ownDrafts.delete(name);
+  }
+}
+
+async function initdb(
+  draft: string,
+  binDir: string,
+  launcher: Launcher,
+  major: number,
+): Promise<void> {
+  const settings = ['-D', draft, '-U', OWNER, '--encoding=UTF8', '--data-checksums'];
+  settings.push('--auth-local=reject', '--auth-host=reject', '--no-instructions', '--locale=C');
+  // From 17 on PostgreSQL has Unicode rules of its own, the same on every system.
+  if (major >= 17) settings.push('--locale-provider=builtin', '--builtin-locale=C.UTF-8');
+  const { file, args, options } = launcher.command(join(binDir, 'initdb'), settings);
+  try {
+    await run(file, args, { ...options, timeout: INITDB_TIMEOUT_MS, killSignal: 'SIGKILL' });
+  } catch (error) {
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
+    const output = stderr.trim() || stdout.trim() || messageOf(error);
+    throw programFailure('PostgreSQL could not make its database (initdb failed).', output, error);
+  }
+}
+
+/** Removes what a killed process left of its initdb. What cannot be removed disturbs nobody. */
+async function removeStaleDrafts(dataDir: string): Promise<void> {
+  for (const name of await readdir(dataDir)) {
+    const pid = Number(DRAFT.exec(name)?.[1]);
+    if (Number.isNaN(pid) || ownDrafts.has(name)) continue;
+    const draft = join(dataDir, name);
+    const madeMs = await lstat(draft).then(
+      (found) => found.mtimeMs,
+      () => Date.now(),
+    );
+    const isFresh = Date.now() - madeMs < DRAFT_MAX_AGE_MS;
+    if (pid !== process.pid && isFresh && isAlive(pid)) continue;
+    await rm(draft, { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+/** Whether there is a process of this id, whosever it is. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return codeOf(error) === 'EPERM';
+  }
+}
+
+/**
+ * Writes who may connect: over the socket only, as the system user who runs Purser, root, or the one
+ * who runs PostgreSQL; all of them could read the files anyway.
+ */
+export async function writeAccessRules({ directory, launcher }: Cluster): Promise<void> {
+  const names = new Set(['root', runningUser().name]);
+  // With a capability added, PostgreSQL may read more than its user, who must not get at that.
+  if (!launcher.elevated) names.add(launcher.user.name);
+  const map = [...names].map((name) => `purser "${name}" ${OWNER}\n`).join('');
+  const note = '# Written by Purser at each start of PostgreSQL.\n';
+  const files = {
+    'pg_hba.conf': `${note}local all ${OWNER} peer map=purser\n`,
+    'pg_ident.conf': note + map,
+  };
+  for (const [name, text] of Object.entries(files)) {
+    const path = join(directory, name);
+    try {
+      if ((await readFile(path, 'utf8').catch(() => '')) === text) continue;
+      await replaceFile(path, text, launcher.user);
+    } catch (error) {
+      throw fileFailure('write to the data directory', path, error);
+    }
+  }
+}

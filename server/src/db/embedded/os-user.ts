@@ -1,0 +1,193 @@
+// PostgreSQL refuses to run as root, so a Purser that runs as root starts it as somebody else, who
+// often may not enter the folders where a checkout of root's lies. Then it is started through
+// setpriv with CAP_DAC_READ_SEARCH alone, which lets it pass such folders. `no_setuid_fixup` must go
+// with it: without it access(2), by which PostgreSQL's programs look for each other, ignores the
+// capability.
+
+import { constants } from 'node:fs';
+import { access, readFile, stat } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { dirname } from 'node:path';
+import { OperatorError } from '../operator-error.ts';
+import { messageOf } from './failures.ts';
+
+/** A user of the operating system. */
+export interface OsUser {
+  readonly uid: number;
+  readonly gid: number;
+  readonly name: string;
+}
+
+/** How the programs of PostgreSQL are run: as whom, and through what. */
+export interface Launcher {
+  /** The owner of the cluster, as whom PostgreSQL runs. */
+  readonly user: OsUser;
+  /** Whether it runs with a capability that the user has not by itself. */
+  readonly elevated: boolean;
+  command(program: string, args: readonly string[]): Command;
+}
+
+export interface Command {
+  readonly file: string;
+  readonly args: string[];
+  readonly options: { cwd: string; env: Record<string, string>; uid?: number; gid?: number };
+}
+
+const SETPRIV_PLACES = ['/usr/bin/setpriv', '/bin/setpriv'];
+
+/** A fixed language makes PostgreSQL's messages ones that can be judged; nothing else is handed on. */
+const CHILD_ENV = { PATH: '/usr/bin:/bin', LC_ALL: 'C' };
+
+export function isRoot(): boolean {
+  return process.geteuid?.() === 0;
+}
+
+/** The user who runs Purser. Throws OperatorError where the system knows no name for it. */
+export function runningUser(): OsUser {
+  try {
+    const { uid, gid, username } = userInfo();
+    return { uid, gid, name: username };
+  } catch (cause) {
+    throw new OperatorError(
+      'The user who runs Purser has no name in this system.',
+      `uid ${process.geteuid?.() ?? '?'}: ${messageOf(cause)}`,
+      'Run Purser as a user that is listed in /etc/passwd, or set DATABASE_URL to a PostgreSQL of your own.',
+      { cause },
+    );
+  }
+}
+
+/**
+ * As whom PostgreSQL runs, `owner` being the uid that the existing cluster belongs to (null if there
+ * is none yet). Throws OperatorError where it belongs to somebody we cannot become.
+ */
+export async function postgresUser(clusterDir: string, owner: number | null): Promise<OsUser> {
+  const users = await passwdUsers();
+  if (!isRoot()) {
+    const self = runningUser();
+    if (owner === null || owner === self.uid) return self;
+    const name = users.find((user) => user.uid === owner)?.name;
+    const them = name === undefined ? `uid ${owner}` : name;
+    throw new OperatorError(
+      'The data directory belongs to another user.',
+      `${clusterDir} belongs to ${them}; Purser runs as ${self.name} (uid ${self.uid}).`,
+      `Run Purser as ${owner === 0 ? 'root' : `${them} or root`}, or set PURSER_DATA_DIR to a folder of ${self.name}'s own.`,
+    );
+  }
+  if (owner === 0) {
+    throw new OperatorError(
+      'The data directory belongs to root, and PostgreSQL refuses to run as root.',
+      `${clusterDir} belongs to root, perhaps because root copied it.`,
+      `Give it to the user that PostgreSQL shall run as, for example: chown -R ${(await unprivileged(users)).name} '${clusterDir}'`,
+    );
+  }
+  const chosen =
+    owner === null ? await unprivileged(users) : users.find((user) => user.uid === owner);
+  if (chosen !== undefined) return chosen;
+  throw new OperatorError(
+    'The data directory belongs to a user that is not known here.',
+    `${clusterDir} belongs to uid ${owner}, which /etc/passwd does not list.`,
+    `Run Purser as that user, or give the folder to one that is listed: chown -R ${(await unprivileged(users)).name} '${clusterDir}'`,
+  );
+}
+
+async function unprivileged(users: readonly OsUser[]): Promise<OsUser> {
+  for (const name of ['postgres', 'nobody']) {
+    const user = users.find((candidate) => candidate.name === name && candidate.uid !== 0);
+    if (user !== undefined) return user;
+  }
+  throw new OperatorError(
+    'PostgreSQL refuses to run as root, and there is no other user for it.',
+    '/etc/passwd lists neither "postgres" nor "nobody".',
+    'Run Purser as an ordinary user, or make a user "postgres", or set DATABASE_URL to a PostgreSQL of your own.',
+  );
+}
+
+async function passwdUsers(): Promise<OsUser[]> {
+  const text = await readFile('/etc/passwd', 'utf8').catch(() => '');
+  return text.split('\n').flatMap((line) => {
+    const [name, , uid, gid] = line.split(':');
+    if (!name || name.startsWith('#') || !uid || !gid) return [];
+    // Some systems write the highest ids as negative numbers.
+    return [{ name, uid: Number(uid) >>> 0, gid: Number(gid) >>> 0 }];
+  });
+}
+
+/**
+ * The way to run PostgreSQL as `user`, who needs to get into all `folders` (real paths). Throws
+ * OperatorError where that is impossible.
+ */
+export async function launcherFor(user: OsUser, folders: readonly string[]): Promise<Launcher> {
+  if (!isRoot()) {
+    return {
+      user,
+      elevated: false,
+      command: (file, args) => ({ file, args: [...args], options: { cwd: '/', env: CHILD_ENV } }),
+    };
+  }
+  const { uid, gid } = user;
+  const closed = await firstClosed(user, folders);
+  if (closed === null) {
+    return {
+      user,
+      elevated: false,
+      command: (file, args) => ({
+        file,
+        args: [...args],
+        options: { cwd: '/', env: CHILD_ENV, uid, gid },
+      }),
+    };
+  }
+  const setpriv = await findSetpriv();
+  if (setpriv === null) throw cannotEnter(user, closed, 'There is no setpriv to help it in.');
+  const caps = '-all,+dac_read_search';
+  const as = ['--reuid', String(uid), '--regid', String(gid), '--clear-groups'];
+  as.push('--inh-caps', caps, '--ambient-caps', caps, '--bounding-set', caps);
+  as.push('--securebits', '+no_setuid_fixup', '--');
+  return {
+    user,
+    elevated: true,
+    command: (file, args) => ({
+      file: setpriv,
+      args: [...as, file, ...args],
+      options: { cwd: '/', env: CHILD_ENV },
+    }),
+  };
+}
+
+/** What the operator is told when the user for PostgreSQL may not get where it must. */
+export function cannotEnter(user: OsUser, folder: string, details: string): OperatorError {
+  return new OperatorError(
+    `PostgreSQL cannot run as ${user.name}, which root has to run it as.`,
+    `${user.name} may not enter ${folder}. ${details}`,
+    `Run Purser as an ordinary user; or put the checkout and PURSER_DATA_DIR where ${user.name} may enter; or set DATABASE_URL to a PostgreSQL of your own.`,
+  );
+}
+
+/** Whether `user` may pass through every folder of a real path. */
+export async function mayEnter(user: OsUser, path: string): Promise<boolean> {
+  return (await firstClosed(user, [path])) === null;
+}
+
+async function firstClosed(user: OsUser, folders: readonly string[]): Promise<string | null> {
+  for (const folder of folders) {
+    for (let at = folder; ; at = dirname(at)) {
+      const { uid, gid, mode } = await stat(at);
+      const bit = uid === user.uid ? 0o100 : gid === user.gid ? 0o010 : 0o001;
+      if ((mode & bit) === 0) return at;
+      if (at === dirname(at)) break;
+    }
+  }
+  return null;
+}
+
+async function findSetpriv(): Promise<string | null> {
+  for (const place of SETPRIV_PLACES) {
+    const isThere = await access(place, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return place;
+  }
+  return null;
+}

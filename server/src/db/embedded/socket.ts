@@ -1,0 +1,88 @@
+import { chown, lstat, mkdtemp, readFile, realpath, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { OperatorError } from '../operator-error.ts';
+import { codeOf, fileFailure } from './failures.ts';
+import { isRoot, type Launcher, mayEnter } from './os-user.ts';
+import { replaceFile } from './owned-files.ts';
+
+/** No other PostgreSQL is in the folder of the socket, so the number matters to nobody. */
+export const PORT = 5432;
+
+/** A socket's path ends at 103 bytes on macOS, 107 on Linux; this leaves it a margin. */
+const SOCKET_PATH_MAX_BYTES = 100;
+const NAME = 'purser-';
+const MKDTEMP_SUFFIX = 'XXXXXX';
+
+/** PostgreSQL takes a list of folders, so a name must not look like one. */
+const PLAIN_PATH = /^\/[\w./+-]*$/;
+
+/** The path of the socket in a folder. */
+export function socketPath(socketDir: string): string {
+  return join(socketDir, `.s.PGSQL.${PORT}`);
+}
+
+/** Whether the socket is still where it was made; a missing one can never be reached again. */
+export async function isSocketThere(socketDir: string): Promise<boolean> {
+  return lstat(socketPath(socketDir)).then(
+    () => true,
+    (error) => codeOf(error) !== 'ENOENT',
+  );
+}
+
+/**
+ * The private folder of the cluster's socket: the one used before if it is still there and still
+ * private, else a new one, which is remembered in `memory`. `fresh` asks for a new one in any case.
+ */
+export async function socketDirectory(
+  memory: string,
+  clusterDir: string,
+  launcher: Launcher,
+  fresh: boolean,
+): Promise<string> {
+  // The identity of the cluster's folder keeps a copy of the data directory from using the socket
+  // of the original.
+  const { dev, ino } = await stat(clusterDir);
+  const identity = `${dev}:${ino}`;
+  const [known, of] = (await readFile(memory, 'utf8').catch(() => '')).split('\n');
+  if (!fresh && known && of === identity && (await isPrivate(known, launcher))) return known;
+  const made = await makeDirectory(launcher);
+  try {
+    await replaceFile(memory, `${made}\n${identity}\n`, launcher.user);
+  } catch (error) {
+    throw fileFailure('write to the data directory', memory, error);
+  }
+  return made;
+}
+
+async function isPrivate(path: string, { user }: Launcher): Promise<boolean> {
+  try {
+    const found = await lstat(path);
+    return found.isDirectory() && found.uid === user.uid && (found.mode & 0o777) === 0o700;
+  } catch {
+    return false;
+  }
+}
+
+async function makeDirectory(launcher: Launcher): Promise<string> {
+  let failure: unknown;
+  for (const base of [tmpdir(), '/tmp', '/var/tmp']) {
+    try {
+      const real = await realpath(base);
+      const longest = socketPath(join(real, NAME + MKDTEMP_SUFFIX));
+      if (Buffer.byteLength(longest) > SOCKET_PATH_MAX_BYTES || !PLAIN_PATH.test(real)) continue;
+      if (isRoot() && !launcher.elevated && !(await mayEnter(launcher.user, real))) continue;
+      const made = await mkdtemp(join(real, NAME));
+      if (isRoot()) await chown(made, launcher.user.uid, launcher.user.gid);
+      return made;
+    } catch (error) {
+      failure = error;
+    }
+  }
+  if (failure !== undefined) throw fileFailure('make a folder for the socket', '/tmp', failure);
+  throw new OperatorError(
+    'There is no folder for the socket of PostgreSQL.',
+    `Neither ${tmpdir()} nor /tmp nor /var/tmp has a short path that ${launcher.user.name} may enter.`,
+    'Set TMPDIR to such a folder, or set DATABASE_URL to a PostgreSQL of your own.',
+  );
+}
