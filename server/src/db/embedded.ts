@@ -3,6 +3,7 @@
 // run (os-user), the cluster on disk (cluster), the postmaster (postmaster, socket), who uses it
 // (keeper), and the loop that gets there from any state (attach).
 
+import { rmdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { attachOrStart } from './embedded/attach.ts';
 import { type Cluster, OWNER, openCluster } from './embedded/cluster.ts';
@@ -66,11 +67,14 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedP
   if (cluster.created) options.log.info(`made a PostgreSQL database in ${cluster.directory}`);
   const supervisor = new Supervisor(cluster, options);
   await supervisor.join();
-  return supervisor;
+  return {
+    created: cluster.created,
+    connection: () => supervisor.connection(),
+    stop: () => supervisor.stop(),
+  };
 }
 
-class Supervisor implements EmbeddedPostgres {
-  readonly created: boolean;
+class Supervisor {
   readonly #cluster: Cluster;
   readonly #options: EmbeddedOptions;
   readonly #stopping = new AbortController();
@@ -82,7 +86,6 @@ class Supervisor implements EmbeddedPostgres {
   #stopped: Promise<void> | undefined;
 
   constructor(cluster: Cluster, options: EmbeddedOptions) {
-    this.created = cluster.created;
     this.#cluster = cluster;
     this.#options = options;
   }
@@ -202,7 +205,11 @@ class Supervisor implements EmbeddedPostgres {
       requestStop(file.pid);
       if (!(await waitUntilGone(file.pid, this.#cluster.directory, STOP_TIMEOUT_MS))) {
         log.warn(`PostgreSQL (process ${file.pid}) does not stop; it is left to itself`);
+        return;
       }
+      // Leaves nothing in /tmp. If somebody starts PostgreSQL there right now it is not empty, or
+      // they take another.
+      await rmdir(keeper.socketDir).catch(() => {});
     } catch (error) {
       // PostgreSQL that goes away at the same time is what we wanted.
       if (keeper.isOpen || codeOf(error).startsWith('22')) {
