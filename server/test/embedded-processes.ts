@@ -51,12 +51,17 @@ export function cleanUpAfterEach(): void {
 }
 
 function removeFolder(base: string): void {
+  removeSockets(base);
+  rmSync(base, { recursive: true, force: true });
+}
+
+/** Removes the folders for sockets that are remembered under `base`. */
+export function removeSockets(base: string): void {
   for (const name of readdirSync(base, { recursive: true, encoding: 'utf8' })) {
     if (!name.endsWith('postgresql.socket')) continue;
     const socketDir = readFileSync(join(base, name), 'utf8').split('\n')[0] ?? '';
     if (/\/purser-\w+$/.test(socketDir)) rmSync(socketDir, { recursive: true, force: true });
   }
-  rmSync(base, { recursive: true, force: true });
 }
 
 /** All processes with their arguments; those that end meanwhile are left out. */

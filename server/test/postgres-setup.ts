@@ -17,6 +17,8 @@ export interface TestPostgres {
 declare module 'vitest' {
   export interface ProvidedContext {
     postgres: TestPostgres;
+    /** The major version of the project's PostgreSQL. */
+    major: 15 | 18;
   }
 }
 
@@ -24,17 +26,19 @@ const quiet = { info: () => {}, warn: () => {} };
 
 /** One real PostgreSQL a project: the embedded 18, or Debian's 15. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const is15 = project.name === 'postgresql-15';
   const dataDir = mkdtempSync(join(tmpdir(), 'purser-test-'));
   const postgres = await startEmbedded({
     dataDir,
     as: 'command',
     log: quiet,
-    ...(project.name === 'postgresql-15' && { binDir: DEBIAN_POSTGRESQL_15 }),
+    ...(is15 && { binDir: DEBIAN_POSTGRESQL_15 }),
   });
   const { host, port, user, database } = postgres.connection();
   await run({ host, port, user, database }, `create database ${TEMPLATE}`);
   await migrate({ host, port, user, database: TEMPLATE }, quiet);
   project.provide('postgres', { host, port, user });
+  project.provide('major', is15 ? 15 : 18);
   return async () => {
     await postgres.stop();
     rmSync(dataDir, { recursive: true, force: true });

@@ -93,6 +93,7 @@ export function factsOf(answers: readonly (readonly QueryResultRow[])[]): Facts 
   for (const row of balances) {
     const state: AccountState = {
       account: row.account_id as AccountId,
+      publicId: row.public_id,
       status: row.status,
       overdraftLimit: row.overdraft_limit,
       overdraftUsed: row.overdraft_used,

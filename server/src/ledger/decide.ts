@@ -52,6 +52,7 @@ export interface OperatorKeyFacts {
 /** An account as it was read under its lock. `decide` owns it and moves it forward. */
 export interface AccountState {
   readonly account: AccountId;
+  readonly publicId: string;
   readonly status: 'active' | 'suspended';
   readonly overdraftLimit: bigint;
   overdraftUsed: bigint;
@@ -105,6 +106,9 @@ function decideOne(
 ): Outcome {
   const refused = refuseCaller(state, operation, at);
   if (refused) return { kind: 'refused', refusal: refused };
+  if (operation.accountPublicId !== state.publicId) {
+    return { kind: 'refused', refusal: { code: 'account_not_found' } };
+  }
 
   const known = state.known.get(operation.idempotencyDigest);
   if (known) {
@@ -262,6 +266,7 @@ function record(
   const receipt: Receipt = {
     kind: operation.kind,
     account: state.account,
+    accountPublicId: state.publicId,
     number: state.lastNumber,
     at,
     amount: operation.amount,

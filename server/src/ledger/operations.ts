@@ -14,6 +14,8 @@ export type Digest = string & { readonly brand: 'Digest' };
 
 interface Asked {
   readonly account: AccountId;
+  /** As the caller named the account; one whose second half is another's names nothing. */
+  readonly accountPublicId: string;
   /** The operator key that asks; null where the operator asks on the machine itself. */
   readonly operatorKeyId: string | null;
   /** Names the operation in its account for ever (ledger.md §7). */
@@ -65,6 +67,7 @@ export interface Entry {
 export interface Receipt {
   readonly kind: Operation['kind'];
   readonly account: AccountId;
+  readonly accountPublicId: string;
   readonly number: bigint;
   readonly at: number;
   readonly amount: bigint;

@@ -7,6 +7,7 @@ export function receiptOf(row: ReceiptRow): Receipt {
   return {
     kind: row.kind,
     account: row.account_id as AccountId,
+    accountPublicId: row.public_id,
     number: row.number,
     at: row.at,
     amount: row.amount,

@@ -71,6 +71,7 @@ export function chargeOf(account: Account, change: Partial<ChargeOperation> = {}
   return {
     kind: 'charge',
     account: account.id,
+    accountPublicId: account.publicId,
     operatorKeyId: null,
     idempotencyDigest: digest(randomUUID()),
     fingerprint: digest('payload'),
@@ -87,6 +88,7 @@ export function grantOf(account: Account, amount: bigint, change: Partial<GrantO
   const operation: GrantOperation = {
     kind: 'grant',
     account: account.id,
+    accountPublicId: account.publicId,
     operatorKeyId: null,
     idempotencyDigest: digest(randomUUID()),
     fingerprint: digest('payload'),

@@ -7,11 +7,13 @@ import type { Digest, Operation, Outcome } from '../../src/ledger/operations.ts'
 import { Model, type ModelOutcome } from './model.ts';
 
 const ACCOUNT = '00000000-0000-0000-0000-000000000001' as AccountId;
+const PUBLIC_ID = '00'.repeat(15) + '01'.repeat(17);
 const NOW = 1_800_000_000_000;
 
 function account(change: Partial<AccountState> = {}): AccountState {
   return {
     account: ACCOUNT,
+    publicId: PUBLIC_ID,
     status: 'active',
     overdraftLimit: 0n,
     overdraftUsed: 0n,
@@ -33,6 +35,7 @@ function asked(change: Partial<Operation>): Operation {
   return {
     kind: 'charge',
     account: ACCOUNT,
+    accountPublicId: PUBLIC_ID,
     operatorKeyId: null,
     idempotencyDigest: `\\x${count}` as Digest,
     fingerprint: '\\xff' as Digest,
@@ -215,6 +218,11 @@ describe('decide()', () => {
       const expected = refusal ? { kind: 'refused', refusal } : { kind: 'recorded' };
       expect(outcomes[1]).toMatchObject(expected);
     });
+  });
+
+  test('an id that agrees only in its first half names no account', () => {
+    const { outcomes } = decide(account(), [{ ...grant(5n), accountPublicId: 'other' }], NOW);
+    expect(outcomes).toEqual([{ kind: 'refused', refusal: { code: 'account_not_found' } }]);
   });
 
   test('an operator key that was revoked meanwhile moves nothing', () => {

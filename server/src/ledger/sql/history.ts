@@ -1,12 +1,12 @@
 import type { Statement } from '../../db/database.ts';
-import { RECEIPT_COLUMNS } from './receipts.ts';
+import { RECEIPT_COLUMNS, RECEIPT_JOINS } from './receipts.ts';
 
 /** $1 account, $2 number, $3 kind. */
 export const findReceipt: Statement = {
   name: 'find_receipt',
   text: `
     select ${RECEIPT_COLUMNS}
-    from operations o left join grants g on g.account_id = o.account_id and g.number = o.number
+    from operations o ${RECEIPT_JOINS}
     where o.account_id = $1 and o.number = $2 and o.kind = $3`,
 };
 
@@ -15,7 +15,7 @@ export const listReceipts: Statement = {
   name: 'list_receipts',
   text: `
     select ${RECEIPT_COLUMNS}
-    from operations o left join grants g on g.account_id = o.account_id and g.number = o.number
+    from operations o ${RECEIPT_JOINS}
     where o.account_id = $1 and o.kind = $2 and o.number < coalesce($3, 9223372036854775807)
     order by o.number desc limit $4`,
 };

@@ -1,5 +1,5 @@
 import type { Statement } from '../../db/database.ts';
-import { RECEIPT_COLUMNS } from './receipts.ts';
+import { RECEIPT_COLUMNS, RECEIPT_JOINS } from './receipts.ts';
 
 /**
  * The statements of the lane, in the order in which a batch sends them: lock, then read in later
@@ -39,6 +39,7 @@ export const lockFreeBalances: Statement = {
 
 export interface BalanceRow {
   account_id: string;
+  public_id: string;
   status: 'active' | 'suspended';
   posted: bigint;
   held: bigint;
@@ -53,7 +54,7 @@ export interface BalanceRow {
 export const readBalances: Statement = {
   name: 'read_balances',
   text: `
-    select b.account_id, a.status, b.posted, b.held, b.last_number,
+    select b.account_id, a.public_id, a.status, b.posted, b.held, b.last_number,
            b.overdraft_limit, b.overdraft_used, b.last_at, clock_timestamp() as now
     from balances b join accounts a on a.id = b.account_id
     where b.account_id = any($1::uuid[])`,
@@ -85,7 +86,7 @@ export const readKnown: Statement = {
     select ${RECEIPT_COLUMNS}
     from unnest($1::uuid[], $2::bytea[]) as asked (account_id, idempotency_digest)
     join operations o using (account_id, idempotency_digest)
-    left join grants g on g.account_id = o.account_id and g.number = o.number`,
+    ${RECEIPT_JOINS}`,
 };
 
 export interface KeyFactsRow {

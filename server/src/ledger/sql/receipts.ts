@@ -1,6 +1,6 @@
-/** The columns of a `ReceiptRow`, of operations `o` and the grant `g` that each may have made. */
+/** The columns of a `ReceiptRow`, of operations `o`, with `RECEIPT_JOINS`. */
 export const RECEIPT_COLUMNS = `
-  o.account_id, o.number, o.kind, o.at, o.amount, o.available_after, o.scope, o.api_key_id,
+  o.account_id, a.public_id, o.number, o.kind, o.at, o.amount, o.available_after, o.scope, o.api_key_id,
   o.description, o.metadata::text as metadata,
   o.idempotency_digest::text as idempotency_digest, o.fingerprint::text as fingerprint,
   g.category, g.priority, g.expires_at, g.applies_to,
@@ -15,8 +15,14 @@ export const RECEIPT_COLUMNS = `
   array(select e.posted_after from entries e
         where e.account_id = o.account_id and e.number = o.number order by e.line) as posteds`;
 
+/** What the columns are read from, beside operations `o`. */
+export const RECEIPT_JOINS = `
+  join accounts a on a.id = o.account_id
+  left join grants g on g.account_id = o.account_id and g.number = o.number`;
+
 export interface ReceiptRow {
   account_id: string;
+  public_id: string;
   number: bigint;
   kind: 'grant' | 'charge';
   at: number;

@@ -1,0 +1,148 @@
+import { uuidv7 } from 'uuidv7';
+import type { Database, Sql } from '../db/database.ts';
+import { lockBalance } from '../ledger/accounts.ts';
+import type { AccountId } from '../ledger/ids.ts';
+import { type Page, pageOf } from '../ledger/page.ts';
+import { sha256 } from './authentication.ts';
+import { CUSTOMER_PREFIX, maskKey, newKey } from './key-format.ts';
+import { DEFAULT_CUSTOMER_SCOPES } from './scopes.ts';
+import * as sql from './sql.ts';
+
+/** A customer's key as it may be shown: everything but its secret, which nobody has. */
+export interface ApiKey {
+  readonly id: string;
+  readonly account: AccountId;
+  readonly accountPublicId: string;
+  readonly name: string | null;
+  readonly scopes: readonly string[];
+  /** `prsr_AbCd…wXyZ`; null where the key was imported as a hash. */
+  readonly masked: string | null;
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+  readonly revokedAt: number | null;
+  /** Some seconds behind. */
+  readonly lastUsedAt: number | null;
+}
+
+/** What a new key may be given; without scopes it gets `DEFAULT_CUSTOMER_SCOPES`. */
+export interface ApiKeyTerms {
+  readonly name: string | null;
+  readonly scopes: readonly string[] | null;
+  readonly expiresAt: number | null;
+}
+
+/** Makes a key in an account that exists. `secret` is its text, known this one time. */
+export async function createApiKey(
+  database: Database,
+  account: AccountId,
+  terms: ApiKeyTerms,
+): Promise<{ apiKey: ApiKey; secret: string }> {
+  const secret = newKey(CUSTOMER_PREFIX);
+  const masked = maskKey(CUSTOMER_PREFIX, secret);
+  const apiKey = await database.transaction((tx) =>
+    insertIn(tx, account, { ...terms, masked, sha256: sha256(secret) }),
+  );
+  if (!apiKey) throw new Error('a new key has the hash of another one');
+  return { apiKey, secret };
+}
+
+/** What the import of a hash came to; a hash is one key's for ever. */
+export type ApiKeyImport =
+  | { readonly imported: ApiKey }
+  /** The account has this key already; it is as it was. */
+  | { readonly existing: ApiKey }
+  /** Another account's key, or an operator key. */
+  | { readonly taken: true };
+
+/** Takes over a key that a customer has already, by the SHA-256 of its secret. */
+export async function importApiKey(
+  database: Database,
+  account: AccountId,
+  terms: ApiKeyTerms & { readonly sha256: Buffer },
+): Promise<ApiKeyImport> {
+  return database
+    .transaction(async (tx): Promise<ApiKeyImport> => {
+      const known = await findBySecret(tx, terms.sha256);
+      if (known) return known.account === account ? { existing: known } : { taken: true };
+      const operatorKeys = await tx.rows(sql.operatorKeyBySecret, [terms.sha256]);
+      if (operatorKeys.length > 0) return { taken: true };
+      const imported = await insertIn(tx, account, { ...terms, masked: null });
+      if (imported) return { imported };
+      throw new ImportRace();
+    })
+    .catch(async (error: unknown): Promise<ApiKeyImport> => {
+      if (!(error instanceof ImportRace)) throw error;
+      // Somebody imported it meanwhile, and has committed: theirs is the key.
+      const winner = await findBySecret(database, terms.sha256);
+      if (!winner) throw error;
+      return winner.account === account ? { existing: winner } : { taken: true };
+    });
+}
+
+/** Rolls an import back whose hash another transaction has just taken. */
+class ImportRace extends Error {}
+
+/** An account's keys, newest first, revoked and expired ones too. */
+export async function listApiKeys(
+  on: Sql,
+  account: AccountId,
+  page: { limit: number; before?: string },
+): Promise<Page<ApiKey>> {
+  const values = [account, page.before ?? null, page.limit + 1];
+  const rows = await on.rows<sql.ApiKeyRow>(sql.listApiKeys, values);
+  return pageOf(rows.map(apiKeyOf), page.limit);
+}
+
+/**
+ * Revokes a key under its account's lock: once this has resolved, no operation decided while the key
+ * was valid can commit (ledger.md §8). Revoking again changes nothing. False: there is no such key.
+ */
+export async function revokeApiKey(database: Database, id: string): Promise<boolean> {
+  return database.transaction(async (tx) => {
+    const [row] = await tx.rows<sql.ApiKeyRow>(sql.findApiKey, [id]);
+    if (!row) return false;
+    await lockBalance(tx, row.account_id as AccountId);
+    await tx.rows(sql.revokeApiKey, [id]);
+    return true;
+  });
+}
+
+async function insertIn(
+  tx: Sql,
+  account: AccountId,
+  key: ApiKeyTerms & { readonly masked: string | null; readonly sha256: Buffer },
+): Promise<ApiKey | undefined> {
+  const id = uuidv7();
+  await tx.rows(sql.insertApiKey, [
+    id,
+    account,
+    key.name,
+    [...(key.scopes ?? DEFAULT_CUSTOMER_SCOPES)],
+    key.masked,
+    key.expiresAt === null ? null : new Date(key.expiresAt).toISOString(),
+  ]);
+  const inserted = await tx.rows(sql.insertApiKeySecret, [key.sha256, id]);
+  if (inserted.length === 0) return undefined;
+  const [row] = await tx.rows<sql.ApiKeyRow>(sql.findApiKey, [id]);
+  return row && apiKeyOf(row);
+}
+
+async function findBySecret(on: Sql, hash: Buffer): Promise<ApiKey | undefined> {
+  const [row] = await on.rows<sql.ApiKeyRow>(sql.findApiKeyBySecret, [hash]);
+  return row && apiKeyOf(row);
+}
+
+function apiKeyOf(row: sql.ApiKeyRow): ApiKey {
+  return {
+    id: row.id,
+    account: row.account_id as AccountId,
+    accountPublicId: row.account_public_id,
+    name: row.name,
+    scopes: row.scopes,
+    masked: row.masked,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    revokedAt: row.revoked_at,
+    lastUsedAt: row.last_used_at,
+  };
+}

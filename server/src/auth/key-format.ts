@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+
+/**
+ * The form of the keys that Purser makes: a prefix that names the kind, 43 base62 characters of 32
+ * random bytes, and 6 base62 characters of the CRC-32 of everything before. So a secret scanner can
+ * tell a key from text that looks like one, without asking us (the idea:
+ * https://github.blog/engineering/platform-security/behind-githubs-new-authentication-token-formats/).
+ * Imported keys have whatever form they have; only their SHA-256 is known.
+ */
+
+export type KeyPrefix = 'prsr_' | 'prso_';
+
+/** Customers' keys begin with this. */
+export const CUSTOMER_PREFIX = 'prsr_';
+/** Operator keys begin with this; no key of another form is one. */
+export const OPERATOR_PREFIX = 'prso_';
+
+const RANDOM_BYTES = 32;
+const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+/** 62^43 is above 2^256, and 62^6 above 2^32. */
+const RANDOM_LENGTH = 43;
+const CHECKSUM_LENGTH = 6;
+/** What a masked key shows of its beginning and of its end. */
+const SHOWN = 4;
+
+/** A new secret of 256 random bits. */
+export function newKey(prefix: KeyPrefix): string {
+  const random = BigInt(`0x${randomBytes(RANDOM_BYTES).toString('hex')}`);
+  const body = prefix + base62(random, RANDOM_LENGTH);
+  return body + checksum(body);
+}
+
+/** Whether a text has the prefix, the length and the checksum of a key that Purser made. */
+export function isWellFormed(prefix: KeyPrefix, key: string): boolean {
+  if (key.length !== prefix.length + RANDOM_LENGTH + CHECKSUM_LENGTH) return false;
+  const body = key.slice(0, -CHECKSUM_LENGTH);
+  return body.startsWith(prefix) && key.slice(-CHECKSUM_LENGTH) === checksum(body);
+}
+
+/** How a key is shown after its creation: `prsr_AbCd…wXyZ`. */
+export function maskKey(prefix: KeyPrefix, key: string): string {
+  return `${key.slice(0, prefix.length + SHOWN)}…${key.slice(-SHOWN)}`;
+}
+
+function checksum(body: string): string {
+  return base62(BigInt(crc32(body)), CHECKSUM_LENGTH);
+}
+
+function base62(value: bigint, length: number): string {
+  let text = '';
+  for (let rest = value; text.length < length; rest /= 62n)
+    text = DIGITS[Number(rest % 62n)] + text;
+  return text;
+}

@@ -1,0 +1,84 @@
+import { uuidv7 } from 'uuidv7';
+import type { Database, Sql } from '../db/database.ts';
+import { type Page, pageOf } from '../ledger/page.ts';
+import { sha256 } from './authentication.ts';
+import { maskKey, newKey, OPERATOR_PREFIX } from './key-format.ts';
+import { OPERATOR_SCOPES, type OperatorScope } from './scopes.ts';
+import * as sql from './sql.ts';
+
+/** One of the operator's own keys, without its secret. */
+export interface OperatorKey {
+  readonly id: string;
+  readonly name: string | null;
+  readonly scopes: readonly string[];
+  /** `prso_AbCd…wXyZ` */
+  readonly masked: string;
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+  readonly revokedAt: number | null;
+  /** Some seconds behind. */
+  readonly lastUsedAt: number | null;
+}
+
+/** Makes an operator key; without scopes it may do everything. `secret` is known this one time. */
+export async function createOperatorKey(
+  database: Database,
+  terms: {
+    readonly name: string | null;
+    readonly scopes: readonly OperatorScope[] | null;
+    readonly expiresAt: number | null;
+  },
+): Promise<{ operatorKey: OperatorKey; secret: string }> {
+  const id = uuidv7();
+  const secret = newKey(OPERATOR_PREFIX);
+  return database.transaction(async (tx) => {
+    await tx.rows(sql.insertOperatorKey, [
+      id,
+      terms.name,
+      [...(terms.scopes ?? OPERATOR_SCOPES)],
+      maskKey(OPERATOR_PREFIX, secret),
+      sha256(secret),
+      terms.expiresAt === null ? null : new Date(terms.expiresAt).toISOString(),
+    ]);
+    const [row] = await tx.rows<sql.OperatorKeyRow>(sql.findOperatorKey, [id]);
+    if (!row) throw new Error('a new operator key cannot be read');
+    return { operatorKey: operatorKeyOf(row), secret };
+  });
+}
+
+/** All operator keys, newest first, revoked and expired ones too. */
+export async function listOperatorKeys(
+  on: Sql,
+  page: { limit: number; before?: string },
+): Promise<Page<OperatorKey>> {
+  const values = [page.before ?? null, page.limit + 1];
+  const rows = await on.rows<sql.OperatorKeyRow>(sql.listOperatorKeys, values);
+  return pageOf(rows.map(operatorKeyOf), page.limit);
+}
+
+/**
+ * Revokes an operator key. The lanes hold the key's lock while they decide, so once this has resolved
+ * nothing that the key asked for can commit. Revoking again changes nothing. False: no such key.
+ */
+export async function revokeOperatorKey(database: Database, id: string): Promise<boolean> {
+  return database.transaction(async (tx) => {
+    await tx.rows(sql.lockOperatorKey, [id]);
+    const [row] = await tx.rows(sql.findOperatorKey, [id]);
+    if (!row) return false;
+    await tx.rows(sql.revokeOperatorKey, [id]);
+    return true;
+  });
+}
+
+function operatorKeyOf(row: sql.OperatorKeyRow): OperatorKey {
+  return {
+    id: row.id,
+    name: row.name,
+    scopes: row.scopes,
+    masked: row.masked,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    revokedAt: row.revoked_at,
+    lastUsedAt: row.last_used_at,
+  };
+}

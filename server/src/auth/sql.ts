@@ -1,0 +1,147 @@
+import type { Statement } from '../db/database.ts';
+
+/** The SQL of keys. Instants are whole milliseconds, taken after the locks (`clock_timestamp`). */
+
+export interface ApiKeyRow {
+  id: string;
+  account_id: string;
+  account_public_id: string;
+  name: string | null;
+  scopes: string[];
+  masked: string | null;
+  created_at: number;
+  expires_at: number | null;
+  revoked_at: number | null;
+  last_used_at: number | null;
+}
+
+const API_KEY = `
+  select k.id, k.account_id, a.public_id as account_public_id, k.name, k.scopes, k.masked,
+         k.created_at, k.expires_at, k.revoked_at, u.last_used_at
+  from api_keys k
+  join accounts a on a.id = k.account_id
+  left join api_key_uses u on u.api_key_id = k.id`;
+
+/** One customer's key. $1 its id. */
+export const findApiKey: Statement = { name: 'find_api_key', text: `${API_KEY} where k.id = $1` };
+
+/** The customer's key that has a secret, whatever its state. $1 the secret's SHA-256. */
+export const findApiKeyBySecret: Statement = {
+  name: 'find_api_key_by_secret',
+  text: `${API_KEY} join api_key_secrets s on s.api_key_id = k.id where s.sha256 = $1`,
+};
+
+/** An account's keys, newest first (index api_keys_of_account). $1 account, $2 the last seen, $3 limit. */
+export const listApiKeys: Statement = {
+  name: 'list_api_keys',
+  text: `
+    ${API_KEY}
+    where k.account_id = $1
+      and ($2::uuid is null
+           or (k.created_at, k.id) < (select b.created_at, b.id from api_keys b where b.id = $2))
+    order by k.created_at desc, k.id desc
+    limit $3`,
+};
+
+/** $1 id, $2 account, $3 name, $4 scopes, $5 masked form, $6 expiry. */
+export const insertApiKey: Statement = {
+  name: 'insert_api_key',
+  text: `
+    insert into api_keys (id, account_id, name, scopes, masked, created_at, expires_at)
+    values ($1, $2, $3, $4, $5, date_trunc('milliseconds', clock_timestamp()), $6)`,
+};
+
+/** Answers no row where the secret is another key's already. $1 SHA-256, $2 key. */
+export const insertApiKeySecret: Statement = {
+  name: 'insert_api_key_secret',
+  text: `
+    insert into api_key_secrets (sha256, api_key_id) values ($1, $2)
+    on conflict (sha256) do nothing
+    returning api_key_id`,
+};
+
+/** The first revocation's instant stays. Runs under the account's lock. $1 key. */
+export const revokeApiKey: Statement = {
+  name: 'revoke_api_key',
+  text: `
+    update api_keys set revoked_at = date_trunc('milliseconds', clock_timestamp())
+    where id = $1 and revoked_at is null`,
+};
+
+export interface OperatorKeyRow {
+  id: string;
+  name: string | null;
+  scopes: string[];
+  masked: string;
+  created_at: number;
+  expires_at: number | null;
+  revoked_at: number | null;
+  last_used_at: number | null;
+}
+
+const OPERATOR_KEY = `
+  select k.id, k.name, k.scopes, k.masked, k.created_at, k.expires_at, k.revoked_at, u.last_used_at
+  from operator_keys k left join operator_key_uses u on u.operator_key_id = k.id`;
+
+/** One operator key. $1 its id. */
+export const findOperatorKey: Statement = {
+  name: 'find_operator_key',
+  text: `${OPERATOR_KEY} where k.id = $1`,
+};
+
+/** Operator keys, newest first. $1 the last seen, $2 limit. */
+export const listOperatorKeys: Statement = {
+  name: 'list_operator_keys',
+  text: `
+    ${OPERATOR_KEY}
+    where $1::uuid is null
+       or (k.created_at, k.id) < (select b.created_at, b.id from operator_keys b where b.id = $1)
+    order by k.created_at desc, k.id desc
+    limit $2`,
+};
+
+/** Whether a secret is an operator key's. $1 SHA-256. */
+export const operatorKeyBySecret: Statement = {
+  name: 'operator_key_by_secret',
+  text: 'select id from operator_keys where sha256 = $1',
+};
+
+/** $1 id, $2 name, $3 scopes, $4 masked form, $5 SHA-256, $6 expiry. */
+export const insertOperatorKey: Statement = {
+  name: 'insert_operator_key',
+  text: `
+    insert into operator_keys (id, name, scopes, masked, sha256, created_at, expires_at)
+    values ($1, $2, $3, $4, $5, date_trunc('milliseconds', clock_timestamp()), $6)`,
+};
+
+/** Waits for the batches that judge by this key, and keeps new ones out until the commit. $1 key. */
+export const lockOperatorKey: Statement = {
+  name: 'lock_operator_key',
+  text: `select pg_advisory_xact_lock(hashtextextended('operator_key:' || $1::text, 0))`,
+};
+
+/** The first revocation's instant stays. $1 key. */
+export const revokeOperatorKey: Statement = {
+  name: 'revoke_operator_key',
+  text: `
+    update operator_keys set revoked_at = date_trunc('milliseconds', clock_timestamp())
+    where id = $1 and revoked_at is null`,
+};
+
+/** Last uses, many keys in one statement; several nodes write, the latest wins. $1 keys, $2 instants. */
+export const recordApiKeyUses: Statement = {
+  name: 'record_api_key_uses',
+  text: `
+    insert into api_key_uses as u (api_key_id, last_used_at)
+    select id, used_at from unnest($1::uuid[], $2::timestamptz[]) as used (id, used_at) order by id
+    on conflict (api_key_id) do update
+      set last_used_at = greatest(u.last_used_at, excluded.last_used_at)`,
+};
+export const recordOperatorKeyUses: Statement = {
+  name: 'record_operator_key_uses',
+  text: `
+    insert into operator_key_uses as u (operator_key_id, last_used_at)
+    select id, used_at from unnest($1::uuid[], $2::timestamptz[]) as used (id, used_at) order by id
+    on conflict (operator_key_id) do update
+      set last_used_at = greatest(u.last_used_at, excluded.last_used_at)`,
+};

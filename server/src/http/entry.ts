@@ -1,0 +1,139 @@
+import type { FastifyReply, FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
+import type {
+  Authenticate,
+  CustomerPrincipal,
+  OperatorPrincipal,
+  Principal,
+} from '../auth/principal.ts';
+import { describeErrors, describeSecurity } from './document.ts';
+import { ApiError } from './errors/api-error.ts';
+import type { ErrorCode } from './errors/codes.ts';
+import type { App, HttpMetrics } from './parts.ts';
+
+/**
+ * The way into every route and out of it. On the way in, before a body is read: the server is not
+ * stopping, the URL has a sane length, the caller is known, of the right kind, and may do this. On the
+ * way out: the request id and the metrics.
+ */
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** When it came in, by `performance.now()`. */
+    startedAt: number;
+    /** The pattern of its route, for metrics. */
+    pattern: string;
+    principal: Principal | null;
+  }
+  interface FastifyContextConfig {
+    /** The caller's key must have one of them. */
+    scopes?: readonly string[];
+    /** What the route itself may answer; the group adds what all of its routes may. */
+    errors?: readonly ErrorCode[];
+  }
+}
+
+/** A path with an id and a query of 2 KB. */
+const LONGEST_URL = 2_048 + 256;
+
+/** Adds to each route of `app`, and of the groups in it, the way in for everybody and the way out. */
+export function addEntry(app: App, metrics: HttpMetrics): void {
+  app.decorateRequest('startedAt', 0);
+  app.decorateRequest('pattern', 'unmatched');
+  app.decorateRequest('principal', null);
+
+  let stopping = false;
+  app.addHook('preClose', (done) => {
+    stopping = true;
+    done();
+  });
+  app.decorate('enter', (request: FastifyRequest, pattern: string): ApiError | undefined => {
+    request.startedAt = performance.now();
+    request.pattern = pattern;
+    if (stopping) return new ApiError('stopping');
+    if (request.url.length > LONGEST_URL) return new ApiError('url_too_long');
+    return undefined;
+  });
+
+  app.addHook('onRoute', (route) => {
+    describeErrors(route, ['malformed_request', 'url_too_long', 'stopping', 'internal_error']);
+    route.onRequest = (request, _reply, done) => done(app.enter(request, route.url));
+  });
+  app.addHook('onSend', (request, reply, payload, done) => {
+    leave(request, reply, metrics);
+    done(null, payload);
+  });
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Notes when a request came in; an error where it may not. */
+    enter(request: FastifyRequest, pattern: string): ApiError | undefined;
+  }
+}
+
+/** Marks an answer with the request's id and counts it. */
+export function leave(request: FastifyRequest, reply: FastifyReply, metrics: HttpMetrics): void {
+  reply.header('x-request-id', request.id).header('cache-control', 'no-store');
+  const seconds = (performance.now() - request.startedAt) / 1_000;
+  metrics.answered(request.method, request.pattern, reply.statusCode, seconds);
+}
+
+/** Lets only keys of one kind into the routes of `app`, each with one of the route's scopes. */
+export function admitOnly(app: App, kind: Principal['kind'], authenticate: Authenticate): void {
+  app.addHook('onRoute', (route) => {
+    const scopes = scopesOf(route);
+    describeSecurity(route, kind, scopes);
+    route.onRequest = entrance(app, route.url, kind, scopes, authenticate);
+  });
+}
+
+function entrance(
+  app: App,
+  pattern: string,
+  kind: Principal['kind'],
+  scopes: readonly string[],
+  authenticate: Authenticate,
+): onRequestHookHandler {
+  return (request, _reply, done) => {
+    const refused = app.enter(request, pattern);
+    if (refused) return done(refused);
+    authenticate(request).then((principal) => {
+      request.principal = principal;
+      done(refusalOf(principal, kind, scopes));
+    }, done);
+  };
+}
+
+/** The kind of a key is judged before its account, and that before its scopes. */
+function refusalOf(
+  principal: Principal,
+  kind: Principal['kind'],
+  scopes: readonly string[],
+): ApiError | undefined {
+  if (principal.kind !== kind) {
+    return new ApiError(kind === 'operator' ? 'operator_key_required' : 'customer_key_required');
+  }
+  if (principal.kind === 'customer' && principal.accountStatus === 'suspended') {
+    return new ApiError('account_suspended');
+  }
+  const may = scopes.some((scope) => principal.scopes.includes(scope));
+  return may ? undefined : new ApiError('missing_scopes');
+}
+
+function scopesOf(route: RouteOptions): readonly string[] {
+  const scopes = route.config?.scopes;
+  if (!scopes || scopes.length === 0) throw new Error(`${route.url} names no scope`);
+  return scopes;
+}
+
+/** The operator that asks, on a route that admits operators only. */
+export function operatorOf(request: FastifyRequest): OperatorPrincipal {
+  if (request.principal?.kind === 'operator') return request.principal;
+  throw new Error('this route does not admit operators');
+}
+
+/** The customer that asks, on a route that admits customers only. */
+export function customerOf(request: FastifyRequest): CustomerPrincipal {
+  if (request.principal?.kind === 'customer') return request.principal;
+  throw new Error('this route does not admit customers');
+}

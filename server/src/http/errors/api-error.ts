@@ -1,0 +1,42 @@
+import { definitionOf, type ErrorCode } from './codes.ts';
+
+export const JSON_TYPE = 'application/json; charset=utf-8';
+
+export interface ApiErrorOptions {
+  /** Names the guilty item and the cure; the registry's text where it is left out. */
+  readonly detail?: string;
+  /** What stands in the body beside `detail` and `code`. */
+  readonly members?: Readonly<Record<string, string | boolean>>;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** An answer other than success, as the caller gets it. Throw it anywhere in a route. */
+export class ApiError extends Error {
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly #members: ApiErrorOptions['members'];
+
+  constructor(code: ErrorCode, options: ApiErrorOptions = {}) {
+    const { status, detail, retryAfterS } = definitionOf(code);
+    super(options.detail ?? detail);
+    this.name = 'ApiError';
+    this.code = code;
+    this.status = status;
+    this.headers =
+      retryAfterS === undefined
+        ? (options.headers ?? {})
+        : { 'retry-after': String(retryAfterS), ...options.headers };
+    this.#members = options.members;
+  }
+
+  /** The body, as JSON. */
+  get body(): string {
+    return JSON.stringify({ detail: this.message, code: this.code, ...this.#members });
+  }
+}
+
+/** An error of a request's shape; `detail` names the guilty member and how to mend it. */
+export function invalidRequest(detail: string): ApiError {
+  return new ApiError('invalid_request', { detail });
+}

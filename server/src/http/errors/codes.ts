@@ -1,0 +1,96 @@
+/**
+ * Every error code of the HTTP API, its status and its default text: the one registry. Each has a page
+ * in docs/errors/<code>.md; a test keeps the two equal.
+ */
+
+interface ErrorDefinition {
+  readonly status: number;
+  /** What an answer says in `detail` where the place of the error says nothing more exact. */
+  readonly detail: string;
+  /** Seconds for `Retry-After`; the request may be repeated as it is. */
+  readonly retryAfterS?: number;
+}
+
+export const ERRORS = {
+  // The wire
+  malformed_request: { status: 400, detail: 'The request is not valid HTTP' },
+  invalid_json: { status: 400, detail: 'The body is not valid JSON' },
+  idempotency_key_missing: {
+    status: 400,
+    detail: 'The header Idempotency-Key is required: send a new value for each operation',
+  },
+  idempotency_key_invalid: {
+    status: 400,
+    detail: 'Idempotency-Key must be one header of 1 to 255 visible ASCII characters',
+  },
+  not_found: { status: 404, detail: 'There is nothing at this path' },
+  method_not_allowed: { status: 405, detail: 'This path does not take this method' },
+  request_timeout: { status: 408, detail: 'The request did not arrive in time' },
+  body_too_large: { status: 413, detail: 'The body is larger than 64 KiB' },
+  url_too_long: { status: 414, detail: 'The URL is too long' },
+  unsupported_media_type: {
+    status: 415,
+    detail: 'Send the body as JSON with Content-Type: application/json',
+  },
+  headers_too_large: { status: 431, detail: 'The headers are larger than 16 KiB' },
+
+  // Who asks
+  api_key_required: { status: 401, detail: 'API key is required' },
+  api_key_invalid: { status: 401, detail: 'Invalid or expired API key' },
+  missing_scopes: { status: 403, detail: 'Missing required scopes' },
+  account_suspended: { status: 403, detail: 'Account is suspended' },
+  operator_key_required: { status: 403, detail: 'This route takes an operator key' },
+  customer_key_required: { status: 403, detail: "This route takes a customer's API key" },
+  metrics_token_required: { status: 401, detail: 'A Bearer token is required' },
+
+  // What is asked
+  invalid_request: { status: 422, detail: 'The request has a wrong shape' },
+  amount_too_large: {
+    status: 422,
+    detail: 'An amount, or what it adds up to, is above 9223372036854.775807 cents',
+  },
+  idempotency_key_reused: {
+    status: 422,
+    detail: 'This Idempotency-Key was used for another request: send a new one',
+  },
+  account_not_found: { status: 404, detail: 'There is no such account' },
+  api_key_not_found: { status: 404, detail: 'There is no such API key' },
+  charge_not_found: { status: 404, detail: 'There is no such charge' },
+  operator_key_not_found: { status: 404, detail: 'There is no such operator key' },
+  external_id_taken: { status: 409, detail: 'Another account has this external_id' },
+  api_key_taken: { status: 409, detail: 'This key is in use elsewhere and cannot be imported' },
+  api_key_inactive: { status: 409, detail: 'The API key is revoked or expired' },
+  too_many_grants: {
+    status: 409,
+    detail: 'The account has 1000 live grants, the most it may have: spend some first',
+  },
+  insufficient_credits: { status: 402, detail: 'Insufficient credits' },
+
+  // What cannot be said now
+  overloaded: { status: 503, detail: 'Too much is waiting: try again', retryAfterS: 1 },
+  account_busy: {
+    status: 503,
+    detail: 'The account is locked by another server: try again',
+    retryAfterS: 1,
+  },
+  database_unavailable: {
+    status: 503,
+    detail: 'The database is not available: try again',
+    retryAfterS: 1,
+  },
+  outcome_unknown: {
+    status: 503,
+    detail: 'The outcome is not known: repeat the request with the same Idempotency-Key',
+    retryAfterS: 1,
+  },
+  stopping: { status: 503, detail: 'The server is stopping: try again', retryAfterS: 1 },
+  not_ready: { status: 503, detail: 'The server is not ready', retryAfterS: 1 },
+  internal_error: { status: 500, detail: 'Internal server error' },
+} as const satisfies Readonly<Record<string, ErrorDefinition>>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** What the registry says of a code. */
+export function definitionOf(code: ErrorCode): ErrorDefinition {
+  return ERRORS[code];
+}

@@ -1,0 +1,60 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import { NotAuthenticated } from '../../auth/principal.ts';
+import { DatabaseUnavailable } from '../../db/database.ts';
+import { ApiError, JSON_TYPE } from './api-error.ts';
+import type { ErrorCode } from './codes.ts';
+
+/** A 503 can come thousands of times a second; each code is logged this often at most. */
+const LOG_EVERY_MS = 1_000;
+
+/** Fastify's own refusals of a request, by its codes. Its texts echo what was sent, so ours are used. */
+const OF_FASTIFY: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'invalid_json',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'invalid_json',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed_request',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_BAD_URL: 'malformed_request',
+  FST_ERR_MAX_PARAM_LENGTH: 'url_too_long',
+};
+
+/** The one way from a thrown thing to an answer. Nothing of an unexpected error leaves the process. */
+export function errorHandler(log: Logger) {
+  const lastLogged = new Map<ErrorCode, number>();
+  return (thrown: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    const error = apiErrorOf(thrown);
+    if (error.code === 'internal_error') {
+      const { method, url = 'unmatched' } = request.routeOptions;
+      log.error({ err: thrown, request_id: request.id, method, route: url }, 'unexpected error');
+    } else if (error.status >= 500) {
+      const now = Date.now();
+      if (now - (lastLogged.get(error.code) ?? 0) >= LOG_EVERY_MS) {
+        lastLogged.set(error.code, now);
+        log.warn({ code: error.code, request_id: request.id, err: causeOf(thrown) }, error.message);
+      }
+    }
+    reply.code(error.status).headers(error.headers).type(JSON_TYPE).send(error.body);
+  };
+}
+
+/** What a thrown thing is to the caller. */
+function apiErrorOf(thrown: unknown): ApiError {
+  if (thrown instanceof ApiError) return thrown;
+  if (thrown instanceof NotAuthenticated) {
+    return new ApiError(thrown.reason === 'missing' ? 'api_key_required' : 'api_key_invalid');
+  }
+  if (thrown instanceof DatabaseUnavailable) return new ApiError('database_unavailable');
+  const { code, statusCode } = thrown as Partial<FastifyError>;
+  const known = code === undefined ? undefined : OF_FASTIFY[code];
+  if (known) return new ApiError(known);
+  // The JSON parser's own errors, for text that is no JSON and for `__proto__` as a member.
+  if (thrown instanceof SyntaxError && statusCode === 400) return new ApiError('invalid_json');
+  // The client left in the middle of its body.
+  if (code === 'ECONNRESET') return new ApiError('malformed_request');
+  return new ApiError('internal_error');
+}
+
+function causeOf(thrown: unknown): unknown {
+  return thrown instanceof Error ? thrown.cause : undefined;
+}

@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs';
+import swagger from '@fastify/swagger';
+import type { App } from './parts.ts';
+
+const { version } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as { version: string };
+
+/** Lets the routes that follow be described, as OpenAPI 3.1. */
+export async function addOpenApi(app: App): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Purser',
+        version,
+        description:
+          'Prepaid credits for businesses that sell an API. Amounts are decimal strings of cents; times are RFC 3339 in UTC.',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      servers: [{ url: 'http://127.0.0.1:8080', description: 'A server on this machine' }],
+      tags: [
+        { name: 'Billing', description: 'What customers ask with their own keys.' },
+        { name: 'Accounts', description: 'Billing entities and what they have.' },
+        { name: 'API keys', description: "Customers' credentials." },
+        { name: 'Grants', description: 'Credit given.' },
+        { name: 'Charges', description: 'Credit spent.' },
+      ],
+      components: {
+        securitySchemes: {
+          customer_key: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+          operator_key: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+        },
+      },
+    },
+    refResolver: {
+      buildLocalReference: (json, _baseUri, _fragment, index) =>
+        typeof json.$id === 'string' ? json.$id : `schema${index}`,
+    },
+  });
+}
+
+/** The document of the routes of an app that is ready, as JSON text. */
+export function openApiText(app: App): string {
+  return `${JSON.stringify(app.swagger(), null, 2)}\n`;
+}

@@ -1,0 +1,54 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerDefault,
+} from 'fastify';
+import type { Logger } from 'pino';
+import type { KeyLookups, OnKeyUsed } from '../auth/authentication.ts';
+import type { Authenticate } from '../auth/principal.ts';
+import type { Database } from '../db/database.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+
+/** What the wire counts and shows at `/metrics`. */
+export interface HttpMetrics {
+  /** A request was answered. `route` is a route's pattern, never the path that was asked for. */
+  answered(method: string, route: string, status: number, seconds: number): void;
+  /** Everything in Prometheus' text format. */
+  text(): Promise<string>;
+  readonly contentType: string;
+}
+
+/** What the wire stands on. */
+export interface HttpParts {
+  readonly database: Database;
+  readonly ledger: Pick<Ledger, 'submit'>;
+  readonly keys: KeyLookups;
+  /** Who asks; by the key in `X-API-Key` where it is left out. */
+  readonly authenticate?: Authenticate;
+  readonly onKeyUsed?: OnKeyUsed;
+  readonly metrics: HttpMetrics;
+  readonly log: Logger;
+  /** `/metrics` wants it as Bearer; undefined: `/metrics` is open. */
+  readonly metricsToken?: string | undefined;
+  readonly readiness: () => Promise<{ database: boolean; migrations: boolean }>;
+  /** For the machine's own command line: the routes of operator keys too. Never on the network. */
+  readonly local?: boolean;
+}
+
+/** What routes are given. */
+export interface RouteParts extends HttpParts {
+  readonly authenticate: Authenticate;
+  /** The routes' own OpenAPI document, as JSON. */
+  readonly openapi: () => string;
+}
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;

@@ -1,0 +1,31 @@
+import { Type } from 'typebox';
+import type { Sql } from '../db/database.ts';
+import { type Account, findAccount } from '../ledger/accounts.ts';
+import { ACCOUNT_PUBLIC_ID, parseUuidId } from '../ledger/ids.ts';
+import { ApiError } from './errors/api-error.ts';
+
+/** The ids that stand in paths. One of a wrong form names nothing, as an unknown one does: 404. */
+
+export const ACCOUNT_PATH = Type.Object({ id: Type.String({ description: "The account's id." }) });
+export const API_KEY_PATH = Type.Object({ id: Type.String({ description: "The key's id." }) });
+export const CHARGE_PATH = Type.Object({ id: Type.String({ description: "The charge's id." }) });
+
+/** An account's id from a path, in its form; throws `account_not_found`. */
+export function accountIdIn({ id }: { readonly id: string }): string {
+  if (!ACCOUNT_PUBLIC_ID.test(id)) throw new ApiError('account_not_found');
+  return id;
+}
+
+/** The account that a path names; throws `account_not_found`. */
+export async function accountIn(on: Sql, path: { readonly id: string }): Promise<Account> {
+  const account = await findAccount(on, accountIdIn(path));
+  if (!account) throw new ApiError('account_not_found');
+  return account;
+}
+
+/** The UUID of the API key that a path names; throws `api_key_not_found`. */
+export function apiKeyIdIn({ id }: { readonly id: string }): string {
+  const uuid = parseUuidId('key', id);
+  if (uuid === undefined) throw new ApiError('api_key_not_found');
+  return uuid;
+}

@@ -1,0 +1,90 @@
+import { Type } from 'typebox';
+import type { Account, Balance } from '../../ledger/accounts.ts';
+import { formatCents } from '../../ledger/money.ts';
+import { AccountPublicId, Cents, Instant, OneOf, OrNull } from '../formats.ts';
+import { formatInstant } from '../instants.ts';
+
+export const ACCOUNT_KINDS = ['organization', 'individual'] as const;
+export const ACCOUNT_STATUSES = ['active', 'suspended'] as const;
+
+export const AccountResource = Type.Object(
+  {
+    type: Type.Literal('account'),
+    id: AccountPublicId(),
+    attributes: Type.Object({
+      kind: OneOf(ACCOUNT_KINDS),
+      name: Type.String(),
+      external_id: OrNull(Type.String()),
+      status: OneOf(ACCOUNT_STATUSES),
+      overdraft_limit: Cents('How far below zero the account may be charged.'),
+      created_at: Instant('When it was made.'),
+    }),
+  },
+  { $id: 'Account' },
+);
+
+export function accountResource(account: Account) {
+  return {
+    type: 'account',
+    id: account.publicId,
+    attributes: {
+      kind: account.kind,
+      name: account.name,
+      external_id: account.externalId,
+      status: account.status,
+      overdraft_limit: formatCents(account.overdraftLimit),
+      created_at: formatInstant(account.createdAt),
+    },
+  };
+}
+
+export const BalanceResource = Type.Object(
+  {
+    type: Type.Literal('balance'),
+    id: AccountPublicId(),
+    attributes: Type.Object({
+      posted: Cents('The sum of all entries.'),
+      held: Cents('The sum of open holds.'),
+      available: Cents('`posted` minus `held`; the overdraft is not counted.'),
+      overdraft_limit: Cents(),
+      by_category: Type.Object(
+        {
+          paid: Cents(),
+          promotional: Cents(),
+          overdraft: Cents('Zero or below: what the account owes.'),
+        },
+        { description: 'Adds up to `posted`.' },
+      ),
+      next_expiry: OrNull(
+        Type.Object(
+          { at: Instant('When credit expires next.'), amount: Cents('How much of it.') },
+          {},
+        ),
+      ),
+    }),
+  },
+  { $id: 'Balance' },
+);
+
+export function balanceResource(publicId: string, balance: Balance) {
+  const { byCategory, nextExpiry } = balance;
+  return {
+    type: 'balance',
+    id: publicId,
+    attributes: {
+      posted: formatCents(balance.posted),
+      held: formatCents(balance.held),
+      available: formatCents(balance.available),
+      overdraft_limit: formatCents(balance.overdraftLimit),
+      by_category: {
+        paid: formatCents(byCategory.paid),
+        promotional: formatCents(byCategory.promotional),
+        overdraft: formatCents(byCategory.overdraft),
+      },
+      next_expiry: nextExpiry && {
+        at: formatInstant(nextExpiry.at),
+        amount: formatCents(nextExpiry.amount),
+      },
+    },
+  };
+}

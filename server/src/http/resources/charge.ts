@@ -1,0 +1,65 @@
+import { Type } from 'typebox';
+import { operationId, uuidId } from '../../ledger/ids.ts';
+import { formatCents } from '../../ledger/money.ts';
+import type { Receipt } from '../../ledger/operations.ts';
+import {
+  AccountPublicId,
+  ApiKeyId,
+  Cents,
+  Description,
+  Instant,
+  Metadata,
+  OperationId,
+  OrNull,
+  Scope,
+} from '../formats.ts';
+import { formatInstant } from '../instants.ts';
+
+export const ChargeResource = Type.Object(
+  {
+    type: Type.Literal('charge'),
+    id: OperationId('chg', 'The charge.'),
+    attributes: Type.Object({
+      account: AccountPublicId('The account that paid.'),
+      amount: Cents('What it cost.'),
+      available: Cents('What the account had left after it.'),
+      grants: Type.Array(
+        Type.Object({
+          grant: OrNull(OperationId('grt', 'The grant that paid; null is the overdraft.')),
+          amount: Cents('How much of the charge.'),
+        }),
+        { description: 'Who paid, in burn order.' },
+      ),
+      reversed: Cents('What has been given back.'),
+      scope: OrNull(Scope('What the charge was for.')),
+      api_key_id: OrNull(ApiKeyId("The customer's key that made the call.")),
+      description: OrNull(Description()),
+      metadata: OrNull(Metadata()),
+      created_at: Instant('When it was charged.'),
+    }),
+  },
+  { $id: 'Charge' },
+);
+
+/** A charge's receipt. */
+export function chargeResource(receipt: Receipt) {
+  return {
+    type: 'charge',
+    id: operationId('chg', receipt.account, receipt.number),
+    attributes: {
+      account: receipt.accountPublicId,
+      amount: formatCents(receipt.amount),
+      available: formatCents(receipt.availableAfter),
+      grants: receipt.entries.map((entry) => ({
+        grant: entry.grant === null ? null : operationId('grt', receipt.account, entry.grant),
+        amount: formatCents(-entry.amount),
+      })),
+      reversed: '0',
+      scope: receipt.scope,
+      api_key_id: receipt.apiKeyId === null ? null : uuidId('key', receipt.apiKeyId),
+      description: receipt.description,
+      metadata: receipt.metadata === null ? null : JSON.parse(receipt.metadata),
+      created_at: formatInstant(receipt.at),
+    },
+  };
+}

@@ -1,0 +1,49 @@
+import { Type } from 'typebox';
+import type { EntryRow } from '../../ledger/history.ts';
+import { type AccountId, operationId } from '../../ledger/ids.ts';
+import { formatCents } from '../../ledger/money.ts';
+import { Cents, Instant, OneOf, OperationId, OrNull } from '../formats.ts';
+import { formatInstant } from '../instants.ts';
+
+const PREFIX = { charge: 'chg', grant: 'grt' } as const;
+
+export const EntryResource = Type.Object(
+  {
+    type: Type.Literal('entry'),
+    id: Type.String({ description: "The operation's id, `_` and the line." }),
+    attributes: Type.Object({
+      operation: Type.String({ description: 'The operation that the entry is a line of.' }),
+      kind: OneOf(['grant', 'charge'], "The operation's kind."),
+      line: Type.Integer({ minimum: 1 }),
+      amount: Cents('Above zero: credit came in.'),
+      grant: OrNull(OperationId('grt', 'The grant that it moved; null is the overdraft.')),
+      category: OneOf(['paid', 'promotional', 'overdraft']),
+      book: OneOf(
+        ['funding', 'promotion', 'revenue', 'breakage', 'adjustment'],
+        "The operator's side of the entry.",
+      ),
+      posted_after: Cents("The account's posted balance after the entry."),
+      created_at: Instant('When it was booked.'),
+    }),
+  },
+  { $id: 'Entry' },
+);
+
+export function entryResource(account: AccountId, entry: EntryRow) {
+  const operation = operationId(PREFIX[entry.kind], account, entry.number);
+  return {
+    type: 'entry',
+    id: `${operation}_${entry.line}`,
+    attributes: {
+      operation,
+      kind: entry.kind,
+      line: entry.line,
+      amount: formatCents(entry.amount),
+      grant: entry.grant === null ? null : operationId('grt', account, entry.grant),
+      category: entry.category,
+      book: entry.book,
+      posted_after: formatCents(entry.postedAfter),
+      created_at: formatInstant(entry.at),
+    },
+  };
+}

@@ -1,0 +1,84 @@
+import { Type } from 'typebox';
+import type { GrantRow } from '../../ledger/history.ts';
+import { type AccountId, operationId } from '../../ledger/ids.ts';
+import { formatCents } from '../../ledger/money.ts';
+import type { Receipt } from '../../ledger/operations.ts';
+import {
+  AccountPublicId,
+  Cents,
+  Description,
+  Instant,
+  Metadata,
+  OneOf,
+  OperationId,
+  OrNull,
+  Scope,
+} from '../formats.ts';
+import { formatInstant, formatOptionalInstant } from '../instants.ts';
+
+export const GRANT_CATEGORIES = ['paid', 'promotional'] as const;
+
+export const GrantResource = Type.Object(
+  {
+    type: Type.Literal('grant'),
+    id: OperationId('grt', 'The grant.'),
+    attributes: Type.Object({
+      account: AccountPublicId('The account that was given credit.'),
+      amount: Cents('What was given.'),
+      remaining: Cents('What is left of it.'),
+      reserved: Cents('The part of `remaining` that open holds have reserved.'),
+      category: OneOf(GRANT_CATEGORIES),
+      priority: Type.Integer({ minimum: 0, maximum: 100, description: 'Lower burns first.' }),
+      description: OrNull(Description()),
+      metadata: OrNull(Metadata()),
+      effective_at: Instant('From when on it can be spent.'),
+      expires_at: OrNull(Instant('From when on it cannot be spent any more.')),
+      applies_to: OrNull(
+        Type.Array(Scope(), { description: 'What it pays for; null: everything.' }),
+      ),
+      created_at: Instant('When it was given.'),
+    }),
+  },
+  { $id: 'Grant' },
+);
+
+/** A grant as a list shows it. `publicId` is that of `account`. */
+export function grantResource(publicId: string, account: AccountId, grant: GrantRow) {
+  const { category, priority, expiresAt, appliesTo } = grant.terms;
+  return {
+    type: 'grant',
+    id: operationId('grt', account, grant.number),
+    attributes: {
+      account: publicId,
+      amount: formatCents(grant.amount),
+      remaining: formatCents(grant.remaining),
+      reserved: formatCents(grant.reserved),
+      category,
+      priority,
+      description: grant.description,
+      metadata: grant.metadata === null ? null : JSON.parse(grant.metadata),
+      effective_at: formatInstant(grant.effectiveAt),
+      expires_at: formatOptionalInstant(expiresAt),
+      applies_to: appliesTo,
+      created_at: formatInstant(grant.createdAt),
+    },
+  };
+}
+
+/** A grant as it was when it was made, which is what its creation and every replay of it answer. */
+export function newGrantResource(receipt: Receipt) {
+  if (receipt.terms === null) throw new Error('the receipt of a grant names its terms');
+  const own = receipt.entries.find(({ grant }) => grant === receipt.number);
+  return grantResource(receipt.accountPublicId, receipt.account, {
+    number: receipt.number,
+    amount: receipt.amount,
+    // What repaid an overdraft was spent at once.
+    remaining: own?.amount ?? 0n,
+    reserved: 0n,
+    terms: receipt.terms,
+    effectiveAt: receipt.at,
+    createdAt: receipt.at,
+    description: receipt.description,
+    metadata: receipt.metadata,
+  });
+}

@@ -1,0 +1,30 @@
+import { findReceipt } from '../../../ledger/history.ts';
+import { parseOperationId } from '../../../ledger/ids.ts';
+import { answer, NO_QUERY, one } from '../../document.ts';
+import { ApiError } from '../../errors/api-error.ts';
+import type { App, RouteParts } from '../../parts.ts';
+import { CHARGE_PATH } from '../../paths.ts';
+import { chargeResource } from '../../resources/charge.ts';
+
+export function getChargeRoute(app: App, { database }: RouteParts): void {
+  app.get(
+    '/v1/charges/:id',
+    {
+      config: { scopes: ['ledger:read', 'ledger:write'], errors: ['charge_not_found'] },
+      schema: {
+        operationId: 'getCharge',
+        tags: ['Charges'],
+        summary: "Read a charge's receipt",
+        params: CHARGE_PATH,
+        querystring: NO_QUERY,
+        response: { 200: answer('The receipt.', one('Charge')) },
+      },
+    },
+    async ({ params }) => {
+      const ref = parseOperationId('chg', params.id);
+      const receipt = ref && (await findReceipt(database, ref, 'charge'));
+      if (!receipt) throw new ApiError('charge_not_found');
+      return { data: chargeResource(receipt) };
+    },
+  );
+}

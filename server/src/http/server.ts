@@ -1,0 +1,129 @@
+import Fastify from 'fastify';
+import { authenticateByKey } from '../auth/authentication.ts';
+import { ErrorBody, ExternalIdTakenBody, InsufficientCreditsBody } from './document.ts';
+import { addEntry, admitOnly, leave } from './entry.ts';
+import { ApiError } from './errors/api-error.ts';
+import { errorHandler } from './errors/handler.ts';
+import { socketErrorHandler } from './errors/socket.ts';
+import { addOpenApi, openApiText } from './openapi.ts';
+import type { App, HttpParts, RouteParts } from './parts.ts';
+import { newRequestId, requestIdOf } from './request-id.ts';
+import { AccountResource, BalanceResource } from './resources/account.ts';
+import { ApiKeyResource } from './resources/api-key.ts';
+import { ChargeResource } from './resources/charge.ts';
+import { EntryResource } from './resources/entry.ts';
+import { GrantResource } from './resources/grant.ts';
+import { changeAccountRoute } from './routes/accounts/change-account.ts';
+import { createAccountRoute } from './routes/accounts/create-account.ts';
+import { getAccountRoute } from './routes/accounts/get-account.ts';
+import { getBalanceRoute } from './routes/accounts/get-balance.ts';
+import { listAccountsRoute } from './routes/accounts/list-accounts.ts';
+import { listEntriesRoute } from './routes/accounts/list-entries.ts';
+import { createApiKeyRoute } from './routes/api-keys/create-api-key.ts';
+import { listApiKeysRoute } from './routes/api-keys/list-api-keys.ts';
+import { revokeApiKeyRoute } from './routes/api-keys/revoke-api-key.ts';
+import { accountBalance } from './routes/billing/account-balance.ts';
+import { createChargeRoute } from './routes/charges/create-charge.ts';
+import { getChargeRoute } from './routes/charges/get-charge.ts';
+import { listChargesRoute } from './routes/charges/list-charges.ts';
+import { createGrantRoute } from './routes/grants/create-grant.ts';
+import { listGrantsRoute } from './routes/grants/list-grants.ts';
+import { machineRoutes } from './routes/machines/machines.ts';
+import { operatorKeyRoutes } from './routes/operator-keys/operator-keys.ts';
+import { serializerCompiler, validatorCompiler } from './validation.ts';
+
+/** The largest body: a metadata of 2 KB many times over. */
+const BODY_LIMIT_BYTES = 64 * 1_024;
+const HEADER_LIMIT_BYTES = 16 * 1_024;
+/** How long a request may take to arrive, and an idle connection to send another. */
+const REQUEST_TIMEOUT_MS = 15_000;
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+/** The longest id in a path is an account's, of 64 characters. */
+const LONGEST_PARAMETER = 128;
+
+const SCHEMAS = [
+  AccountResource,
+  BalanceResource,
+  ApiKeyResource,
+  GrantResource,
+  ChargeResource,
+  EntryResource,
+  ErrorBody,
+  InsufficientCreditsBody,
+  ExternalIdTakenBody,
+];
+
+const CUSTOMER_ROUTES = [accountBalance];
+
+const OPERATOR_ROUTES = [
+  createAccountRoute,
+  listAccountsRoute,
+  getAccountRoute,
+  changeAccountRoute,
+  getBalanceRoute,
+  listEntriesRoute,
+  createApiKeyRoute,
+  listApiKeysRoute,
+  revokeApiKeyRoute,
+  createGrantRoute,
+  listGrantsRoute,
+  createChargeRoute,
+  getChargeRoute,
+  listChargesRoute,
+];
+
+/** The HTTP API over its parts, ready to listen or to be asked in-process with `inject`. */
+export async function buildHttp(parts: HttpParts): Promise<App> {
+  const app = newApp(parts);
+  const routeParts: RouteParts = {
+    ...parts,
+    authenticate:
+      parts.authenticate ?? authenticateByKey(parts.keys, parts.onKeyUsed ?? (() => {})),
+    openapi: () => openApiText(app),
+  };
+  app.setErrorHandler(errorHandler(parts.log));
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  for (const schema of SCHEMAS) app.addSchema(schema);
+  await addOpenApi(app);
+  addEntry(app, parts.metrics);
+  app.setNotFoundHandler(() => {
+    throw new ApiError('not_found');
+  });
+
+  machineRoutes(app, routeParts);
+  await app.register(async (group: App) => {
+    admitOnly(group, 'customer', routeParts.authenticate);
+    for (const add of CUSTOMER_ROUTES) add(group);
+  });
+  await app.register(async (group: App) => {
+    admitOnly(group, 'operator', routeParts.authenticate);
+    for (const add of OPERATOR_ROUTES) add(group, routeParts);
+    if (parts.local) operatorKeyRoutes(group, routeParts);
+  });
+  await app.ready();
+  return app;
+}
+
+function newApp({ log, metrics }: HttpParts): App {
+  const app = Fastify({
+    logger: false,
+    genReqId: requestIdOf,
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    http: { maxHeaderSize: HEADER_LIMIT_BYTES },
+    routerOptions: { maxParamLength: LONGEST_PARAMETER },
+    exposeHeadRoutes: true,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    frameworkErrors: (error, request, reply) => {
+      errorHandler(log)(error, request, reply);
+      leave(request, reply, metrics);
+    },
+    clientErrorHandler: socketErrorHandler(newRequestId, (status) =>
+      metrics.answered('-', 'unmatched', status, 0),
+    ),
+  });
+  return app as unknown as App;
+}

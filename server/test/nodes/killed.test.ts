@@ -1,0 +1,138 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { type EmbeddedPostgres, startEmbedded } from '../../src/db/embedded.ts';
+import { migrate } from '../../src/db/migrate.ts';
+import { PostgresDatabase } from '../../src/db/postgres.ts';
+import { DEBIAN_POSTGRESQL_15 } from '../clusters.ts';
+import { expectJournalInLedger, newFundedAccount, newOperatorKey } from './books.ts';
+import { type Attempt, call, chargeUntil } from './client.ts';
+import { type Node, startNode, useNodes } from './node.ts';
+
+useNodes();
+const quiet = { info: () => {}, warn: () => {} };
+const dataDir = mkdtempSync(join(tmpdir(), 'purser-killed-'));
+const journal: Attempt[] = [];
+let postgres: EmbeddedPostgres;
+let database: PostgresDatabase;
+let node: Node;
+let key: string;
+let environment: Record<string, string>;
+
+/** The rows of a statement, read by the server's own way to the database. */
+const db = {
+  get database() {
+    return database;
+  },
+  query: async (text: string) => database.rows({ name: text.slice(0, 60), text }) as Promise<never>,
+};
+
+beforeAll(async () => {
+  const is15 = inject('major') === 15;
+  postgres = await startEmbedded({
+    dataDir,
+    as: 'command',
+    log: quiet,
+    ...(is15 && { binDir: DEBIAN_POSTGRESQL_15 }),
+  });
+  const { host, port, user, database: name } = postgres.connection();
+  await migrate(postgres.connection(), quiet);
+  database = new PostgresDatabase({
+    source: () => postgres.connection(),
+    role: 'purser_server',
+    log: quiet,
+  });
+  environment = {
+    DATABASE_URL: `postgresql://${user}@/${name}?host=${encodeURIComponent(host)}&port=${port}`,
+  };
+  node = await startNode(environment);
+  key = await newOperatorKey({ database });
+});
+
+afterAll(async () => {
+  await node.end();
+  await database.close();
+  await postgres.stop();
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+/** Charges from 32 clients while `disturb` runs, and until every client knows what became of it. */
+async function chargeDuring(
+  accounts: readonly string[],
+  urls: () => readonly string[],
+  disturb: () => Promise<void>,
+): Promise<void> {
+  let isOver = false;
+  const clients = Array.from({ length: 32 }, async () => {
+    while (!isOver) {
+      const own: Attempt[] = [];
+      // One charge at a time, so that a client that meets a dead node finds the new one.
+      await chargeUntil(() => isOver || own.length >= 20, own, {
+        urls: urls(),
+        accounts,
+        key,
+        amount: '0.01',
+      });
+      journal.push(...own);
+    }
+  });
+  await delay(500);
+  await disturb();
+  await delay(500);
+  isOver = true;
+  await Promise.all(clients);
+}
+
+describe('kill -9 in the middle of load', () => {
+  test('of the server loses no acknowledged charge and doubles none', async () => {
+    const accounts = await Promise.all(
+      [1, 2, 3].map(() => newFundedAccount(node.url, key, ['50000', '50000'])),
+    );
+    for (let round = 0; round < 3; round += 1) {
+      await chargeDuring(
+        accounts,
+        () => [node.url],
+        async () => {
+          await node.end('SIGKILL');
+          node = await startNode(environment);
+        },
+      );
+    }
+    expect(journal.filter(({ status }) => status === 201).length).toBeGreaterThan(300);
+    await expectJournalInLedger(db, journal);
+  });
+
+  test('of PostgreSQL loses none either, and the service heals by itself', async () => {
+    const accounts = await Promise.all(
+      [1, 2, 3].map(() => newFundedAccount(node.url, key, ['50000', '50000'])),
+    );
+    const before = journal.length;
+    for (let round = 0; round < 2; round += 1) {
+      await chargeDuring(
+        accounts,
+        () => [node.url],
+        async () => {
+          const pidFile = join(dataDir, 'postgresql', 'postmaster.pid');
+          const [pid = ''] = readFileSync(pidFile, 'utf8').split('\n');
+          execFileSync('/bin/kill', ['-9', pid]);
+          await expect
+            .poll(
+              () =>
+                existsSync(pidFile) &&
+                call('GET', `${node.url}/readyz`, { timeoutMs: 3_000 }).then(
+                  ({ status }) => status,
+                ),
+              { timeout: 30_000, interval: 100 },
+            )
+            .toBe(200);
+        },
+      );
+    }
+    const acknowledged = journal.slice(before).filter(({ status }) => status === 201);
+    expect(acknowledged.length).toBeGreaterThan(100);
+    await expectJournalInLedger(db, journal);
+  });
+});
