@@ -150,7 +150,10 @@ class Search {
       }
       throw new NotYet(`The socket of the postmaster (process ${pid}) is gone.`);
     }
-    return this.#connect(pid, socketDir);
+    const keeper = await this.#connect(pid, socketDir);
+    // Somebody else's was faster; ours is ending.
+    if (this.#launched !== null && this.#launched.pid !== pid) await this.#launched.cleanUp();
+    return keeper;
   }
 
   #mayAskAgain(): boolean {
@@ -218,6 +221,7 @@ class Search {
     if (launched === null || end === null) return;
     this.#launched = null;
     const words = await launched.lastWords();
+    await launched.cleanUp();
     if (end === 'exit code 0' || /lock file "postmaster\.pid"/.test(words)) return;
     if (/"[^"]*\.s\.PGSQL\.|could not create lock file|Unix-domain socket/.test(words)) {
       this.#freshSocket = true;

@@ -17,7 +17,14 @@ import { promisify } from 'node:util';
 import { OperatorError } from '../operator-error.ts';
 import { locateBinaries, majorVersion } from './binaries.ts';
 import { codeOf, fileFailure, messageOf, programFailure } from './failures.ts';
-import { isRoot, type Launcher, launcherFor, postgresUser, runningUser } from './os-user.ts';
+import {
+  belongsToAnother,
+  isRoot,
+  type Launcher,
+  launcherFor,
+  postgresUser,
+  runningUser,
+} from './os-user.ts';
 import { replaceFile, syncParent } from './owned-files.ts';
 
 /** The bootstrap superuser of the cluster. */
@@ -73,6 +80,12 @@ async function makeDataDirectory(dataDir: string): Promise<string> {
     await readdir(real);
     return real;
   } catch (error) {
+    const owner = await stat(dataDir).then(
+      ({ uid }) => uid,
+      () => null,
+    );
+    const isTheirs = codeOf(error) === 'EACCES' && owner !== null && owner !== process.geteuid?.();
+    if (isTheirs) throw await belongsToAnother(dataDir, owner);
     throw fileFailure('make the data directory', dataDir, error);
   }
 }

@@ -66,13 +66,7 @@ export async function postgresUser(clusterDir: string, owner: number | null): Pr
   if (!isRoot()) {
     const self = runningUser();
     if (owner === null || owner === self.uid) return self;
-    const name = users.find((user) => user.uid === owner)?.name;
-    const them = name === undefined ? `uid ${owner}` : name;
-    throw new OperatorError(
-      'The data directory belongs to another user.',
-      `${clusterDir} belongs to ${them}; Purser runs as ${self.name} (uid ${self.uid}).`,
-      `Run Purser as ${owner === 0 ? 'root' : `${them} or root`}, or set PURSER_DATA_DIR to a folder of ${self.name}'s own.`,
-    );
+    throw await belongsToAnother(clusterDir, owner);
   }
   if (owner === 0) {
     throw new OperatorError(
@@ -88,6 +82,18 @@ export async function postgresUser(clusterDir: string, owner: number | null): Pr
     'The data directory belongs to a user that is not known here.',
     `${clusterDir} belongs to uid ${owner}, which /etc/passwd does not list.`,
     `Run Purser as that user, or give the folder to one that is listed: chown -R ${(await unprivileged(users)).name} '${clusterDir}'`,
+  );
+}
+
+/** What the operator is told when a path is the user's of uid `owner`, and we are another. */
+export async function belongsToAnother(path: string, owner: number): Promise<OperatorError> {
+  const self = runningUser();
+  const users = await passwdUsers();
+  const them = users.find((user) => user.uid === owner)?.name ?? `uid ${owner}`;
+  return new OperatorError(
+    'The data directory belongs to another user.',
+    `${path} belongs to ${them}; Purser runs as ${self.name} (uid ${self.uid}).`,
+    `Run Purser as ${owner === 0 ? 'root' : `${them} or root`}, or set PURSER_DATA_DIR to a folder of ${self.name}'s own.`,
   );
 }
 

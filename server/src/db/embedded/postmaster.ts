@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { type Cluster, isAlive, writeAccessRules } from './cluster.ts';
 import { codeOf, fileFailure, messageOf, programFailure } from './failures.ts';
 import { openForAppending } from './owned-files.ts';
-import { PORT, socketDirectory } from './socket.ts';
+import { dropSocketDirectory, PORT, socketDirectory } from './socket.ts';
 
 const run = promisify(execFile);
 
@@ -92,6 +92,8 @@ export interface Launched {
   ended(): string | null;
   /** What it wrote to its log, the last lines of it. */
   lastWords(): Promise<string>;
+  /** Removes what it needs no more, having ended before it was ready. */
+  cleanUp(): Promise<void>;
 }
 
 export interface LaunchOptions {
@@ -134,7 +136,8 @@ export async function launch(cluster: Cluster, how: LaunchOptions): Promise<Laun
       await started(child);
       child.unref();
       const pid = child.pid ?? 0;
-      return { pid, ended, lastWords: () => readLog(logPath, from, pid) };
+      const cleanUp = () => dropSocketDirectory(memory, socketDir);
+      return { pid, ended, lastWords: () => readLog(logPath, from, pid), cleanUp };
     } finally {
       await log.close();
     }

@@ -1,4 +1,4 @@
-import { chown, lstat, mkdtemp, readFile, realpath, stat } from 'node:fs/promises';
+import { chown, lstat, mkdtemp, readFile, realpath, rmdir, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OperatorError } from '../operator-error.ts';
@@ -53,6 +53,12 @@ export async function socketDirectory(
     throw fileFailure('write to the data directory', memory, error);
   }
   return made;
+}
+
+/** Removes a folder that a start which came to nothing has made, unless it is the remembered one. */
+export async function dropSocketDirectory(memory: string, socketDir: string): Promise<void> {
+  const [known] = (await readFile(memory, 'utf8').catch(() => '')).split('\n');
+  if (known !== socketDir) await rmdir(socketDir).catch(() => {});
 }
 
 async function isPrivate(path: string, { user }: Launcher): Promise<boolean> {
