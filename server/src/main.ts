@@ -1,1 +1,61 @@
-export {};
+import { readFileSync } from 'node:fs';
+import type { Context } from './cli/context.ts';
+import { showFailure } from './cli/failure.ts';
+import { run } from './cli/run.ts';
+import { openTerminal } from './cli/terminal.ts';
+import { readConfig } from './config.ts';
+
+/**
+ * The `purser` command. What a command does not need is not loaded, so that `--help` answers at once.
+ */
+
+const { version } = JSON.parse(
+  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+) as { version: string };
+
+const terminal = openTerminal();
+
+const context: Omit<Context, 'fail'> = {
+  terminal,
+  start: async () => (await import('./start.ts')).start(readConfig(), terminal),
+  withApi: (work) => withApp(async (app) => work(await app.local())),
+  withDatabase: (work) => withApp((app) => work(app.opened)),
+  openApiDocument: async () => (await import('./http/server.ts')).describeApi(),
+};
+
+/** Opens Purser for the time of a command, and leaves it even where the command is interrupted. */
+async function withApp<T>(work: (app: import('./app.ts').App) => Promise<T>): Promise<T> {
+  const config = readConfig();
+  const { createApp } = await import('./app.ts');
+  const { createLog } = await import('./telemetry/log.ts');
+  const log = createLog(config.logLevel ?? 'warn', { sync: true });
+  const app = await createApp(config, { as: 'command', log });
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= app.close();
+    return closing;
+  };
+  const interrupt = () => {
+    close().then(
+      () => process.exit(130),
+      () => process.exit(1),
+    );
+  };
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  try {
+    return await work(app);
+  } finally {
+    await close();
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  }
+}
+
+run(process.argv, version, context).then(
+  (exitCode) => {
+    process.exitCode = exitCode;
+  },
+  (error: unknown) => {
+    showFailure(terminal, error);
+    process.exitCode = 1;
+  },
+);

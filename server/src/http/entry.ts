@@ -60,6 +60,8 @@ export function addEntry(app: App, metrics: HttpMetrics): void {
   });
   app.addHook('onSend', (request, reply, payload, done) => {
     leave(request, reply, metrics);
+    // A connection that is kept would hold up the stop until it times out.
+    if (stopping) reply.header('connection', 'close');
     done(null, payload);
   });
 }

@@ -105,6 +105,15 @@ export async function buildHttp(parts: HttpParts): Promise<App> {
   return app;
 }
 
+/** The OpenAPI document, as `/openapi.json` answers it; no database is needed. */
+export async function describeApi(): Promise<string> {
+  const unused = new Proxy({}, { get: () => () => {} });
+  const app = await buildHttp(unused as HttpParts);
+  const text = openApiText(app);
+  await app.close();
+  return text;
+}
+
 function newApp({ log, metrics }: HttpParts): App {
   const app = Fastify({
     logger: false,

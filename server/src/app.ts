@@ -1,0 +1,72 @@
+import type { FastifyInstance } from 'fastify';
+import { KeyUses } from './auth/key-uses.ts';
+import { LOCAL_OPERATOR } from './auth/principal.ts';
+import type { Config } from './config.ts';
+import { type OpenDatabase, openDatabase } from './db/open.ts';
+import type { HttpParts } from './http/parts.ts';
+import { buildHttp } from './http/server.ts';
+import { Ledger } from './ledger/ledger.ts';
+import { KeyReads } from './ledger/reads.ts';
+import type { Log } from './telemetry/log.ts';
+import { Metrics } from './telemetry/metrics.ts';
+
+/** Purser, put together over one database. */
+export interface App {
+  readonly opened: OpenDatabase;
+  /** The API as it is served on the network: everybody needs a key. Ask for it once. */
+  network(): Promise<FastifyInstance>;
+  /** The API for the operator on this machine, who needs no key. It must never listen. */
+  local(): Promise<FastifyInstance>;
+  /**
+   * Stops in the order that loses nothing: no new request, answers to those that were accepted, what
+   * is written behind, the connections, and PostgreSQL where nobody else uses it.
+   */
+  close(): Promise<void>;
+}
+
+/** Opens the database and puts the objects together. Throws OperatorError. */
+export async function createApp(
+  config: Config,
+  options: { readonly as: 'server' | 'command'; readonly log: Log },
+): Promise<App> {
+  const { log, as } = options;
+  const { databaseUrl, dataDir } = config;
+  const plainLog = {
+    info: (text: string) => log.info(text),
+    warn: (text: string) => log.warn(text),
+  };
+  const opened = await openDatabase({ databaseUrl, dataDir, as, log: plainLog });
+  const { database } = opened;
+  const metrics = new Metrics();
+  const ledger = new Ledger(database, { log, observer: metrics });
+  const keys = new KeyReads(database, { observer: metrics });
+  const keyUses = new KeyUses(database, log);
+  const parts: HttpParts = {
+    database,
+    ledger,
+    keys,
+    onKeyUsed: keyUses.used,
+    metrics,
+    log,
+    metricsToken: config.metricsToken,
+    readiness: opened.isReady,
+  };
+  const apis: FastifyInstance[] = [];
+  const keep = (api: FastifyInstance): FastifyInstance => {
+    apis.push(api);
+    return api;
+  };
+  return {
+    opened,
+    network: async () => keep(await buildHttp(parts)),
+    local: async () =>
+      keep(await buildHttp({ ...parts, local: true, authenticate: async () => LOCAL_OPERATOR })),
+    close: async () => {
+      for (const api of apis) await api.close();
+      await ledger.stop();
+      await keyUses.close();
+      keys.stop();
+      await opened.close();
+    },
+  };
+}

@@ -1,0 +1,88 @@
+import type { InjectOptions } from 'fastify';
+
+/**
+ * The HTTP API in this process: a command asks the same routes as a client, so its `--json` is the
+ * API's answer and nothing is decided twice.
+ */
+
+/** A request to the API. Members of `query` and `body` that are undefined are left out. */
+export interface ApiRequest {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly body?: Readonly<Record<string, unknown>>;
+  readonly idempotencyKey?: string;
+}
+
+export interface ApiAnswer {
+  readonly status: number;
+  /** The body, byte for byte; empty for 204. */
+  readonly text: string;
+}
+
+/** What serves requests without a socket: a Fastify instance. */
+export interface Injectable {
+  inject(options: InjectOptions): PromiseLike<{ statusCode: number; body: string }>;
+}
+
+/** The API refused a request: `answer` is what it said. */
+export class ApiError extends Error {
+  readonly answer: ApiAnswer;
+  readonly request: ApiRequest;
+
+  constructor(request: ApiRequest, answer: ApiAnswer) {
+    super(`${request.method} ${request.path} answered ${answer.status}`);
+    this.name = 'ApiError';
+    this.answer = answer;
+    this.request = request;
+  }
+}
+
+/** Asks the API; the answer may be a refusal. */
+export async function ask(api: Injectable, request: ApiRequest): Promise<ApiAnswer> {
+  const { method, path, query, body, idempotencyKey } = request;
+  const response = await api.inject({
+    method,
+    url: path + queryText(query ?? {}),
+    ...(body && { payload: body }),
+    ...(idempotencyKey !== undefined && { headers: { 'idempotency-key': idempotencyKey } }),
+  });
+  return { status: response.statusCode, text: response.body };
+}
+
+/** Asks the API for what it must give. Throws ApiError for a refusal. */
+export async function call(api: Injectable, request: ApiRequest): Promise<ApiAnswer> {
+  const answer = await ask(api, request);
+  if (answer.status >= 400) throw new ApiError(request, answer);
+  return answer;
+}
+
+/** A resource as every answer shows it. */
+export interface Resource {
+  readonly type: string;
+  readonly id: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
+/** The one resource of an answer. */
+export function resourceOf(answer: ApiAnswer): Resource {
+  return (JSON.parse(answer.text) as { data: Resource }).data;
+}
+
+/** A page of a list, and the cursor of the next one. */
+export function pageOf(answer: ApiAnswer): { resources: Resource[]; next: string | null } {
+  const { data, links } = JSON.parse(answer.text) as {
+    data: Resource[];
+    links: { next: string | null };
+  };
+  const next = links.next && new URL(links.next, 'http://localhost').searchParams.get('cursor');
+  return { resources: data, next };
+}
+
+function queryText(query: Readonly<Record<string, string | undefined>>): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) parameters.set(name, value);
+  }
+  return parameters.size === 0 ? '' : `?${parameters}`;
+}

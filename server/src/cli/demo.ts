@@ -1,0 +1,121 @@
+import { call, type Injectable, pageOf, type Resource, resourceOf } from './api.ts';
+import type { Terminal } from './terminal.ts';
+
+/**
+ * What an empty embedded database starts with: an organization with exactly 718924.5 cents in a
+ * promotional and a paid grant, an individual, a key for each, and an operator key. Every step can be
+ * taken again, and the operator key is the last one: a start that was killed in the middle is made good
+ * by the next.
+ */
+
+const ORGANIZATION = {
+  kind: 'organization',
+  name: 'Demo Organization',
+  externalId: 'demo-organization',
+  grants: [
+    { amount: '10000', category: 'promotional' },
+    { amount: '708924.5', category: 'paid' },
+  ],
+} as const;
+
+const INDIVIDUAL = {
+  kind: 'individual',
+  name: 'Demo Individual',
+  externalId: 'demo-individual',
+  grants: [{ amount: '10000', category: 'promotional' }],
+} as const;
+
+type DemoAccount = typeof ORGANIZATION | typeof INDIVIDUAL;
+
+export interface DemoKeys {
+  readonly organization: Resource;
+  readonly organizationKey: string;
+  readonly individualKey: string;
+  readonly operatorKey: string;
+}
+
+/** Makes the demo where the database holds nothing but a part of it; undefined elsewhere. */
+export async function makeDemo(api: Injectable): Promise<DemoKeys | undefined> {
+  const accounts = pageOf(await call(api, { method: 'GET', path: '/v1/accounts' })).resources;
+  const operatorKeys = pageOf(await call(api, { method: 'GET', path: '/v1/operator_keys' }));
+  const ours: readonly unknown[] = [ORGANIZATION.externalId, INDIVIDUAL.externalId];
+  const isOurs = accounts.every(({ attributes }) => ours.includes(attributes['external_id']));
+  if (!isOurs || operatorKeys.resources.length > 0) return undefined;
+
+  const organization = await makeAccount(api, ORGANIZATION, accounts);
+  const individual = await makeAccount(api, INDIVIDUAL, accounts);
+  const organizationKey = await makeKey(api, organization);
+  const individualKey = await makeKey(api, individual);
+  const operatorKey = await call(api, {
+    method: 'POST',
+    path: '/v1/operator_keys',
+    body: { name: 'demo' },
+  });
+  return {
+    organization,
+    organizationKey,
+    individualKey,
+    operatorKey: secretOf(resourceOf(operatorKey)),
+  };
+}
+
+/** Shows the keys this one time, and what to try with them. */
+export function showDemo({ line, colors }: Terminal, keys: DemoKeys, url: string): void {
+  line('This is a new database, so here is something to try. These keys are shown this once:');
+  line();
+  line(`  organization key  ${colors.bold(keys.organizationKey)}`);
+  line(`  individual key    ${colors.bold(keys.individualKey)}`);
+  line(`  operator key      ${colors.bold(keys.operatorKey)}`);
+  line();
+  line('Read the balance of the organization:');
+  line();
+  line(`  curl ${url}/v1/billing/account_balance -H 'X-API-Key: ${keys.organizationKey}'`);
+  line();
+  line('Charge it half a cent:');
+  line();
+  line(`  curl ${url}/v1/charges -H 'X-API-Key: ${keys.operatorKey}' \\`);
+  line(`    -H "Idempotency-Key: $(date +%s%N)" -H 'Content-Type: application/json' \\`);
+  line(`    -d '{"account":"${keys.organization.id}","amount":"0.5"}'`);
+  line();
+}
+
+async function makeAccount(
+  api: Injectable,
+  demo: DemoAccount,
+  existing: readonly Resource[],
+): Promise<Resource> {
+  const { kind, name, externalId, grants } = demo;
+  const account =
+    existing.find(({ attributes }) => attributes['external_id'] === externalId) ??
+    resourceOf(
+      await call(api, {
+        method: 'POST',
+        path: '/v1/accounts',
+        body: { kind, name, external_id: externalId },
+      }),
+    );
+  for (const { amount, category } of grants) {
+    await call(api, {
+      method: 'POST',
+      path: `/v1/accounts/${account.id}/grants`,
+      body: { amount, category, description: 'Demo credit' },
+      idempotencyKey: `demo-${category}`,
+    });
+  }
+  return account;
+}
+
+async function makeKey(api: Injectable, account: Resource): Promise<string> {
+  const answer = await call(api, {
+    method: 'POST',
+    path: `/v1/accounts/${account.id}/api_keys`,
+    body: { name: 'demo', scopes: ['balance:read', 'billing:read'] },
+  });
+  return secretOf(resourceOf(answer));
+}
+
+function secretOf({ attributes }: Resource): string {
+  const { key } = attributes;
+  if (typeof key !== 'string') throw new Error('a new key came without its secret');
+  return key;
+}

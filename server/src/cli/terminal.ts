@@ -1,0 +1,49 @@
+import { isatty } from 'node:tty';
+import picocolors from 'picocolors';
+
+/**
+ * The only place that writes to the standard streams. Standard output carries what was asked for,
+ * standard error everything else; colours appear on a terminal only, and never with NO_COLOR.
+ */
+
+const ESCAPE = '\u001b[';
+const CLEAR_LINE = `\r${ESCAPE}2K`;
+
+type Colors = ReturnType<typeof picocolors.createColors>;
+
+export interface Terminal {
+  /** Colours for standard output. */
+  readonly colors: Colors;
+  /** Colours for standard error. */
+  readonly errorColors: Colors;
+  /** Writes a line to standard output. */
+  line(text?: string): void;
+  /** Writes a line to standard error. */
+  errorLine(text?: string): void;
+  /** Shows how far a long work is, on standard error where that is a terminal; `null` clears it. */
+  progress(text: string | null): void;
+}
+
+/** The terminal, or the pipes, that this process was started with. */
+export function openTerminal(): Terminal {
+  // `purser account list | head` closes the pipe early: the rest has no reader, and that is no error.
+  process.stdout.on('error', ignoreClosedPipe);
+  process.stderr.on('error', ignoreClosedPipe);
+  return {
+    colors: colorsFor(1),
+    errorColors: colorsFor(2),
+    line: (text = '') => void process.stdout.write(`${text}\n`),
+    errorLine: (text = '') => void process.stderr.write(`${text}\n`),
+    progress: (text) => {
+      if (isatty(2)) process.stderr.write(`${CLEAR_LINE}${text ?? ''}`);
+    },
+  };
+}
+
+function colorsFor(descriptor: 1 | 2): Colors {
+  return picocolors.createColors(isatty(descriptor) && picocolors.isColorSupported);
+}
+
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+}

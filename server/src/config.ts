@@ -1,0 +1,158 @@
+import { resolve } from 'node:path';
+import { OperatorError } from './db/operator-error.ts';
+
+/**
+ * The environment, read once and checked in full: the only file that reads `process.env`. What is
+ * wrong stops the start with the variable's name and the cure. An empty variable counts as unset.
+ */
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export interface Config {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** Absolute. */
+  readonly dataDir: string;
+  /** A PostgreSQL of the operator's own; undefined: the embedded one in `dataDir`. Holds a password. */
+  readonly databaseUrl: string | undefined;
+  /** undefined: what suits the command. */
+  readonly logLevel: LogLevel | undefined;
+  /** Whether an empty embedded database gets the demo accounts. */
+  readonly demo: boolean;
+  /** The Bearer token that `/metrics` wants; undefined: it is open. */
+  readonly metricsToken: string | undefined;
+  /** Variables that begin with `PURSER_` and are none of ours, such as Kubernetes' service links. */
+  readonly unknown: readonly string[];
+}
+
+/** Every variable of ours with the cure that its error names. */
+const CURES = {
+  PURSER_HOST: 'Set PURSER_HOST to an address of this machine, or unset it for 127.0.0.1.',
+  PURSER_PORT: 'Set PURSER_PORT to a number from 0 (any free port) to 65535, or unset it for 8080.',
+  PURSER_DATA_DIR: 'Set PURSER_DATA_DIR to a directory, or unset it for .purser.',
+  PURSER_LOG_LEVEL: `Set PURSER_LOG_LEVEL to one of ${LOG_LEVELS.join(', ')}, or unset it.`,
+  PURSER_DEMO: 'Set PURSER_DEMO to off for no demo data, or unset it.',
+  PURSER_METRICS_TOKEN: 'Set PURSER_METRICS_TOKEN to printable ASCII without blanks, or unset it.',
+  DATABASE_URL:
+    'Set DATABASE_URL to postgres://user:password@host:port/database, or unset it to use the embedded PostgreSQL.',
+} as const;
+
+type Variable = keyof typeof CURES;
+
+const LARGEST_PORT = 65_535;
+/** A name this close to one of ours is a typing error and not somebody else's variable. */
+const TYPO_DISTANCE = 3;
+
+/** Reads the configuration from the environment. Throws OperatorError for a value that cannot be. */
+export function readConfig(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Config {
+  const set = (name: Variable) => env[name] || undefined;
+  return {
+    unknown: readUnknown(env),
+    host: readHost(set('PURSER_HOST') ?? '127.0.0.1'),
+    port: readPort(set('PURSER_PORT') ?? '8080'),
+    dataDir: readDataDir(set('PURSER_DATA_DIR') ?? '.purser'),
+    databaseUrl: readDatabaseUrl(set('DATABASE_URL')),
+    logLevel: readLogLevel(set('PURSER_LOG_LEVEL')),
+    demo: readDemo(set('PURSER_DEMO')),
+    metricsToken: readMetricsToken(set('PURSER_METRICS_TOKEN')),
+  };
+}
+
+function readHost(text: string): string {
+  if (/[\s/]/.test(text)) throw invalid('PURSER_HOST', `"${text}" is not an address.`);
+  return text;
+}
+
+function readPort(text: string): number {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port <= LARGEST_PORT) return port;
+  throw invalid('PURSER_PORT', `"${text}" is not a port.`);
+}
+
+function readDataDir(text: string): string {
+  if (text.includes('\0')) throw invalid('PURSER_DATA_DIR', 'The path holds a NUL character.');
+  return resolve(text);
+}
+
+/** The message never shows the URL: it may hold a password. */
+function readDatabaseUrl(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  if (!/^postgres(ql)?:\/\//.test(text)) {
+    throw invalid('DATABASE_URL', 'It does not begin with postgres:// or postgresql://.');
+  }
+  // A socket's directory in the place of the host is no valid URL for the standard parser.
+  const isSocket = /^postgres(ql)?:\/\/([^/@]*@)?(%2f|\/)/i.test(text);
+  if (!isSocket && !URL.canParse(text)) {
+    throw invalid('DATABASE_URL', 'It is not a URL; special characters need percent-encoding.');
+  }
+  return text;
+}
+
+function readLogLevel(text: string | undefined): LogLevel | undefined {
+  const level = LOG_LEVELS.find((known) => known === text);
+  if (text !== undefined && level === undefined) {
+    throw invalid('PURSER_LOG_LEVEL', `"${text}" is not a log level.`);
+  }
+  return level;
+}
+
+function readDemo(text: string | undefined): boolean {
+  if (text === undefined || text === 'on') return true;
+  if (text === 'off') return false;
+  throw invalid('PURSER_DEMO', `"${text}" is neither on nor off.`);
+}
+
+function readMetricsToken(text: string | undefined): string | undefined {
+  if (text === undefined || /^[!-~]+$/.test(text)) return text;
+  throw invalid('PURSER_METRICS_TOKEN', 'It holds characters that no HTTP header can carry.');
+}
+
+/**
+ * The names that are none of ours. One that is nearly ours is refused: a typing error must not leave
+ * the default in force silently. Others pass, since Kubernetes sets `PURSER_SERVICE_HOST` and the like
+ * for a service of the name `purser`.
+ */
+function readUnknown(env: Readonly<Record<string, string | undefined>>): string[] {
+  const known = Object.keys(CURES);
+  const unknown = Object.keys(env).filter(
+    (name) => name.startsWith('PURSER_') && !known.includes(name),
+  );
+  for (const name of unknown) {
+    const nearest = known.find((candidate) => distance(name, candidate) <= TYPO_DISTANCE);
+    if (nearest === undefined) continue;
+    throw new OperatorError(
+      `The environment variable ${name} is not known.`,
+      `It looks like ${nearest}.`,
+      `Rename ${name} to ${nearest}, or unset it.`,
+    );
+  }
+  return unknown;
+}
+
+function invalid(variable: Variable, details: string): OperatorError {
+  return new OperatorError(
+    `The environment variable ${variable} cannot be used.`,
+    details,
+    CURES[variable],
+  );
+}
+
+/** Levenshtein's distance: how many characters must be added, removed or replaced. */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (const [above, character] of [...from].entries()) {
+    const next = [above + 1];
+    for (const [column, other] of [...to].entries()) {
+      const replaced = (row[column] ?? 0) + (character === other ? 0 : 1);
+      const removed = (row[column + 1] ?? 0) + 1;
+      const added = (next[column] ?? 0) + 1;
+      next.push(Math.min(replaced, removed, added));
+    }
+    row = next;
+  }
+  return row[to.length] ?? 0;
+}

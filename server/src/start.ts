@@ -1,0 +1,63 @@
+import type { AddressInfo } from 'node:net';
+import closeWithGrace from 'close-with-grace';
+import type { FastifyInstance } from 'fastify';
+import { type App, createApp } from './app.ts';
+import { makeDemo, showDemo } from './cli/demo.ts';
+import type { Terminal } from './cli/terminal.ts';
+import type { Config } from './config.ts';
+import { OperatorError } from './db/operator-error.ts';
+import { createLog } from './telemetry/log.ts';
+
+/** How long a stop may take; what has not ended by then is given up, with exit code 1. */
+const LONGEST_STOP_MS = 10_000;
+
+/**
+ * Runs the server until SIGINT or SIGTERM, then stops it: answers what was accepted, and stops
+ * PostgreSQL. A second signal ends it at once. Throws OperatorError where it cannot start.
+ */
+export async function start(config: Config, terminal: Terminal): Promise<void> {
+  const log = createLog(config.logLevel ?? 'info', { sync: false });
+  for (const name of config.unknown)
+    log.warn({ name }, 'an unknown environment variable is ignored');
+  const app = await createApp(config, { as: 'server', log });
+  let url: string;
+  try {
+    url = await listen(await app.network(), config);
+    await introduce(app, config, terminal, url);
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+  closeWithGrace({ delay: LONGEST_STOP_MS, logger: log }, async ({ signal, err }) => {
+    if (err) log.fatal({ err }, 'an unexpected error: the server stops');
+    else log.info({ signal }, 'the server stops');
+    await app.close();
+    log.info('the server has stopped');
+    log.flush();
+  });
+  terminal.line(`listening on ${url}`);
+}
+
+/** On an empty embedded database the demo; elsewhere how to come by keys. */
+async function introduce(app: App, config: Config, terminal: Terminal, url: string): Promise<void> {
+  const local = await app.local();
+  const keys = config.databaseUrl === undefined && config.demo ? await makeDemo(local) : undefined;
+  if (keys) showDemo(terminal, keys, url);
+  else terminal.line('Make an operator key with `npx purser operator-key create`.');
+}
+
+async function listen(http: FastifyInstance, { host, port }: Config): Promise<string> {
+  try {
+    await http.listen({ host, port });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new OperatorError(
+      `Purser cannot listen on ${host}, port ${port}.`,
+      code === 'EADDRINUSE' ? 'Another process listens there.' : message,
+      'Set PURSER_PORT to a free port (0 for any) and PURSER_HOST to an address of this machine.',
+      { cause: error },
+    );
+  }
+  const { port: bound } = http.server.address() as AddressInfo;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${bound}`;
+}

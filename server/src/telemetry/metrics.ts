@@ -1,0 +1,155 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { LedgerObserver, RunAgainReason } from '../ledger/observer.ts';
+
+/**
+ * Prometheus metrics. No label carries an account, a key or an amount, so the number of series is
+ * bounded by the routes and codes of the program.
+ */
+
+/** A charge waits for a batch and one flush of the disk: from half a millisecond up to the bounds. */
+const LATENCY_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 2.5, 10];
+/** A batch has up to 1,000 operations. */
+const BATCH_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
+
+const REQUEST_LABELS = ['method', 'route', 'status'] as const;
+
+/** One combination of request labels, resolved once: a look-up of labels a request would cost more. */
+interface RequestSeries {
+  readonly labels: Record<(typeof REQUEST_LABELS)[number], string>;
+  readonly latency: { observe(seconds: number): void };
+  total: number;
+}
+
+/** What the process counts, and its text for `/metrics`. Every call is cheap and never fails. */
+export class Metrics implements LedgerObserver {
+  readonly #registry = new Registry();
+  readonly #requests = new Map<string, RequestSeries>();
+  readonly #latency = this.#histogram('http_request_duration_seconds', {
+    help: 'Time from a request to the end of its answer',
+    labelNames: REQUEST_LABELS,
+    buckets: LATENCY_BUCKETS_S,
+  });
+  readonly #batchOperations = this.#histogram('ledger_batch_operations', {
+    help: 'Operations in a batch',
+    buckets: BATCH_BUCKETS,
+  });
+  readonly #batchAccounts = this.#histogram('ledger_batch_accounts', {
+    help: 'Accounts in a batch',
+    buckets: BATCH_BUCKETS,
+  });
+  readonly #readBatchKeys = this.#histogram('balance_read_batch_keys', {
+    help: 'Distinct keys that one batched read answered',
+    buckets: BATCH_BUCKETS,
+  });
+  readonly #queueLength = new Gauge({
+    name: 'purser_ledger_queue_length',
+    help: 'Operations that wait for their batch',
+    registers: [this.#registry],
+  });
+  readonly #commits = this.#counter('ledger_commits_total', 'Batches that committed', []);
+  readonly #runsAgain = this.#counter(
+    'ledger_batches_run_again_total',
+    'Batches that were run again, by reason',
+    ['reason'],
+  );
+  readonly #refusals = this.#counter(
+    'ledger_refusals_total',
+    'Operations that were judged and refused, by code',
+    ['code'],
+  );
+  readonly #failures = this.#counter(
+    'ledger_failures_total',
+    'Operations of which nothing could be said, by code',
+    ['code'],
+  );
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry });
+    this.#countRequests();
+  }
+
+  /** The type of what `text` answers. */
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** Everything in Prometheus' text format. */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  /** A request was answered. `route` is the route's pattern, never the path that was asked for. */
+  answered(method: string, route: string, status: number, seconds: number): void {
+    const name = `${method} ${route} ${status}`;
+    const series = this.#requests.get(name) ?? this.#addSeries(name, method, route, status);
+    series.total += 1;
+    series.latency.observe(seconds);
+  }
+
+  batch(operations: number, accounts: number): void {
+    this.#batchOperations.observe(operations);
+    this.#batchAccounts.observe(accounts);
+  }
+
+  queued(length: number): void {
+    this.#queueLength.set(length);
+  }
+
+  committed(): void {
+    this.#commits.inc();
+  }
+
+  ranAgain(reason: RunAgainReason): void {
+    this.#runsAgain.inc({ reason });
+  }
+
+  refused(code: string): void {
+    this.#refusals.inc({ code });
+  }
+
+  failed(code: string): void {
+    this.#failures.inc({ code });
+  }
+
+  reads(keys: number): void {
+    this.#readBatchKeys.observe(keys);
+  }
+
+  #addSeries(name: string, method: string, route: string, status: number): RequestSeries {
+    const labels = { method, route, status: String(status) };
+    const latency = this.#latency.labels(labels);
+    const series = { labels, latency, total: 0 };
+    this.#requests.set(name, series);
+    return series;
+  }
+
+  /** The totals are plain numbers until somebody looks at them. */
+  #countRequests(): void {
+    const requests = this.#requests;
+    new Counter({
+      name: 'purser_http_requests_total',
+      help: 'Requests that were answered',
+      labelNames: REQUEST_LABELS,
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const { labels, total } of requests.values()) this.inc(labels, total);
+      },
+    });
+  }
+
+  #histogram<Label extends string>(
+    name: string,
+    options: { help: string; buckets: number[]; labelNames?: readonly Label[] },
+  ): Histogram<Label> {
+    return new Histogram({ name: `purser_${name}`, ...options, registers: [this.#registry] });
+  }
+
+  #counter<Label extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[],
+  ): Counter<Label> {
+    return new Counter({ name: `purser_${name}`, help, labelNames, registers: [this.#registry] });
+  }
+}
