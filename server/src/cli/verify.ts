@@ -42,7 +42,10 @@ function show(
   const { accounts, operations, entries, problem } = result;
   const looked = `${accounts} accounts, ${operations} operations, ${entries} entries`;
   for (const note of notes) line(`${colors.yellow('Note:')} ${note}`);
-  if (!problem) return line(`${colors.green('The books add up:')} ${looked}.`);
+  if (!problem) {
+    line(`${colors.green('The books add up:')} ${looked}.`);
+    return;
+  }
   line(`${colors.red('The books do not add up')} (after ${looked}).`);
   line(`  account  ${problem.account}`);
   line(`  broken   ${problem.promise}`);

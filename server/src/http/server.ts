@@ -92,14 +92,16 @@ export async function buildHttp(parts: HttpParts): Promise<App> {
   });
 
   machineRoutes(app, routeParts);
-  await app.register(async (group: App) => {
+  await app.register((group: App, _options, done) => {
     admitOnly(group, 'customer', routeParts.authenticate);
     for (const add of CUSTOMER_ROUTES) add(group);
+    done();
   });
-  await app.register(async (group: App) => {
+  await app.register((group: App, _options, done) => {
     admitOnly(group, 'operator', routeParts.authenticate);
     for (const add of OPERATOR_ROUTES) add(group, routeParts);
     if (parts.local) operatorKeyRoutes(group, routeParts);
+    done();
   });
   await app.ready();
   return app;
