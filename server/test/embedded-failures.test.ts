@@ -2,9 +2,11 @@ import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -153,9 +155,10 @@ describe('the operator is told', () => {
 });
 
 function canMount(): boolean {
-  const at = folder();
+  const at = mkdtempSync('/tmp/embedded-test-');
   const isMounted = spawnSync('mount', ['-t', 'tmpfs', 'none', at]).status === 0;
   if (isMounted) spawnSync('umount', [at]);
+  rmdirSync(at);
   return isMounted;
 }
 

@@ -37,7 +37,9 @@ const here: EmbeddedPostgres[] = [];
 /** Ends all that a test has started, and fails where a PostgreSQL outlived its users. */
 export function cleanUpAfterEach(): void {
   afterEach(async () => {
-    await Promise.all(here.splice(0).map((embedded) => embedded.stop()));
+    // A failed test may have left a PostgreSQL that cannot stop; it is killed below.
+    const stops = Promise.all(here.splice(0).map((embedded) => embedded.stop()));
+    await Promise.race([stops, delay(BOUND_MS, undefined, { ref: false })]);
     await Promise.all(children.splice(0).map((child) => child.end()));
     const bases = folders.splice(0);
     const isOurs = (args: string) => bases.some((base) => args.includes(base));
