@@ -1,0 +1,56 @@
+/** What a run found, for people and for programs. */
+
+export interface Comparison {
+  readonly ours: number;
+  readonly baseline: number;
+  readonly ratio: number;
+}
+
+export type Report = Record<string, Comparison | number>;
+
+/** The ratios that the project holds itself to. */
+const TARGETS: Readonly<Record<string, number>> = {
+  balance_reads: 0.7,
+  charges_hot: 8,
+  charges_spread: 1.8,
+};
+
+export function compare(ours: number, baseline: number): Comparison {
+  return {
+    ours: Math.round(ours),
+    baseline: Math.round(baseline),
+    ratio: Math.round((ours / baseline) * 100) / 100,
+  };
+}
+
+/** The report as a table. */
+export function tableOf(report: Report): string {
+  const rows = [['', 'ours/s', 'baseline/s', 'ratio', 'target']];
+  const lines: string[] = [];
+  for (const [name, value] of Object.entries(report)) {
+    if (typeof value === 'number') {
+      lines.push(`${name}: ${value}`);
+      continue;
+    }
+    const target = TARGETS[name];
+    rows.push([
+      name,
+      String(value.ours),
+      String(value.baseline),
+      value.ratio.toFixed(2),
+      target === undefined ? '' : `≥ ${target}`,
+    ]);
+  }
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const table = rows.map((row) =>
+    row
+      .map((cell, column) => {
+        const width = widths[column] ?? 0;
+        return column === 0 ? cell.padEnd(width) : cell.padStart(width);
+      })
+      .join('  '),
+  );
+  return [...table, '', ...lines].join('\n');
+}

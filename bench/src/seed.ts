@@ -1,0 +1,130 @@
+import { createHash, hash, randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { createApiKey } from '../../server/src/auth/api-keys.ts';
+import { createOperatorKey } from '../../server/src/auth/operator-keys.ts';
+import { migrate } from '../../server/src/db/migrate.ts';
+import { PostgresDatabase } from '../../server/src/db/postgres.ts';
+import { type Account, createAccount } from '../../server/src/ledger/accounts.ts';
+import { Ledger } from '../../server/src/ledger/ledger.ts';
+import type { Digest } from '../../server/src/ledger/operations.ts';
+
+/** What both sides are given before they are measured. */
+
+/** Ten billion cents: no run spends it. */
+const CREDIT = 10_000_000_000_000_000n;
+const AT_ONCE = 64;
+
+export interface Seeds {
+  readonly operatorKey: string;
+  /** The public ids of the accounts that are charged. */
+  readonly accounts: readonly string[];
+  /** A customer's key in each of the first accounts. */
+  readonly customerKeys: readonly string[];
+}
+
+const silent = { info: () => {}, warn: () => {}, error: () => {} };
+const nobody = {
+  batch() {},
+  queued() {},
+  committed() {},
+  ranAgain() {},
+  refused() {},
+  failed() {},
+  reads() {},
+};
+
+/** Accounts with a grant each, keys, and an operator key, through Purser's own modules. */
+export async function seedPurser(
+  config: pg.ClientConfig,
+  counts: { accounts: number; customerKeys: number },
+): Promise<Seeds> {
+  await migrate(config, silent);
+  const database = new PostgresDatabase({ source: () => config, role: null, log: silent });
+  const ledger = new Ledger(database, { log: silent, observer: nobody });
+  const accounts: string[] = [];
+  const customerKeys: string[] = [];
+  const one = async () => {
+    const account = await newAccount(database);
+    accounts.push(account.publicId);
+    const granted = await ledger.submit(grantTo(account), () => true);
+    if (granted.kind !== 'recorded') throw new Error('a grant was not recorded');
+    if (customerKeys.length >= counts.customerKeys) return;
+    const terms = { name: null, scopes: null, expiresAt: null };
+    customerKeys.push((await createApiKey(database, account.id, terms)).secret);
+  };
+  for (let made = 0; made < counts.accounts; made += AT_ONCE) {
+    await Promise.all(Array.from({ length: Math.min(AT_ONCE, counts.accounts - made) }, one));
+  }
+  const terms = { name: 'bench', scopes: null, expiresAt: null };
+  const { secret } = await createOperatorKey(database, terms);
+  await ledger.stop();
+  await database.close();
+  await analyze(config);
+  return { operatorKey: secret, accounts, customerKeys };
+}
+
+async function newAccount(database: PostgresDatabase): Promise<Account> {
+  const input = { kind: 'organization', name: 'Bench', externalId: null } as const;
+  const made = await createAccount(database, input);
+  if ('created' in made) return made.created;
+  throw new Error('an account without an external id cannot exist before');
+}
+
+function grantTo(account: Account) {
+  const digest = `\\x${hash('sha256', randomUUID()).slice(0, 32)}` as Digest;
+  return {
+    kind: 'grant',
+    account: account.id,
+    accountPublicId: account.publicId,
+    operatorKeyId: null,
+    idempotencyDigest: digest,
+    fingerprint: digest,
+    amount: CREDIT,
+    description: null,
+    metadata: null,
+    terms: { category: 'paid', priority: 50, expiresAt: null, appliesTo: null },
+  } as const;
+}
+
+/** The textbook's tables, with the same accounts and the same key. */
+export async function seedTextbook(config: pg.ClientConfig, seeds: Seeds): Promise<void> {
+  const client = new pg.Client(config);
+  await client.connect();
+  await client.query(`
+    create table keys (id serial primary key, sha256 bytea unique not null, revoked_at timestamptz);
+    create table balances (account text primary key, amount bigint not null check (amount >= 0))
+      with (fillfactor = 50);
+    create table lines (
+      id bigserial primary key, account text not null, amount bigint not null,
+      idempotency_key text unique not null, at timestamptz not null default now());`);
+  await client.query('insert into keys (sha256) values ($1)', [
+    createHash('sha256').update(seeds.operatorKey).digest(),
+  ]);
+  await client.query('insert into balances select unnest($1::text[]), $2', [
+    seeds.accounts,
+    CREDIT,
+  ]);
+  await client.end();
+  await analyze(config);
+}
+
+/** As autovacuum would have done after a while. */
+async function analyze(config: pg.ClientConfig): Promise<void> {
+  const client = new pg.Client(config);
+  await client.connect();
+  await client.query('vacuum analyze');
+  await client.end();
+}
+
+/** What has been charged to an account, in microcents, by its entries. */
+export async function chargedTo(config: pg.ClientConfig, account: string): Promise<bigint> {
+  const client = new pg.Client(config);
+  await client.connect();
+  const { rows } = await client.query(
+    `select $2::bigint - b.posted as charged from balances b join accounts a on a.id = b.account_id
+     where a.public_id = $1`,
+    [account, CREDIT],
+  );
+  await client.end();
+  return BigInt(rows[0].charged);
+}
