@@ -5,7 +5,7 @@ import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { OperatorError } from '../operator-error.ts';
 import { codeOf, fileFailure, messageOf } from './failures.ts';
-import { cannotEnter, type Launcher } from './os-user.ts';
+import { cannotEnter, isRoot, type Launcher, mayNotBecome } from './os-user.ts';
 
 const run = promisify(execFile);
 const VERSION_TIMEOUT_MS = 10_000;
@@ -84,7 +84,8 @@ export async function majorVersion(binDir: string, launcher: Launcher): Promise<
     output = (await run(file, args, { ...options, timeout: VERSION_TIMEOUT_MS })).stdout;
   } catch (cause) {
     const details = ((cause as { stderr?: string }).stderr || messageOf(cause)).trim();
-    if (launcher.elevated) throw cannotEnter(launcher.user, binDir, details);
+    if (launcher.closed !== null) throw cannotEnter(launcher.user, launcher.closed, details);
+    if (isRoot() && codeOf(cause) === 'EPERM') throw mayNotBecome(launcher.user, details);
     throw new OperatorError(
       'The programs of PostgreSQL do not run on this system.',
       `${join(binDir, 'postgres')}: ${details}`,

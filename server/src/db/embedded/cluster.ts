@@ -212,7 +212,7 @@ export function isAlive(pid: number): boolean {
 export async function writeAccessRules({ directory, launcher }: Cluster): Promise<void> {
   const names = new Set(['root', runningUser().name]);
   // With a capability added, PostgreSQL may read more than its user, who must not get at that.
-  if (!launcher.elevated) names.add(launcher.user.name);
+  if (launcher.closed === null) names.add(launcher.user.name);
   const map = [...names].map((name) => `purser "${name}" ${OWNER}\n`).join('');
   const note = '# Written by Purser at each start of PostgreSQL.\n';
   const files = {

@@ -22,8 +22,8 @@ export interface OsUser {
 export interface Launcher {
   /** The owner of the cluster, as whom PostgreSQL runs. */
   readonly user: OsUser;
-  /** Whether it runs with a capability that the user has not by itself. */
-  readonly elevated: boolean;
+  /** A folder that the user may not enter by itself, so that it gets a capability; null: none. */
+  readonly closed: string | null;
   command(program: string, args: readonly string[]): Command;
 }
 
@@ -127,20 +127,21 @@ export async function launcherFor(user: OsUser, folders: readonly string[]): Pro
   if (!isRoot()) {
     return {
       user,
-      elevated: false,
+      closed: null,
       command: (file, args) => ({ file, args: [...args], options: { cwd: '/', env: CHILD_ENV } }),
     };
   }
   const { uid, gid } = user;
   const closed = await firstClosed(user, folders);
   if (closed === null) {
+    // Node takes ids as signed numbers, as those of "nobody" on macOS are.
     return {
       user,
-      elevated: false,
+      closed: null,
       command: (file, args) => ({
         file,
         args: [...args],
-        options: { cwd: '/', env: CHILD_ENV, uid, gid },
+        options: { cwd: '/', env: CHILD_ENV, uid: uid | 0, gid: gid | 0 },
       }),
     };
   }
@@ -152,7 +153,7 @@ export async function launcherFor(user: OsUser, folders: readonly string[]): Pro
   as.push('--securebits', '+no_setuid_fixup', '--');
   return {
     user,
-    elevated: true,
+    closed,
     command: (file, args) => ({
       file: setpriv,
       args: [...as, file, ...args],
@@ -167,6 +168,15 @@ export function cannotEnter(user: OsUser, folder: string, details: string): Oper
     `PostgreSQL cannot run as ${user.name}, which root has to run it as.`,
     `${user.name} may not enter ${folder}. ${details}`,
     `Run Purser as an ordinary user; or put the checkout and PURSER_DATA_DIR where ${user.name} may enter; or set DATABASE_URL to a PostgreSQL of your own.`,
+  );
+}
+
+/** What the operator is told where root has lost the right to run things as others. */
+export function mayNotBecome(user: OsUser, details: string): OperatorError {
+  return new OperatorError(
+    `PostgreSQL cannot run as ${user.name}, which root has to run it as.`,
+    `Root is not allowed to change its user here: ${details}`,
+    'Run Purser as an ordinary user; or give it the capabilities CHOWN, SETUID and SETGID; or set DATABASE_URL to a PostgreSQL of your own.',
   );
 }
 

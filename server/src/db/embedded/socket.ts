@@ -77,7 +77,7 @@ async function makeDirectory(launcher: Launcher): Promise<string> {
       const real = await realpath(base);
       const longest = socketPath(join(real, NAME + MKDTEMP_SUFFIX));
       if (Buffer.byteLength(longest) > SOCKET_PATH_MAX_BYTES || !PLAIN_PATH.test(real)) continue;
-      if (isRoot() && !launcher.elevated && !(await mayEnter(launcher.user, real))) continue;
+      if (isRoot() && launcher.closed === null && !(await mayEnter(launcher.user, real))) continue;
       const made = await mkdtemp(join(real, NAME));
       if (isRoot()) await chown(made, launcher.user.uid, launcher.user.gid);
       return made;
