@@ -79,8 +79,8 @@ describe('the cluster', () => {
   });
 });
 
-describe('whoever runs Purser', () => {
-  if (isRoot) {
+if (isRoot) {
+  describe('whoever runs Purser', () => {
     test('as root, PostgreSQL runs as somebody else, with no more rights than needed', async () => {
       const base = folder();
       chmodSync(base, 0o755);
@@ -131,8 +131,8 @@ describe('whoever runs Purser', () => {
       expect(answer).toContain('28000');
       expect(await connectAs({ uid: 0, gid: 0, name: 'root' }, embedded.connection())).toBe('in');
     });
-  }
-});
+  });
+}
 
 async function openBinaries(base: string): Promise<string> {
   const to = join(base, 'native');
