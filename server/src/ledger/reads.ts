@@ -17,6 +17,9 @@ import * as sql from './sql/keys.ts';
 const LONGEST_WAIT_MS = 900;
 const ANSWER_TIMEOUT_MS = 1_000;
 const RECONNECT_EVERY_MS = 50;
+const EXPIRE_EVERY_MS = 50;
+/** Two statements under way: PostgreSQL works on one while the answers to the other are sent. */
+const MOST_IN_FLIGHT = 2;
 /** Keys in one statement, and questions that may wait. */
 const MOST_KEYS = 1_000;
 const CAPACITY = 20_000;
@@ -52,7 +55,12 @@ export class KeyReads {
   readonly #observer: LedgerObserver;
   #waiting: Question[] = [];
   #pipeline: Pipeline | undefined;
-  #working = false;
+  #scheduled = false;
+  /** A batch is about to be sent, as soon as there is a connection. */
+  #sending = false;
+  #inFlight = 0;
+  /** Runs while something waits. */
+  #expiry: NodeJS.Timeout | undefined;
   #stopping = false;
 
   constructor(database: PostgresDatabase, options: { observer: LedgerObserver }) {
@@ -102,19 +110,33 @@ export class KeyReads {
         answer,
         fail,
       });
-      if (!this.#working) void this.#work();
+      this.#expiry ??= setInterval(() => this.#expire(), EXPIRE_EVERY_MS);
+      this.#schedule();
     });
   }
 
-  async #work(): Promise<void> {
-    this.#working = true;
-    const expiry = setInterval(() => this.#expire(), RECONNECT_EVERY_MS);
-    while (this.#waiting.length > 0) {
-      const pipeline = await this.#connected();
-      if (pipeline) await this.#answer(pipeline, this.#waiting.splice(0, MOST_KEYS));
-    }
-    clearInterval(expiry);
-    this.#working = false;
+  /** Sends what waits at the end of this turn of the event loop: what arrives in it joins the batch. */
+  #schedule(): void {
+    if (this.#scheduled || this.#sending || this.#inFlight >= MOST_IN_FLIGHT) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#sending = true;
+      void this.#connected().then((pipeline) => {
+        this.#sending = false;
+        if (pipeline) void this.#send(pipeline);
+        if (this.#waiting.length > 0) this.#schedule();
+      });
+    });
+  }
+
+  async #send(pipeline: Pipeline): Promise<void> {
+    const questions = this.#waiting.splice(0, MOST_KEYS);
+    if (questions.length === 0) return;
+    this.#inFlight += 1;
+    await this.#answer(pipeline, questions);
+    this.#inFlight -= 1;
+    if (this.#waiting.length > 0) this.#schedule();
   }
 
   async #answer(pipeline: Pipeline, questions: readonly Question[]): Promise<void> {
@@ -150,6 +172,9 @@ export class KeyReads {
     const fresh = this.#waiting.findIndex(({ since }) => now - since < LONGEST_WAIT_MS);
     const expired = this.#waiting.splice(0, fresh === -1 ? this.#waiting.length : fresh);
     for (const { fail } of expired) fail(new DatabaseUnavailable('PostgreSQL does not answer'));
+    if (this.#waiting.length > 0) return;
+    clearInterval(this.#expiry);
+    this.#expiry = undefined;
   }
 
   async #connected(): Promise<Pipeline | undefined> {
