@@ -73,9 +73,14 @@ declare module 'fastify' {
   }
 }
 
-/** Marks an answer with the request's id and counts it. */
-export function leave(request: FastifyRequest, reply: FastifyReply, metrics: HttpMetrics): void {
+/** Marks an answer with the request's id, and keeps it out of every cache. */
+export function mark(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('x-request-id', request.id).header('cache-control', 'no-store');
+}
+
+/** Marks an answer and counts it. */
+function leave(request: FastifyRequest, reply: FastifyReply, metrics: HttpMetrics): void {
+  mark(request, reply);
   const seconds = (performance.now() - request.startedAt) / 1_000;
   metrics.answered(request.method, request.pattern, reply.statusCode, seconds);
 }

@@ -1,7 +1,7 @@
 import Fastify from 'fastify';
 import { authenticateByKey } from '../auth/authentication.ts';
 import { ErrorBody, ExternalIdTakenBody, InsufficientCreditsBody } from './document.ts';
-import { addEntry, admitOnly, leave } from './entry.ts';
+import { addEntry, admitOnly, mark } from './entry.ts';
 import { ApiError } from './errors/api-error.ts';
 import { errorHandler } from './errors/handler.ts';
 import { socketErrorHandler } from './errors/socket.ts';
@@ -81,6 +81,7 @@ export async function buildHttp(parts: HttpParts): Promise<App> {
       parts.authenticate ?? authenticateByKey(parts.keys, parts.onKeyUsed ?? (() => {})),
     openapi: () => openApiText(app),
   };
+  app.removeContentTypeParser('text/plain');
   app.setErrorHandler(errorHandler(parts.log));
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
@@ -109,7 +110,7 @@ export async function buildHttp(parts: HttpParts): Promise<App> {
 
 /** The OpenAPI document, as `/openapi.json` answers it; no database is needed. */
 export async function describeApi(): Promise<string> {
-  const unused = new Proxy({}, { get: () => () => {} });
+  const unused = new Proxy({}, { get: (_, name) => (name === 'local' ? false : () => {}) });
   const app = await buildHttp(unused as HttpParts);
   const text = openApiText(app);
   await app.close();
@@ -128,9 +129,11 @@ function newApp({ log, metrics }: HttpParts): App {
     exposeHeadRoutes: true,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
+    // A path that cannot be decoded reaches no hook.
     frameworkErrors: (error, request, reply) => {
+      mark(request, reply);
       errorHandler(log)(error, request, reply);
-      leave(request, reply, metrics);
+      metrics.answered(request.method, 'unmatched', reply.statusCode, 0);
     },
     clientErrorHandler: socketErrorHandler(newRequestId, (status) =>
       metrics.answered('-', 'unmatched', status, 0),
