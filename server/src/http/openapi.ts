@@ -42,5 +42,5 @@ export async function addOpenApi(app: App): Promise<void> {
 
 /** The document of the routes of an app that is ready, as JSON text. */
 export function openApiText(app: App): string {
-  return `${JSON.stringify(app.swagger(), null, 2)}\n`;
+  return JSON.stringify(app.swagger(), null, 2);
 }

@@ -180,8 +180,9 @@ describe('what machines ask', () => {
 describe('the OpenAPI document', () => {
   test('is served, and is the committed one (update it with `npm run openapi`)', async () => {
     const committed = readFileSync(OPENAPI, 'utf8');
-    expect(await describeApi()).toBe(committed);
-    expect((await call('GET', `${node.url}/openapi.json`)).body).toBe(committed);
+    expect(`${await describeApi()}\n`).toBe(committed);
+    const served = await call('GET', `${node.url}/openapi.json`);
+    expect(`${served.body}\n`).toBe(committed);
   });
 
   test('names an operation, a key and its errors for every route', () => {

@@ -24,7 +24,6 @@ export const ERRORS = {
     detail: 'Idempotency-Key must be one header of 1 to 255 visible ASCII characters',
   },
   not_found: { status: 404, detail: 'There is nothing at this path' },
-  method_not_allowed: { status: 405, detail: 'This path does not take this method' },
   request_timeout: { status: 408, detail: 'The request did not arrive in time' },
   body_too_large: { status: 413, detail: 'The body is larger than 64 KiB' },
   url_too_long: { status: 414, detail: 'The URL is too long' },
