@@ -17,10 +17,12 @@ export type OnKeyUsed = (kind: Principal['kind'], id: string) => void;
  * PostgreSQL each time, so a revocation counts from the very next request.
  */
 export function authenticateByKey(keys: KeyLookups, onKeyUsed: OnKeyUsed): Authenticate {
-  return async ({ headers }) => {
+  return ({ headers }) => {
     const key = headers['x-api-key'];
-    if (key === undefined || key === '') throw new NotAuthenticated('missing');
-    if (typeof key !== 'string' || key.length > LONGEST_KEY) throw new NotAuthenticated('invalid');
+    if (key === undefined || key === '') return Promise.reject(new NotAuthenticated('missing'));
+    if (typeof key !== 'string' || key.length > LONGEST_KEY) {
+      return Promise.reject(new NotAuthenticated('invalid'));
+    }
     return key.startsWith(OPERATOR_PREFIX)
       ? authenticateOperator(keys, key, onKeyUsed)
       : authenticateCustomer(keys, key, onKeyUsed);
@@ -37,12 +39,7 @@ async function authenticateCustomer(
   onKeyUsed('customer', read.apiKeyId);
   return {
     kind: 'customer',
-    apiKeyId: read.apiKeyId,
-    account: read.account,
-    accountPublicId: read.accountPublicId,
-    accountStatus: read.accountStatus,
-    scopes: read.scopes,
-    available: read.available,
+    ...read,
   };
 }
 

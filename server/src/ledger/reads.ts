@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { DatabaseUnavailable } from '../db/database.ts';
+import { DatabaseUnavailable, type Statement } from '../db/database.ts';
 import type { Command, Pipeline } from '../db/pipeline.ts';
 import type { PostgresDatabase } from '../db/postgres.ts';
-import type { AccountId } from './ids.ts';
 import { LANE_SETTINGS } from './lane.ts';
 import type { LedgerObserver } from './observer.ts';
 import * as sql from './sql/keys.ts';
@@ -27,7 +26,6 @@ const CAPACITY = 20_000;
 /** A customer's key that is valid now, its account, and what the account has. */
 export interface CustomerKeyRead {
   readonly apiKeyId: string;
-  readonly account: AccountId;
   readonly accountPublicId: string;
   readonly accountStatus: 'active' | 'suspended';
   readonly scopes: readonly string[];
@@ -41,12 +39,14 @@ export interface OperatorKeyRead {
   readonly scopes: readonly string[];
 }
 
+type AnyRow = sql.CustomerKeyRow | sql.OperatorKeyRow;
+
 interface Question {
-  readonly statement: typeof sql.readCustomerKeys | typeof sql.readOperatorKeysBySecret;
+  readonly statement: Statement;
   /** The hash in PostgreSQL's text form, `\x` and 64 hex digits. */
   readonly sha256: string;
   readonly since: number;
-  readonly answer: (row: sql.CustomerKeyRow | sql.OperatorKeyRow | undefined) => void;
+  readonly answer: (row: AnyRow | undefined) => void;
   readonly fail: (error: Error) => void;
 }
 
@@ -72,24 +72,13 @@ export class KeyReads {
    * The customer's key with this SHA-256; undefined where there is none, or it is expired or revoked.
    * Rejects with DatabaseUnavailable within 2 s.
    */
-  async customerKey(sha256: Buffer): Promise<CustomerKeyRead | undefined> {
-    const row = (await this.#ask(sql.readCustomerKeys, sha256)) as sql.CustomerKeyRow | undefined;
-    return (
-      row && {
-        apiKeyId: row.id,
-        account: row.account_id as AccountId,
-        accountPublicId: row.public_id,
-        accountStatus: row.status,
-        scopes: row.scopes,
-        available: row.available,
-      }
-    );
+  customerKey(sha256: Buffer): Promise<CustomerKeyRead | undefined> {
+    return this.#ask(sql.readCustomerKeys, sha256, customerKeyOf);
   }
 
   /** The operator key with this SHA-256; as `customerKey`. */
-  async operatorKey(sha256: Buffer): Promise<OperatorKeyRead | undefined> {
-    const row = await this.#ask(sql.readOperatorKeysBySecret, sha256);
-    return row && { operatorKeyId: row.id, scopes: row.scopes };
+  operatorKey(sha256: Buffer): Promise<OperatorKeyRead | undefined> {
+    return this.#ask(sql.readOperatorKeysBySecret, sha256, operatorKeyOf);
   }
 
   /** Closes the connection; what is asked from now on fails. */
@@ -98,8 +87,12 @@ export class KeyReads {
     this.#pipeline?.close();
   }
 
-  #ask(statement: Question['statement'], sha256: Buffer) {
-    return new Promise<sql.CustomerKeyRow | sql.OperatorKeyRow | undefined>((answer, fail) => {
+  #ask<Row extends AnyRow, Read>(
+    statement: Statement,
+    sha256: Buffer,
+    readOf: (row: Row) => Read,
+  ): Promise<Read | undefined> {
+    return new Promise((resolve, fail) => {
       if (this.#waiting.length >= CAPACITY || this.#stopping) {
         return fail(new DatabaseUnavailable('too many reads are waiting'));
       }
@@ -107,7 +100,7 @@ export class KeyReads {
         statement,
         sha256: `\\x${sha256.toString('hex')}`,
         since: performance.now(),
-        answer,
+        answer: (row) => resolve(row && readOf(row as Row)),
         fail,
       });
       this.#expiry ??= setInterval(() => this.#expire(), EXPIRE_EVERY_MS);
@@ -191,4 +184,18 @@ export class KeyReads {
     }
     return this.#pipeline;
   }
+}
+
+function customerKeyOf(row: sql.CustomerKeyRow): CustomerKeyRead {
+  return {
+    apiKeyId: row.id,
+    accountPublicId: row.public_id,
+    accountStatus: row.status,
+    scopes: row.scopes.split(' '),
+    available: row.available,
+  };
+}
+
+function operatorKeyOf(row: sql.OperatorKeyRow): OperatorKeyRead {
+  return { operatorKeyId: row.id, scopes: row.scopes.split(' ') };
 }
