@@ -59,6 +59,11 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
+function postmasterPid(): string {
+  const file = join(dataDir, 'postgresql', 'postmaster.pid');
+  return existsSync(file) ? (readFileSync(file, 'utf8').split('\n')[0] ?? '') : '';
+}
+
 /** Charges from 32 clients while `disturb` runs, and until every client knows what became of it. */
 async function chargeDuring(
   accounts: readonly string[],
@@ -86,8 +91,8 @@ async function chargeDuring(
   await Promise.all(clients);
 }
 
-describe('kill -9 in the middle of load', () => {
-  test('of the server loses no acknowledged charge and doubles none', async () => {
+describe('a process that ends in the middle of load', () => {
+  test('(the server, killed) loses no acknowledged charge and doubles none', async () => {
     const accounts = await Promise.all(
       [1, 2, 3].map(() => newFundedAccount(node.url, key, ['50000', '50000'])),
     );
@@ -105,28 +110,27 @@ describe('kill -9 in the middle of load', () => {
     await expectJournalInLedger(db, journal);
   });
 
-  test('of PostgreSQL loses none either, and the service heals by itself', async () => {
+  test('(PostgreSQL, killed or shut down) loses none either, and the service heals by itself', async () => {
     const accounts = await Promise.all(
       [1, 2, 3].map(() => newFundedAccount(node.url, key, ['50000', '50000'])),
     );
     const before = journal.length;
-    for (let round = 0; round < 2; round += 1) {
+    // Twice without a word, and once with the request to wait for clients that will not leave: ours.
+    for (const signal of ['-9', '-9', '-TERM']) {
       await chargeDuring(
         accounts,
         () => [node.url],
         async () => {
-          const pidFile = join(dataDir, 'postgresql', 'postmaster.pid');
-          const [pid = ''] = readFileSync(pidFile, 'utf8').split('\n');
-          execFileSync('/bin/kill', ['-9', pid]);
+          const before = postmasterPid();
+          execFileSync('/bin/kill', [signal, before]);
           await expect
-            .poll(
-              () =>
-                existsSync(pidFile) &&
-                call('GET', `${node.url}/readyz`, { timeoutMs: 3_000 }).then(
-                  ({ status }) => status,
-                ),
-              { timeout: 30_000, interval: 100 },
-            )
+            .poll(postmasterPid, { timeout: 30_000, interval: 50 })
+            .toSatisfy((pid) => pid !== '' && pid !== before);
+          await expect
+            .poll(async () => (await call('GET', `${node.url}/readyz`)).status, {
+              timeout: 30_000,
+              interval: 50,
+            })
             .toBe(200);
         },
       );

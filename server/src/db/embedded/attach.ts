@@ -139,6 +139,11 @@ class Search {
   async #approach(file: PidFile, isSettled: boolean): Promise<Keeper> {
     const { pid, socketDir, status } = file;
     const isReady = status === 'ready';
+    if (status === 'stopping' && isSettled) {
+      // It waits for its clients to leave, and they are ours: the lanes of every server here.
+      requestStop(pid);
+      this.#seen.since = Date.now();
+    }
     if (socketDir === null || (!isReady && !this.#mayAskAgain())) {
       throw new NotYet(`The postmaster (process ${pid}) is ${status}.`);
     }
