@@ -1,12 +1,13 @@
-import { createConnection, type Socket } from 'node:net';
+import { createConnection } from 'node:net';
 
 /**
  * A load of HTTP/1.1 requests in a closed loop: each connection sends its next request when the answer
  * to the last one has come. It reads no more of an answer than its status and its length, so that it
- * takes little of the two cores from what is measured. It runs in a process of its own.
+ * takes little of the two cores from what is measured. It runs in a process of its own, one slice a
+ * message, so that its code is warm for both sides.
  */
 
-/** What the load process is told, as JSON in its argument. */
+/** What the load process is told in a message. */
 export interface Load {
   readonly ports: readonly number[];
   readonly connections: number;
@@ -20,54 +21,100 @@ export interface Load {
 export interface LoadResult {
   readonly requests: number;
   readonly seconds: number;
+  /** Processor time of the load itself. */
+  readonly cpuSeconds: number;
 }
 
-async function run(load: Load): Promise<LoadResult> {
-  let requests = 0;
-  let next = 0;
-  const startedAt = performance.now();
-  const endAt = startedAt + load.seconds * 1_000;
+/** What the load process answers. */
+export type LoadMessage = { readonly result: LoadResult } | { readonly error: string };
 
-  const text = (): string => {
-    const { head, body } = load.requests[next % load.requests.length] ?? { head: '', body: '' };
-    next += 1;
-    const key = load.idempotencyPrefix;
-    const idempotency = key === undefined ? '' : `Idempotency-Key: ${key}${next.toString(36)}\r\n`;
-    return `${head}${idempotency}\r\n${body}`;
+const LONGEST_READ = 16 * 1_024;
+/** No answer of either side takes this long. */
+const STALL_MS = 15_000;
+const HEAD_END = '\r\n\r\n';
+const LENGTH = '\r\ncontent-length: ';
+
+async function run(load: Load): Promise<LoadResult> {
+  const { ports, idempotencyPrefix } = load;
+  const beginnings = load.requests.map(({ head }) =>
+    idempotencyPrefix === undefined ? head : `${head}Idempotency-Key: ${idempotencyPrefix}`,
+  );
+  const endings = load.requests.map(({ body }) => HEAD_END + body);
+  let answered = 0;
+  let sent = 0;
+
+  const nextRequest = (): string => {
+    const turn = sent % beginnings.length;
+    sent += 1;
+    const key = idempotencyPrefix === undefined ? '' : sent.toString(36);
+    return `${beginnings[turn]}${key}${endings[turn]}`;
   };
+
+  const startedAt = performance.now();
+  const cpuBefore = process.cpuUsage();
+  const endAt = startedAt + load.seconds * 1_000;
 
   const connect = (port: number) =>
     new Promise<void>((resolve, reject) => {
-      const socket: Socket = createConnection({ port, host: '127.0.0.1', noDelay: true });
       let received = '';
-      socket.setEncoding('latin1');
-      socket.on('connect', () => socket.write(text()));
-      socket.on('error', reject);
-      socket.on('data', (piece: string) => {
+      let isDone = false;
+      const hear = (piece: string) => {
         received += piece;
-        const headEnd = received.indexOf('\r\n\r\n');
-        if (headEnd === -1) return;
-        const length = Number(/content-length: (\d+)/i.exec(received)?.[1] ?? 0);
-        if (received.length < headEnd + 4 + length) return;
-        if (received.charAt(9) !== '2') return reject(new Error(received));
+        const size = sizeOf(received);
+        if (size === undefined || received.length < size) return;
+        if (received.length > size || received.charAt(9) !== '2') {
+          socket.destroy(new Error(received));
+          return;
+        }
         received = '';
-        requests += 1;
-        if (performance.now() < endAt) return void socket.write(text());
-        socket.end();
-        resolve();
+        answered += 1;
+        isDone = performance.now() >= endAt;
+        if (isDone) socket.end();
+        else socket.write(nextRequest(), 'latin1');
+      };
+      const buffer = Buffer.alloc(LONGEST_READ);
+      const callback = (length: number) => {
+        hear(buffer.toString('latin1', 0, length));
+        return true;
+      };
+      const options = { port, host: '127.0.0.1', noDelay: true, onread: { buffer, callback } };
+      const socket = createConnection(options);
+      socket.setTimeout(STALL_MS, () => socket.destroy(new Error('an answer does not come')));
+      socket.once('connect', () => socket.write(nextRequest(), 'latin1'));
+      socket.once('error', reject);
+      socket.once('close', () => {
+        if (isDone) resolve();
+        else reject(new Error(`a connection was closed after: ${received}`));
       });
     });
 
-  const { ports } = load;
   await Promise.all(
     Array.from({ length: load.connections }, (_, n) => connect(ports[n % ports.length] ?? 0)),
   );
-  return { requests, seconds: (performance.now() - startedAt) / 1_000 };
+  const { user, system } = process.cpuUsage(cpuBefore);
+  return {
+    requests: answered,
+    seconds: (performance.now() - startedAt) / 1_000,
+    cpuSeconds: (user + system) / 1_000_000,
+  };
 }
 
-process.once('message', (load: Load) => {
+/** How many bytes an answer has, head and body; undefined while its head is incomplete. */
+function sizeOf(received: string): number | undefined {
+  const headEnd = received.indexOf(HEAD_END);
+  if (headEnd === -1) return undefined;
+  const lengthAt = received.indexOf(LENGTH);
+  const start = lengthAt + LENGTH.length;
+  const length = lengthAt === -1 ? 0 : Number(received.slice(start, received.indexOf('\r', start)));
+  return headEnd + HEAD_END.length + length;
+}
+
+const tell = (message: LoadMessage) => process.send?.(message);
+
+process.on('message', (load: Load) => {
   run(load).then(
-    (result) => process.send?.({ result }, () => process.exit(0)),
-    (error: Error) => process.send?.({ error: error.message }, () => process.exit(1)),
+    (result) => tell({ result }),
+    (error: unknown) => tell({ error: error instanceof Error ? error.message : String(error) }),
   );
 });
+process.once('disconnect', () => process.exit());

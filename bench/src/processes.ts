@@ -1,10 +1,20 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Load, LoadResult } from './load.ts';
+import type { Load, LoadMessage, LoadResult } from './load.ts';
 
 /** The processes of a run; all of them end with it. */
 
+/** A server that has not stopped by then is killed. */
+const STOP_TIMEOUT_MS = 10_000;
+
 const children = new Set<ChildProcess>();
+
+function keep(child: ChildProcess): ChildProcess {
+  children.add(child);
+  child.once('exit', () => children.delete(child));
+  return child;
+}
 
 export interface Server {
   readonly port: number;
@@ -21,19 +31,17 @@ export function startServer(
       env: { PATH: '/usr/bin:/bin', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    children.add(child);
+    keep(child);
     let output = '';
     const hear = (data: Buffer) => {
-      output += data;
+      output = (output + data).slice(-10_000);
       const port = /listening on http:\/\/[^:]+:(\d+)/.exec(output)?.[1];
       if (port && child.pid) resolve({ port: Number(port), pid: child.pid });
     };
     child.stdout.on('data', hear);
     child.stderr.on('data', hear);
-    child.once('exit', () => {
-      children.delete(child);
-      reject(new Error(`a server ended: ${output}`));
-    });
+    child.once('error', reject);
+    child.once('exit', () => reject(new Error(`a server ended: ${output}`)));
   });
 }
 
@@ -42,34 +50,50 @@ export function programOf(name: string, ...args: string[]): string[] {
   return ['--import', 'tsx', fileURLToPath(new URL(name, import.meta.url)), ...args];
 }
 
-/** Runs a load in a process of its own. Rejects with the first answer that is not a success. */
-export function runLoad(load: Load): Promise<LoadResult> {
-  return new Promise((resolve, reject) => {
-    const child = fork(fileURLToPath(new URL('load.ts', import.meta.url)), {
-      execArgv: ['--import', 'tsx'],
+/** The process that all loads come from, whichever side they go to. */
+export class LoadProcess {
+  readonly #child: ChildProcess;
+
+  constructor() {
+    const [, , program = ''] = programOf('load.ts');
+    this.#child = keep(fork(program, { execArgv: ['--import', 'tsx'] }));
+  }
+
+  /** Runs a load, one at a time. Rejects with the first answer that is not a success. */
+  run(load: Load): Promise<LoadResult> {
+    return new Promise((resolve, reject) => {
+      const child = this.#child;
+      const onExit = () => reject(new Error('the load ended without a result'));
+      child.once('message', (message: LoadMessage) => {
+        child.off('exit', onExit);
+        if ('result' in message) resolve(message.result);
+        else reject(new Error(`an answer was no success:\n${message.error}`));
+      });
+      child.once('exit', onExit);
+      if (child.exitCode === null && child.signalCode === null) child.send(load);
+      else onExit();
     });
-    children.add(child);
-    child.once('message', ({ result, error }: { result?: LoadResult; error?: string }) => {
-      if (result) resolve(result);
-      else reject(new Error(`an answer was no success:\n${error}`));
-    });
-    child.once('exit', () => {
-      children.delete(child);
-      reject(new Error('the load ended without a result'));
-    });
-    child.send(load);
-  });
+  }
+}
+
+/** The resident memory of a process, in MB. */
+export function residentMegabytes(pid: number): number {
+  const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Math.round(Number(kilobytes) / 1_024);
 }
 
 /** Ends whatever still runs, and waits for it. */
 export async function endProcesses(): Promise<void> {
-  await Promise.all(
-    [...children].map(
-      (child) =>
-        new Promise((resolve) => {
-          child.once('exit', resolve);
-          child.kill('SIGTERM');
-        }),
-    ),
-  );
+  await Promise.all([...children].map(endProcess));
+}
+
+function endProcess(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+    child.once('exit', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    child.kill('SIGTERM');
+  });
 }

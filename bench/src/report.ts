@@ -1,3 +1,5 @@
+import type { Measured } from './sides.ts';
+
 /** What a run found, for people and for programs. */
 
 export interface Comparison {
@@ -6,7 +8,7 @@ export interface Comparison {
   readonly ratio: number;
 }
 
-export type Report = Record<string, Comparison | number>;
+export type Report = Readonly<Record<string, Comparison | number>>;
 
 /** The ratios that the project holds itself to. */
 const TARGETS: Readonly<Record<string, number>> = {
@@ -14,13 +16,28 @@ const TARGETS: Readonly<Record<string, number>> = {
   charges_hot: 8,
   charges_spread: 1.8,
 };
+/** What the table alone tells. */
+const NOT_IN_JSON = new Set(['two_to_one']);
 
-export function compare(ours: number, baseline: number): Comparison {
+export function compare(ours: Measured | undefined, baseline: Measured | undefined): Comparison {
+  if (!ours || !baseline) throw new Error('a side was not measured');
   return {
-    ours: Math.round(ours),
-    baseline: Math.round(baseline),
-    ratio: Math.round((ours / baseline) * 100) / 100,
+    ours: Math.round(ours.rate),
+    baseline: Math.round(baseline.rate),
+    ratio: ratioOf(ours.rate, baseline.rate),
   };
+}
+
+/** A ratio, rounded down, so that a target missed is not shown as met. */
+export function ratioOf(ours: number, baseline: number): number {
+  return Math.floor((ours / baseline) * 100) / 100;
+}
+
+/** The report as one line of JSON. */
+export function jsonOf(report: Report): string {
+  return JSON.stringify(
+    Object.fromEntries(Object.entries(report).filter(([name]) => !NOT_IN_JSON.has(name))),
+  );
 }
 
 /** The report as a table. */
@@ -38,7 +55,7 @@ export function tableOf(report: Report): string {
       String(value.ours),
       String(value.baseline),
       value.ratio.toFixed(2),
-      target === undefined ? '' : `≥ ${target}`,
+      target === undefined ? '' : `≥ ${target.toFixed(2)}`,
     ]);
   }
   const widths = (rows[0] ?? []).map((_, column) =>

@@ -115,16 +115,3 @@ async function analyze(config: pg.ClientConfig): Promise<void> {
   await client.query('vacuum analyze');
   await client.end();
 }
-
-/** What has been charged to an account, in microcents, by its entries. */
-export async function chargedTo(config: pg.ClientConfig, account: string): Promise<bigint> {
-  const client = new pg.Client(config);
-  await client.connect();
-  const { rows } = await client.query(
-    `select $2::bigint - b.posted as charged from balances b join accounts a on a.id = b.account_id
-     where a.public_id = $1`,
-    [account, CREDIT],
-  );
-  await client.end();
-  return BigInt(rows[0].charged);
-}

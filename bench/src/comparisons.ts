@@ -1,0 +1,110 @@
+import { parseCents } from '../../server/src/ledger/money.ts';
+import { residentMegabytes, type Server } from './processes.ts';
+import { compare, type Report, ratioOf } from './report.ts';
+import type { Seeds } from './seed.ts';
+import { balanceReads, chargesTo, type Measurement, PRICE_MICROCENTS, type Side } from './sides.ts';
+
+/** What can be measured, in its order. */
+export const NAMES = [
+  'balance_reads',
+  'charges_hot',
+  'charges_spread',
+  'charges_two_nodes',
+] as const;
+
+export type Name = (typeof NAMES)[number];
+
+/** The servers of a run, and what they were seeded with. */
+export interface Bench {
+  readonly ours: Server;
+  readonly constant: Server;
+  readonly textbook: Server;
+  readonly seeds: Seeds;
+  readonly measurement: Measurement;
+  /** A second server of ours beside the same database; it is not there while one is measured. */
+  startSecond(): Promise<Server>;
+}
+
+type Compare = (bench: Bench) => Promise<Report>;
+
+const COMPARISONS: Readonly<Record<Name, Compare>> = {
+  balance_reads: async ({ ours, constant, seeds, measurement }) => {
+    const work = balanceReads(seeds.customerKeys);
+    const [mine, theirs] = await measurement.of([
+      { name: 'ours', ports: [ours.port], work },
+      { name: 'constant', ports: [constant.port], work },
+    ]);
+    return { balance_reads: compare(mine, theirs) };
+  },
+
+  charges_hot: async (bench) => {
+    const { ours, seeds, measurement } = bench;
+    const [hot = ''] = seeds.accounts;
+    const before = await availableOf(bench, hot);
+    const [mine, theirs] = await measurement.of(chargeSides(bench, [ours], [hot]));
+    const lost = before - (await availableOf(bench, hot));
+    const sold = BigInt(mine?.requests ?? 0) * PRICE_MICROCENTS;
+    if (lost !== sold) {
+      throw new Error(`The charges answered add up to ${sold} microcents; ${lost} are gone.`);
+    }
+    return { charges_hot: compare(mine, theirs) };
+  },
+
+  charges_spread: async (bench) => {
+    const { ours, seeds, measurement } = bench;
+    const [mine, theirs] = await measurement.of(
+      chargeSides(bench, [ours], seeds.accounts.slice(1)),
+    );
+    return { charges_spread: compare(mine, theirs) };
+  },
+
+  charges_two_nodes: async (bench) => {
+    const { ours, seeds, measurement } = bench;
+    const accounts = seeds.accounts.slice(1);
+    const second = await bench.startSecond();
+    const [one] = chargeSides(bench, [ours], accounts);
+    const [two, theirs, alone] = await measurement.of([
+      ...chargeSides(bench, [ours, second], accounts),
+      ...(one ? [one] : []),
+    ]);
+    return {
+      charges_two_nodes: compare(two, theirs),
+      two_to_one: ratioOf(two?.rate ?? 0, alone?.rate ?? 0),
+    };
+  },
+};
+
+/** Charges to accounts: by some of our servers, and by the textbook. */
+function chargeSides(bench: Bench, ours: readonly Server[], accounts: readonly string[]): Side[] {
+  const work = chargesTo(accounts, bench.seeds.operatorKey);
+  const name = ours.length === 1 ? 'ours' : `ours, ${ours.length} nodes`;
+  return [
+    { name, ports: ours.map(({ port }) => port), work },
+    { name: 'textbook', ports: [bench.textbook.port], work },
+  ];
+}
+
+/** What an account has, in microcents, by the HTTP API. */
+async function availableOf({ ours, seeds }: Bench, account: string): Promise<bigint> {
+  const response = await fetch(`http://127.0.0.1:${ours.port}/v1/accounts/${account}/balance`, {
+    headers: { 'x-api-key': seeds.operatorKey },
+  });
+  const text = await response.text();
+  const available = parseCents(/"available":"([^"]*)"/.exec(text)?.[1] ?? '');
+  if (!response.ok || available === undefined) throw new Error(`no balance: ${text}`);
+  return available;
+}
+
+/** Measures what is wanted, one after the other. */
+export async function compareAll(
+  bench: Bench,
+  wanted: readonly Name[],
+  say: (line: string) => void,
+): Promise<Report> {
+  let report: Report = {};
+  for (const name of wanted) {
+    say(name);
+    report = { ...report, ...(await COMPARISONS[name](bench)) };
+  }
+  return { ...report, server_rss_mb: residentMegabytes(bench.ours.pid) };
+}

@@ -1,0 +1,44 @@
+import { parseArgs } from 'node:util';
+import { NAMES, type Name } from './comparisons.ts';
+
+export const HELP = `npm run bench -- [--json] [--seconds N] [--only a,b]
+
+Measures Purser and a baseline side by side, in slices that alternate, and prints the ratios.
+  balance_reads      the balance endpoint, against a bare route with a constant answer
+  charges_hot        charges of one account, against a textbook transaction a charge
+  charges_spread     charges over 10,000 accounts, against the same
+  charges_two_nodes  the same on two servers at once
+Options:
+  --json       print one JSON object (npm prints its own lines too, unless run with --silent)
+  --seconds N  how long each side is measured (default 8)
+  --only a,b   only these
+  --help       print this
+`;
+
+export interface Options {
+  readonly json: boolean;
+  readonly help: boolean;
+  readonly seconds: number;
+  readonly only: readonly Name[];
+}
+
+/** The options of the command line; throws an Error that says what is wrong with them. */
+export function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+      seconds: { type: 'string', default: '8' },
+      only: { type: 'string', default: NAMES.join(',') },
+    },
+  });
+  const seconds = Number(values.seconds);
+  if (!(seconds > 0)) throw new Error(`--seconds wants a number above 0, not "${values.seconds}".`);
+  const asked = values.only.split(',');
+  const unknown = asked.find((name) => !NAMES.some((known) => known === name));
+  if (unknown !== undefined) {
+    throw new Error(`--only knows ${NAMES.join(', ')}, not "${unknown}".`);
+  }
+  const only = NAMES.filter((name) => asked.includes(name));
+  return { json: values.json, help: values.help, seconds, only };
+}
