@@ -1,12 +1,13 @@
 import { parseCents } from '../../server/src/ledger/money.ts';
 import { residentMegabytes, type Server } from './processes.ts';
-import { compare, type Report, ratioOf } from './report.ts';
+import { type Comparison, compare, type Report, ratioOf } from './report.ts';
 import type { Seeds } from './seed.ts';
 import { balanceReads, chargesTo, type Measurement, PRICE_MICROCENTS, type Side } from './sides.ts';
 
 /** What can be measured, in its order. */
 export const NAMES = [
   'balance_reads',
+  'balance_reads_many_keys',
   'charges_hot',
   'charges_spread',
   'charges_two_nodes',
@@ -28,14 +29,13 @@ export interface Bench {
 type Compare = (bench: Bench) => Promise<Report>;
 
 const COMPARISONS: Readonly<Record<Name, Compare>> = {
-  balance_reads: async ({ ours, constant, seeds, measurement }) => {
-    const work = balanceReads(seeds.customerKeys);
-    const [mine, theirs] = await measurement.of([
-      { name: 'ours', ports: [ours.port], work },
-      { name: 'constant', ports: [constant.port], work },
-    ]);
-    return { balance_reads: compare(mine, theirs) };
-  },
+  balance_reads: async (bench) => ({
+    balance_reads: await compareReads(bench, bench.seeds.customerKeys.slice(0, 1)),
+  }),
+
+  balance_reads_many_keys: async (bench) => ({
+    balance_reads_many_keys: await compareReads(bench, bench.seeds.customerKeys),
+  }),
 
   charges_hot: async (bench) => {
     const { ours, seeds, measurement } = bench;
@@ -73,6 +73,19 @@ const COMPARISONS: Readonly<Record<Name, Compare>> = {
     };
   },
 };
+
+/** Reads of the balance with each key in turn: by our server, and by the constant route. */
+async function compareReads(
+  { ours, constant, measurement }: Bench,
+  keys: readonly string[],
+): Promise<Comparison> {
+  const work = balanceReads(keys);
+  const [mine, theirs] = await measurement.of([
+    { name: 'ours', ports: [ours.port], work },
+    { name: 'constant', ports: [constant.port], work },
+  ]);
+  return compare(mine, theirs);
+}
 
 /** Charges to accounts: by some of our servers, and by the textbook. */
 function chargeSides(bench: Bench, ours: readonly Server[], accounts: readonly string[]): Side[] {

@@ -4,10 +4,12 @@ import { NAMES, type Name } from './comparisons.ts';
 export const HELP = `npm run bench -- [--json] [--seconds N] [--only a,b]
 
 Measures Purser and a baseline side by side, in slices that alternate, and prints the ratios.
-  balance_reads      the balance endpoint, against a bare route with a constant answer
-  charges_hot        charges of one account, against a textbook transaction a charge
-  charges_spread     charges over 10,000 accounts, against the same
-  charges_two_nodes  the same on two servers at once
+  balance_reads            the balance endpoint, one organization's key from all connections, against
+                           a bare route with a constant answer
+  balance_reads_many_keys  the same with 256 keys in turn
+  charges_hot              charges of one account, against a textbook transaction a charge
+  charges_spread           charges over 10,000 accounts, against the same
+  charges_two_nodes        the same on two servers at once
 Options:
   --json       print one JSON object (npm prints its own lines too, unless run with --silent)
   --seconds N  how long each side is measured (default 8)

@@ -4,7 +4,8 @@ import type { LoadProcess } from './processes.ts';
 /** What is measured against each other. */
 
 const CONNECTIONS = 64;
-const WARM_UP_S = 2;
+/** The code of a server is compiled for speed by then. */
+const WARM_UP_S = 5;
 /** Slices that alternate between the sides, so that noise of the machine hits all alike. */
 const SLICES = 4;
 

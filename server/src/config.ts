@@ -122,8 +122,8 @@ function readUnknown(env: Readonly<Record<string, string | undefined>>): string[
     (name) => name.startsWith('PURSER_') && !known.includes(name),
   );
   for (const name of unknown) {
-    const nearest = known.find((candidate) => distance(name, candidate) <= TYPO_DISTANCE);
-    if (nearest === undefined) continue;
+    const [nearest = ''] = known.toSorted((a, b) => distance(name, a) - distance(name, b));
+    if (distance(name, nearest) > TYPO_DISTANCE) continue;
     throw new OperatorError(
       `The environment variable ${name} is not known.`,
       `It looks like ${nearest}.`,

@@ -58,7 +58,7 @@ export type ApiKeyImport =
 export async function importApiKey(
   database: Database,
   account: AccountId,
-  terms: ApiKeyTerms & { readonly sha256: Buffer },
+  terms: ApiKeyTerms & { readonly sha256: string },
 ): Promise<ApiKeyImport> {
   return database
     .transaction(async (tx): Promise<ApiKeyImport> => {
@@ -110,7 +110,7 @@ export async function revokeApiKey(database: Database, id: string): Promise<bool
 async function insertIn(
   tx: Sql,
   account: AccountId,
-  key: ApiKeyTerms & { readonly masked: string | null; readonly sha256: Buffer },
+  key: ApiKeyTerms & { readonly masked: string | null; readonly sha256: string },
 ): Promise<ApiKey | undefined> {
   const id = uuidv7();
   await tx.rows(sql.insertApiKey, [
@@ -127,7 +127,7 @@ async function insertIn(
   return row && apiKeyOf(row);
 }
 
-async function findBySecret(on: Sql, hash: Buffer): Promise<ApiKey | undefined> {
+async function findBySecret(on: Sql, hash: string): Promise<ApiKey | undefined> {
   const [row] = await on.rows<sql.ApiKeyRow>(sql.findApiKeyBySecret, [hash]);
   return row && apiKeyOf(row);
 }

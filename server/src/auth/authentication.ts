@@ -29,34 +29,35 @@ export function authenticateByKey(keys: KeyLookups, onKeyUsed: OnKeyUsed): Authe
   };
 }
 
-async function authenticateCustomer(
+function authenticateCustomer(
   keys: KeyLookups,
   key: string,
   onKeyUsed: OnKeyUsed,
 ): Promise<Principal> {
-  const read = await keys.customerKey(sha256(key));
-  if (!read) throw new NotAuthenticated('invalid');
-  onKeyUsed('customer', read.apiKeyId);
-  return {
-    kind: 'customer',
-    ...read,
-  };
+  return keys.customerKey(sha256(key)).then((read) => {
+    if (!read) throw new NotAuthenticated('invalid');
+    onKeyUsed('customer', read.apiKeyId);
+    return read;
+  });
 }
 
-async function authenticateOperator(
+function authenticateOperator(
   keys: KeyLookups,
   key: string,
   onKeyUsed: OnKeyUsed,
 ): Promise<Principal> {
   // Every operator key was made here, so one with a wrong checksum cannot be known.
-  if (!isWellFormed(OPERATOR_PREFIX, key)) throw new NotAuthenticated('invalid');
-  const read = await keys.operatorKey(sha256(key));
-  if (!read) throw new NotAuthenticated('invalid');
-  onKeyUsed('operator', read.operatorKeyId);
-  return { kind: 'operator', operatorKeyId: read.operatorKeyId, scopes: read.scopes };
+  if (!isWellFormed(OPERATOR_PREFIX, key)) return Promise.reject(new NotAuthenticated('invalid'));
+  return keys.operatorKey(sha256(key)).then((read) => {
+    if (!read) throw new NotAuthenticated('invalid');
+    onKeyUsed('operator', read.operatorKeyId);
+    return read;
+  });
 }
 
-/** SHA-256 of a key as it came over the wire: Node gives a header's bytes as Latin-1 characters. */
-export function sha256(key: string): Buffer {
-  return hash('sha256', Buffer.from(key, 'latin1'), 'buffer');
+/**
+ * SHA-256 of a key as it came over the wire, in hex: Node gives a header's bytes as Latin-1 characters.
+ */
+export function sha256(key: string): string {
+  return hash('sha256', Buffer.from(key, 'latin1'), 'hex');
 }

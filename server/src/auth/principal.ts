@@ -5,9 +5,7 @@ import { OPERATOR_SCOPES } from './scopes.ts';
 export type Principal = CustomerPrincipal | OperatorPrincipal;
 
 /** A customer's key, its account, and what the account had at the instant of authentication. */
-export interface CustomerPrincipal extends CustomerKeyRead {
-  readonly kind: 'customer';
-}
+export type CustomerPrincipal = CustomerKeyRead;
 
 export interface OperatorPrincipal {
   readonly kind: 'operator';

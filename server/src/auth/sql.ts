@@ -25,10 +25,10 @@ const API_KEY = `
 /** One customer's key. $1 its id. */
 export const findApiKey: Statement = { name: 'find_api_key', text: `${API_KEY} where k.id = $1` };
 
-/** The customer's key that has a secret, whatever its state. $1 the secret's SHA-256. */
+/** The customer's key that has a secret, whatever its state. $1 the secret's SHA-256 in hex. */
 export const findApiKeyBySecret: Statement = {
   name: 'find_api_key_by_secret',
-  text: `${API_KEY} join api_key_secrets s on s.api_key_id = k.id where s.sha256 = $1`,
+  text: `${API_KEY} join api_key_secrets s on s.api_key_id = k.id where s.sha256 = decode($1, 'hex')`,
 };
 
 /** An account's keys, newest first (index api_keys_of_account). $1 account, $2 the last seen, $3 limit. */
@@ -51,11 +51,11 @@ export const insertApiKey: Statement = {
     values ($1, $2, $3, $4, $5, date_trunc('milliseconds', clock_timestamp()), $6)`,
 };
 
-/** Answers no row where the secret is another key's already. $1 SHA-256, $2 key. */
+/** Answers no row where the secret is another key's already. $1 SHA-256 in hex, $2 key. */
 export const insertApiKeySecret: Statement = {
   name: 'insert_api_key_secret',
   text: `
-    insert into api_key_secrets (sha256, api_key_id) values ($1, $2)
+    insert into api_key_secrets (sha256, api_key_id) values (decode($1, 'hex'), $2)
     on conflict (sha256) do nothing
     returning api_key_id`,
 };
@@ -100,18 +100,18 @@ export const listOperatorKeys: Statement = {
     limit $2`,
 };
 
-/** Whether a secret is an operator key's. $1 SHA-256. */
+/** Whether a secret is an operator key's. $1 SHA-256 in hex. */
 export const operatorKeyBySecret: Statement = {
   name: 'operator_key_by_secret',
-  text: 'select id from operator_keys where sha256 = $1',
+  text: `select id from operator_keys where sha256 = decode($1, 'hex')`,
 };
 
-/** $1 id, $2 name, $3 scopes, $4 masked form, $5 SHA-256, $6 expiry. */
+/** $1 id, $2 name, $3 scopes, $4 masked form, $5 SHA-256 in hex, $6 expiry. */
 export const insertOperatorKey: Statement = {
   name: 'insert_operator_key',
   text: `
     insert into operator_keys (id, name, scopes, masked, sha256, created_at, expires_at)
-    values ($1, $2, $3, $4, $5, date_trunc('milliseconds', clock_timestamp()), $6)`,
+    values ($1, $2, $3, $4, decode($5, 'hex'), date_trunc('milliseconds', clock_timestamp()), $6)`,
 };
 
 /** Waits for the batches that judge by this key, and keeps new ones out until the commit. $1 key. */

@@ -3,6 +3,12 @@ import { DatabaseUnavailable, type Statement } from './database.ts';
 
 /** How long an answer may take before the connection counts as lost; above every timeout of the server. */
 const ANSWER_TIMEOUT_MS = 6_000;
+/**
+ * How long the plans of prepared statements are kept. A plan that was made for empty tables may walk
+ * through all of one: nothing but new statistics would end it, and those come late.
+ */
+const REPLAN_EVERY_MS = 10_000;
+const DISCARD_PLANS: Statement = { name: 'discard_plans', text: 'discard plans' };
 /** How long connecting may take. */
 export const CONNECT_TIMEOUT_MS = 1_000;
 
@@ -28,6 +34,7 @@ export class Pipeline {
   readonly #client: pg.Client;
   readonly #answerTimeoutMs: number;
   #lost = false;
+  #plannedAt = performance.now();
 
   private constructor(client: pg.Client, answerTimeoutMs: number) {
     this.#client = client;
@@ -65,6 +72,7 @@ export class Pipeline {
     const timer = setTimeout(() => this.close(), this.#answerTimeoutMs);
     const { stream } = (this.#client as unknown as ClientInside).connection;
     stream.cork();
+    this.#replan();
     const answers = commands.map(([statement, values]) =>
       this.#client.query({ ...statement, values: values as unknown[] }).then(
         (result): CommandResult => ({ ok: true, rows: result.rows, tag: result.command }),
@@ -75,6 +83,13 @@ export class Pipeline {
     const results = await Promise.all(answers);
     clearTimeout(timer);
     return results;
+  }
+
+  #replan(): void {
+    const now = performance.now();
+    if (now - this.#plannedAt < REPLAN_EVERY_MS) return;
+    this.#plannedAt = now;
+    this.#client.query({ ...DISCARD_PLANS }).catch(() => {});
   }
 
   /** Ends the connection at once; commands under way end without an answer. */

@@ -1,4 +1,5 @@
 import type { QueryResultRow } from 'pg';
+import type { Statement } from '../db/database.ts';
 import type { Command } from '../db/pipeline.ts';
 import {
   type AccountState,
@@ -36,7 +37,10 @@ export function namesIn(operations: readonly Operation[]): BatchNames {
   return { accounts: [...accounts], operatorKeys: [...operatorKeys].sort() };
 }
 
-/** Locks the batch's accounts and reads all that `decide` needs, in one flush. */
+/**
+ * Locks the batch's accounts and reads all that `decide` needs, in one flush. What no operation of the
+ * batch needs is not asked for.
+ */
 export function lockAndRead(
   operations: readonly Operation[],
   names: BatchNames,
@@ -46,22 +50,25 @@ export function lockAndRead(
   for (const operation of operations) {
     if (operation.kind === 'charge' && operation.apiKeyId !== null) apiKeys.add(operation.apiKeyId);
   }
+  const { accounts, operatorKeys } = names;
+  const known = [
+    operations.map((operation) => operation.account),
+    operations.map((operation) => operation.idempotencyDigest),
+  ];
   return [
     [sql.begin],
-    [sql.lockOperatorKeys, [names.operatorKeys]],
-    [skipLocked ? sql.lockFreeBalances : sql.lockBalances, [names.accounts]],
-    [sql.readBalances, [names.accounts]],
-    [sql.readLiveGrants, [names.accounts]],
-    [
-      sql.readKnown,
-      [
-        operations.map((operation) => operation.account),
-        operations.map((operation) => operation.idempotencyDigest),
-      ],
-    ],
-    [sql.readKeys, [[...apiKeys]]],
-    [sql.readOperatorKeys, [names.operatorKeys]],
+    ...when(operatorKeys.length > 0, [sql.lockOperatorKeys, [operatorKeys]]),
+    [skipLocked ? sql.lockFreeBalances : sql.lockBalances, [accounts]],
+    [sql.readBalances, [accounts]],
+    [sql.readLiveGrants, [accounts]],
+    [sql.readKnown, known],
+    ...when(apiKeys.size > 0, [sql.readKeys, [[...apiKeys]]]),
+    ...when(operatorKeys.length > 0, [sql.readOperatorKeys, [operatorKeys]]),
   ];
+}
+
+function when(isNeeded: boolean, command: Command): readonly Command[] {
+  return isNeeded ? [command] : [];
 }
 
 /** What `lockAndRead` answered: the state of each account that exists, and of those, which are locked. */
@@ -70,27 +77,27 @@ export interface Facts {
   readonly locked: ReadonlySet<string>;
 }
 
-/** Makes the facts of the rows that the commands of `lockAndRead` answered, in their order. */
-export function factsOf(answers: readonly (readonly QueryResultRow[])[]): Facts {
-  const [, , locked, balances, grants, known, keys, operatorKeys] = answers as [
-    unknown,
-    unknown,
-    { account_id: string }[],
-    sql.BalanceRow[],
-    sql.LiveGrantRow[],
-    ReceiptRow[],
-    sql.KeyFactsRow[],
-    sql.OperatorKeyFactsRow[],
-  ];
-  const keyFacts = new Map(keys.map((row) => [row.id, keyFactsOf(row)]));
+/** The rows that the commands of a flush answered, by their statement. */
+export type Answers = ReadonlyMap<Statement, readonly QueryResultRow[]>;
+
+/** Makes the facts of what the commands of `lockAndRead` answered. */
+export function factsOf(answers: Answers): Facts {
+  const rows = <Row>(statement: Statement) =>
+    (answers.get(statement) ?? []) as unknown as readonly Row[];
+  const locked = [sql.lockBalances, sql.lockFreeBalances].flatMap((statement) =>
+    rows<{ account_id: string }>(statement),
+  );
+  const keyFacts = new Map(
+    rows<sql.KeyFactsRow>(sql.readKeys).map((row) => [row.id, keyFactsOf(row)]),
+  );
   const operatorKeyFacts = new Map(
-    operatorKeys.map((row): [string, OperatorKeyFacts] => [
+    rows<sql.OperatorKeyFactsRow>(sql.readOperatorKeys).map((row): [string, OperatorKeyFacts] => [
       row.id,
       { expiresAt: row.expires_at, revokedAt: row.revoked_at },
     ]),
   );
   const states = new Map<string, { state: AccountState; now: number }>();
-  for (const row of balances) {
+  for (const row of rows<sql.BalanceRow>(sql.readBalances)) {
     const state: AccountState = {
       account: row.account_id as AccountId,
       publicId: row.public_id,
@@ -108,9 +115,11 @@ export function factsOf(answers: readonly (readonly QueryResultRow[])[]): Facts 
     };
     states.set(row.account_id, { state, now: row.now });
   }
-  for (const row of grants) states.get(row.account_id)?.state.grants.push(grantOf(row));
+  for (const row of rows<sql.LiveGrantRow>(sql.readLiveGrants)) {
+    states.get(row.account_id)?.state.grants.push(grantOf(row));
+  }
   for (const { state } of states.values()) state.grants.sort(inBurnOrder);
-  for (const row of known) {
+  for (const row of rows<ReceiptRow>(sql.readKnown)) {
     const receipt = receiptOf(row);
     states.get(row.account_id)?.state.known.set(receipt.idempotencyDigest, receipt);
   }
@@ -181,12 +190,11 @@ export function writeAndCommit(moved: BatchDecision['moved']): Command[] {
   if (moved.length === 0) return [[sql.commit]];
   const made = madeGrants(moved);
   const burned = burnedGrants(moved);
-  const isEmpty = (columns: Columns) => columns[0]?.length === 0;
   return [
     [sql.appendOperations, operationColumns(moved)],
     [sql.appendEntries, entryColumns(moved)],
-    ...(isEmpty(made) ? [] : [[sql.insertGrants, made] as const]),
-    ...(isEmpty(burned) ? [] : [[sql.updateGrants, burned] as const]),
+    ...when(made[0]?.length !== 0, [sql.insertGrants, made]),
+    ...when(burned[0]?.length !== 0, [sql.updateGrants, burned]),
     [sql.updateBalances, balanceColumns(moved)],
     [sql.commit],
   ];

@@ -1,6 +1,9 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
-import type { CommandResult, Pipeline } from '../db/pipeline.ts';
+import type { QueryResultRow } from 'pg';
+import type { Statement } from '../db/database.ts';
+import type { Command, CommandResult, Pipeline } from '../db/pipeline.ts';
 import {
+  type Answers,
   type BatchDecision,
   decideBatch,
   factsOf,
@@ -72,6 +75,8 @@ export class Lane {
   /** When the connection was found to be away; undefined while there is one. */
   #awaySince: number | undefined;
   #working: Promise<void> | undefined;
+  /** Outcomes that nobody has been told yet. */
+  #untold: { readonly waiting: Waiting; readonly outcome: Outcome }[] = [];
   #stopping = false;
 
   constructor(options: LaneOptions) {
@@ -103,16 +108,26 @@ export class Lane {
 
   async #work(): Promise<void> {
     const expiry = setInterval(() => this.#expire(), EXPIRE_EVERY_MS);
+    // What arrives in the same turn of the event loop joins the first batch.
+    await nextTurn();
     while (this.#queue.length > 0) {
-      // What arrives in the same turn of the event loop joins the batch.
-      await nextTurn();
       this.#expire();
       const batch = this.#queue.take();
       this.#options.observer.queued(this.#queue.length);
-      if (batch.length > 0) await this.#run(batch, FIRST);
+      const running = batch.length > 0 && this.#run(batch, FIRST);
+      // PostgreSQL works on this batch while the answers to the one before are sent.
+      this.#tell();
+      await running;
     }
+    this.#tell();
     clearInterval(expiry);
     this.#working = undefined;
+  }
+
+  #tell(): void {
+    const untold = this.#untold;
+    this.#untold = [];
+    for (const { waiting, outcome } of untold) waiting.settle(outcome);
   }
 
   #expire(): void {
@@ -126,16 +141,17 @@ export class Lane {
     const names = namesIn(operations);
     observer.batch(operations.length, names.accounts.length);
 
-    const pipeline = await this.#connected();
+    const pipeline = this.#connection ?? (await this.#connected());
     if (!pipeline) return this.#fail(batch, 'database_unavailable', attempt);
 
-    const read = await pipeline.flush(lockAndRead(operations, names, attempt.skipLocked));
-    const rows = rowsOf(read);
-    if (!rows) return this.#recover(batch, read, pipeline, attempt);
+    const commands = lockAndRead(operations, names, attempt.skipLocked);
+    const read = await pipeline.flush(commands);
+    const answers = answersOf(commands, read);
+    if (!answers) return this.#recover(batch, read, pipeline, attempt);
 
     let decided: BatchDecision;
     try {
-      decided = decideBatch(operations, factsOf(rows));
+      decided = decideBatch(operations, factsOf(answers));
     } catch (error) {
       await pipeline.flush([[sql.rollback]]);
       return this.#runHalves(batch, error, attempt);
@@ -143,14 +159,15 @@ export class Lane {
 
     const written = await pipeline.flush(writeAndCommit(decided.moved));
     const last = written.at(-1);
-    if (!rowsOf(written) || !last?.ok || last.tag !== 'COMMIT') {
+    if (!written.every(({ ok }) => ok) || !last?.ok || last.tag !== 'COMMIT') {
       const sent = new Set(attempt.unanswered);
       if (pipeline.lost) for (const operation of operations) sent.add(operation);
       return this.#recover(batch, written, pipeline, { ...attempt, unanswered: sent });
     }
     observer.committed();
-    batch.forEach(({ operation, settle }, index) => {
-      settle(afterRuns(decided.outcomes[index], attempt.unanswered.has(operation)));
+    batch.forEach((waiting, index) => {
+      const isUnanswered = attempt.unanswered.has(waiting.operation);
+      this.#untold.push({ waiting, outcome: afterRuns(decided.outcomes[index], isUnanswered) });
     });
   }
 
@@ -200,15 +217,21 @@ export class Lane {
   }
 
   #fail(batch: readonly Waiting[], code: FailureCode, attempt: Attempt): void {
-    for (const { operation, settle } of batch) {
-      settle(afterRuns({ kind: 'failed', code }, attempt.unanswered.has(operation)));
+    for (const waiting of batch) {
+      const isUnanswered = attempt.unanswered.has(waiting.operation);
+      this.#untold.push({ waiting, outcome: afterRuns({ kind: 'failed', code }, isUnanswered) });
     }
+  }
+
+  /** The connection, if there is one that works. */
+  get #connection(): Pipeline | undefined {
+    return this.#pipeline?.lost ? undefined : this.#pipeline;
   }
 
   /** The connection, made anew where it was lost; undefined where PostgreSQL stays away. */
   async #connected(): Promise<Pipeline | undefined> {
     for (;;) {
-      if (this.#pipeline && !this.#pipeline.lost) return this.#pipeline;
+      if (this.#connection) return this.#connection;
       try {
         this.#pipeline = await this.#options.connect();
         this.#awaySince = undefined;
@@ -225,14 +248,18 @@ export class Lane {
   }
 }
 
-/** The rows of a flush that worked in every command; undefined if one failed. */
-function rowsOf(results: readonly CommandResult[]) {
-  const rows = [];
-  for (const result of results) {
-    if (!result.ok) return undefined;
-    rows.push(result.rows);
+/** What a flush answered that worked in every command; undefined if one failed. */
+function answersOf(
+  commands: readonly Command[],
+  results: readonly CommandResult[],
+): Answers | undefined {
+  const answers = new Map<Statement, QueryResultRow[]>();
+  for (const [index, [statement]] of commands.entries()) {
+    const result = results[index];
+    if (!result?.ok) return undefined;
+    answers.set(statement, result.rows);
   }
-  return rows;
+  return answers;
 }
 
 function errorOf(results: readonly CommandResult[]): Error & { code?: string } {

@@ -25,6 +25,7 @@ const CAPACITY = 20_000;
 
 /** A customer's key that is valid now, its account, and what the account has. */
 export interface CustomerKeyRead {
+  readonly kind: 'customer';
   readonly apiKeyId: string;
   readonly accountPublicId: string;
   readonly accountStatus: 'active' | 'suspended';
@@ -35,18 +36,26 @@ export interface CustomerKeyRead {
 
 /** An operator key that is valid now. */
 export interface OperatorKeyRead {
+  readonly kind: 'operator';
   readonly operatorKeyId: string;
   readonly scopes: readonly string[];
 }
 
-type AnyRow = sql.CustomerKeyRow | sql.OperatorKeyRow;
+type KeyRead = CustomerKeyRead | OperatorKeyRead;
+
+/** One statement that looks keys up, and what its lines mean. */
+interface Lookup<Read extends KeyRead> {
+  readonly statement: Statement;
+  readonly readOf: (facts: readonly string[]) => Read;
+}
 
 interface Question {
-  readonly statement: Statement;
-  /** The hash in PostgreSQL's text form, `\x` and 64 hex digits. */
+  readonly lookup: Lookup<KeyRead>;
+  /** The hash as 64 hex digits. */
   readonly sha256: string;
   readonly since: number;
-  readonly answer: (row: AnyRow | undefined) => void;
+  /** Told what was read; undefined: no such key is valid. */
+  readonly answer: (read: KeyRead | undefined) => void;
   readonly fail: (error: Error) => void;
 }
 
@@ -69,16 +78,16 @@ export class KeyReads {
   }
 
   /**
-   * The customer's key with this SHA-256; undefined where there is none, or it is expired or revoked.
-   * Rejects with DatabaseUnavailable within 2 s.
+   * The customer's key with this SHA-256, in hex; undefined where there is none, or it is expired or
+   * revoked. Rejects with DatabaseUnavailable within 2 s.
    */
-  customerKey(sha256: Buffer): Promise<CustomerKeyRead | undefined> {
-    return this.#ask(sql.readCustomerKeys, sha256, customerKeyOf);
+  customerKey(sha256: string): Promise<CustomerKeyRead | undefined> {
+    return this.#ask(CUSTOMER_KEYS, sha256);
   }
 
   /** The operator key with this SHA-256; as `customerKey`. */
-  operatorKey(sha256: Buffer): Promise<OperatorKeyRead | undefined> {
-    return this.#ask(sql.readOperatorKeysBySecret, sha256, operatorKeyOf);
+  operatorKey(sha256: string): Promise<OperatorKeyRead | undefined> {
+    return this.#ask(OPERATOR_KEYS, sha256);
   }
 
   /** Closes the connection; what is asked from now on fails. */
@@ -87,20 +96,16 @@ export class KeyReads {
     this.#pipeline?.close();
   }
 
-  #ask<Row extends AnyRow, Read>(
-    statement: Statement,
-    sha256: Buffer,
-    readOf: (row: Row) => Read,
-  ): Promise<Read | undefined> {
+  #ask<Read extends KeyRead>(lookup: Lookup<Read>, sha256: string): Promise<Read | undefined> {
     return new Promise((resolve, fail) => {
       if (this.#waiting.length >= CAPACITY || this.#stopping) {
         return fail(new DatabaseUnavailable('too many reads are waiting'));
       }
       this.#waiting.push({
-        statement,
-        sha256: `\\x${sha256.toString('hex')}`,
+        lookup,
+        sha256,
         since: performance.now(),
-        answer: (row) => resolve(row && readOf(row as Row)),
+        answer: resolve as Question['answer'],
         fail,
       });
       this.#expiry ??= setInterval(() => this.#expire(), EXPIRE_EVERY_MS);
@@ -133,29 +138,25 @@ export class KeyReads {
   }
 
   async #answer(pipeline: Pipeline, questions: readonly Question[]): Promise<void> {
-    const statements = [sql.readCustomerKeys, sql.readOperatorKeysBySecret].flatMap((statement) => {
-      const hashes = new Set<string>();
-      for (const asked of questions) if (asked.statement === statement) hashes.add(asked.sha256);
-      return hashes.size > 0 ? [{ statement, hashes: [...hashes] }] : [];
-    });
     this.#observer.reads(questions.length);
-    const commands = statements.map(({ statement, hashes }): Command => [statement, [hashes]]);
-    const results = await pipeline.flush(commands);
-    statements.forEach(({ statement }, index) => {
-      const asked = questions.filter((question) => question.statement === statement);
+    const batches = LOOKUPS.map((lookup) => batchOf(questions, lookup)).filter(
+      ({ asked }) => asked.length > 0,
+    );
+    const results = await pipeline.flush(batches.map(({ command }) => command));
+    batches.forEach(({ lookup, asked, places }, index) => {
       const result = results[index];
       if (!result?.ok) {
         const error = new DatabaseUnavailable('a read failed', { cause: result?.error });
         for (const { fail } of asked) fail(error);
         return;
       }
-      const rows = new Map(
-        (result.rows as (sql.CustomerKeyRow | sql.OperatorKeyRow)[]).map((row) => [
-          row.sha256,
-          row,
-        ]),
-      );
-      for (const { answer, sha256 } of asked) answer(rows.get(sha256));
+      const [row] = result.rows as sql.KeyLinesRow[];
+      const found: KeyRead[] = [];
+      for (const line of row?.lines?.split('\n') ?? []) {
+        const [place, ...facts] = line.split(' ');
+        found[Number(place)] = lookup.readOf(facts);
+      }
+      for (const { answer, sha256 } of asked) answer(found[places.get(sha256) ?? 0]);
     });
   }
 
@@ -186,16 +187,38 @@ export class KeyReads {
   }
 }
 
-function customerKeyOf(row: sql.CustomerKeyRow): CustomerKeyRead {
+/** The questions that a look-up answers, the place of each hash in it, and what is to be sent. */
+function batchOf(questions: readonly Question[], lookup: Lookup<KeyRead>) {
+  const asked = questions.filter((question) => question.lookup === lookup);
+  const places = new Map<string, number>();
+  for (const { sha256 } of asked) if (!places.has(sha256)) places.set(sha256, places.size + 1);
+  const hashes = Array.from(places.keys(), (sha256) => `\\x${sha256}`);
+  const command: Command = [lookup.statement, [hashes]];
+  return { lookup, asked, places, command };
+}
+
+function customerKeyOf(facts: readonly string[]): CustomerKeyRead {
+  const [apiKeyId = '', accountPublicId = '', status, scopes = '', available = ''] = facts;
   return {
-    apiKeyId: row.id,
-    accountPublicId: row.public_id,
-    accountStatus: row.status,
-    scopes: row.scopes.split(' '),
-    available: row.available,
+    kind: 'customer',
+    apiKeyId,
+    accountPublicId,
+    accountStatus: status === 'active' ? 'active' : 'suspended',
+    scopes: scopes.split(','),
+    available: BigInt(available),
   };
 }
 
-function operatorKeyOf(row: sql.OperatorKeyRow): OperatorKeyRead {
-  return { operatorKeyId: row.id, scopes: row.scopes.split(' ') };
+function operatorKeyOf([operatorKeyId = '', scopes = '']: readonly string[]): OperatorKeyRead {
+  return { kind: 'operator', operatorKeyId, scopes: scopes.split(',') };
 }
+
+const CUSTOMER_KEYS: Lookup<CustomerKeyRead> = {
+  statement: sql.readCustomerKeys,
+  readOf: customerKeyOf,
+};
+const OPERATOR_KEYS: Lookup<OperatorKeyRead> = {
+  statement: sql.readOperatorKeysBySecret,
+  readOf: operatorKeyOf,
+};
+const LOOKUPS: readonly Lookup<KeyRead>[] = [CUSTOMER_KEYS, OPERATOR_KEYS];

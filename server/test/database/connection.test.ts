@@ -115,7 +115,7 @@ describe('PostgreSQL away', () => {
     ['silent', { silent: true }],
   ])('and %s, fails reads within 2 s, and they heal by themselves', async (_, weather) => {
     const reads = new KeyReads(behindProxy, { observer: new Counts() });
-    const unknown = Buffer.alloc(32);
+    const unknown = '0'.repeat(64);
     expect(await reads.customerKey(unknown)).toBeUndefined();
     proxy.weather = weather;
     const asked = performance.now();

@@ -79,14 +79,23 @@ export const readLiveGrants: Statement = {
     from grants where account_id = any($1::uuid[]) and live`,
 };
 
-/** What already happened under the idempotency keys of the batch. $1 account ids, $2 digests. */
+/**
+ * What already happened under the idempotency keys of the batch. The first operation from a key on is
+ * looked at, in the order of its index, so that no plan can walk through an account's operations, even
+ * where the planner believes that an account has one. $1 account ids, $2 digests.
+ */
 export const readKnown: Statement = {
   name: 'read_known',
   text: `
     select ${RECEIPT_COLUMNS}
     from unnest($1::uuid[], $2::bytea[]) as asked (account_id, idempotency_digest)
-    join operations o using (account_id, idempotency_digest)
-    ${RECEIPT_JOINS}`,
+    cross join lateral (
+      select * from operations
+      where (account_id, idempotency_digest) >= (asked.account_id, asked.idempotency_digest)
+      order by account_id, idempotency_digest limit 1
+    ) o
+    ${RECEIPT_JOINS}
+    where o.account_id = asked.account_id and o.idempotency_digest = asked.idempotency_digest`,
 };
 
 export interface KeyFactsRow {

@@ -68,7 +68,7 @@ export function createApiKeyRoute(app: App, { database }: RouteParts): void {
         const { apiKey, secret } = await createApiKey(database, account.id, terms);
         return reply.code(201).send({ data: apiKeyResource(apiKey, secret) });
       }
-      const sha256 = Buffer.from(body.sha256, 'hex');
+      const sha256 = body.sha256.toLowerCase();
       const result = await importApiKey(database, account.id, { ...terms, sha256 });
       if ('taken' in result) throw new ApiError('api_key_taken');
       return 'imported' in result

@@ -1,0 +1,40 @@
+import { describe, expect, test } from 'vitest';
+import { readConfig } from '../src/config.ts';
+
+describe('a variable whose name is nearly one of ours', () => {
+  test.each([
+    ['PURSER_PRT', 'PURSER_PORT'],
+    ['PURSER_HOTS', 'PURSER_HOST'],
+    ['PURSER_DATADIR', 'PURSER_DATA_DIR'],
+    ['PURSER_LOGLEVEL', 'PURSER_LOG_LEVEL'],
+  ])('%s is refused, and %s is offered', (name, meant) => {
+    expect(() => readConfig({ [name]: '1' })).toThrow(
+      expect.objectContaining({ solution: `Rename ${name} to ${meant}, or unset it.` }),
+    );
+  });
+
+  test('is somebody else’s where it is far from all of ours', () => {
+    expect(readConfig({ PURSER_SERVICE_ADDRESS: 'x' }).unknown).toEqual(['PURSER_SERVICE_ADDRESS']);
+  });
+});
+
+describe('a value that cannot be', () => {
+  test.each([
+    ['PURSER_PORT', '80800'],
+    ['PURSER_PORT', 'http'],
+    ['PURSER_HOST', 'a b'],
+    ['PURSER_LOG_LEVEL', 'loud'],
+    ['PURSER_DEMO', 'no'],
+    ['PURSER_METRICS_TOKEN', 'a token'],
+    ['DATABASE_URL', 'mysql://x'],
+  ])('%s=%s stops the start with its name', (name, value) => {
+    expect(() => readConfig({ [name]: value })).toThrow(name);
+  });
+
+  test('counts as unset where it is empty', () => {
+    expect(readConfig({ PURSER_PORT: '', DATABASE_URL: '' })).toMatchObject({
+      port: 8080,
+      databaseUrl: undefined,
+    });
+  });
+});
