@@ -63,12 +63,42 @@ CREATE TYPE public.grant_category AS ENUM (
 );
 
 --
+-- Name: grant_ending; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.grant_ending AS ENUM (
+    'expiry',
+    'void'
+);
+
+--
 -- Name: operation_kind; Type: TYPE; Schema: public; Owner: -
 --
 
 CREATE TYPE public.operation_kind AS ENUM (
     'grant',
-    'charge'
+    'charge',
+    'grant_start',
+    'grant_extension',
+    'grant_void',
+    'grant_expiry',
+    'hold',
+    'capture',
+    'overage',
+    'hold_void',
+    'hold_expiry',
+    'reversal',
+    'adjustment'
+);
+
+--
+-- Name: spend_period; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.spend_period AS ENUM (
+    'day',
+    'month',
+    'total'
 );
 
 SET default_tablespace = '';
@@ -142,11 +172,14 @@ CREATE TABLE public.balances (
     overdraft_used bigint DEFAULT 0 NOT NULL,
     last_at timestamp with time zone NOT NULL,
     next_due_at timestamp with time zone,
+    overdraft_reserved bigint DEFAULT 0 NOT NULL,
+    open_holds integer DEFAULT 0 NOT NULL,
     CONSTRAINT balances_check CHECK ((posted >= (- overdraft_used))),
+    CONSTRAINT balances_check1 CHECK (((0 <= overdraft_reserved) AND (overdraft_reserved <= held))),
     CONSTRAINT balances_held_check CHECK ((held >= 0)),
     CONSTRAINT balances_last_number_check CHECK ((last_number >= 0)),
-    CONSTRAINT balances_overdraft_limit_check CHECK ((overdraft_limit >= 0)),
-    CONSTRAINT balances_overdraft_used_check CHECK ((overdraft_used >= 0))
+    CONSTRAINT balances_open_holds_check CHECK ((open_holds >= 0)),
+    CONSTRAINT balances_overdraft_limit_check CHECK ((overdraft_limit >= 0))
 )
 WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
 
@@ -187,15 +220,38 @@ CREATE TABLE public.grants (
     started boolean NOT NULL,
     ended_at timestamp with time zone,
     live boolean NOT NULL,
+    book public.book NOT NULL,
+    ended_by public.grant_ending,
     CONSTRAINT grants_amount_check CHECK ((amount > 0)),
     CONSTRAINT grants_applies_to_check CHECK ((cardinality(applies_to) >= 1)),
     CONSTRAINT grants_check CHECK (((0 <= reserved) AND (reserved <= remaining) AND (remaining <= amount))),
     CONSTRAINT grants_check1 CHECK ((expires_at > effective_at)),
-    CONSTRAINT grants_check2 CHECK (((NOT live) OR ((ended_at IS NULL) AND (remaining > 0)))),
+    CONSTRAINT grants_check2 CHECK ((live = (remaining > 0))),
+    CONSTRAINT grants_check3 CHECK (((ended_at IS NULL) = (ended_by IS NULL))),
+    CONSTRAINT grants_check4 CHECK (((ended_at IS NULL) OR (remaining = reserved))),
+    CONSTRAINT grants_check5 CHECK ((started OR (reserved = 0))),
     CONSTRAINT grants_number_check CHECK ((number >= 1)),
     CONSTRAINT grants_priority_check CHECK (((priority >= 0) AND (priority <= 100)))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
+
+--
+-- Name: holds; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.holds (
+    account_id uuid NOT NULL,
+    number bigint NOT NULL,
+    amount bigint NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    grants bigint[] NOT NULL,
+    amounts bigint[] NOT NULL,
+    CONSTRAINT holds_amount_check CHECK ((amount >= 0)),
+    CONSTRAINT holds_amounts_check CHECK (((0 < ALL (amounts)) AND (array_position(amounts, NULL::bigint) IS NULL))),
+    CONSTRAINT holds_check CHECK ((cardinality(grants) = cardinality(amounts))),
+    CONSTRAINT holds_number_check CHECK ((number >= 1))
+)
+WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
 
 --
 -- Name: operations; Type: TABLE; Schema: public; Owner: -
@@ -212,9 +268,18 @@ CREATE TABLE public.operations (
     api_key_id uuid,
     description text,
     metadata json,
-    idempotency_digest bytea NOT NULL,
-    fingerprint bytea NOT NULL,
-    CONSTRAINT operations_amount_check CHECK ((amount >= 0)),
+    idempotency_digest bytea,
+    fingerprint bytea,
+    subject bigint,
+    expires_at timestamp with time zone,
+    remaining_after bigint,
+    CONSTRAINT operations_check CHECK (((amount >= 0) OR ((kind)::text = 'adjustment'::text))),
+    CONSTRAINT operations_check1 CHECK (((idempotency_digest IS NULL) = (fingerprint IS NULL))),
+    CONSTRAINT operations_check2 CHECK (((idempotency_digest IS NULL) = ((kind)::text = ANY (ARRAY['grant_start'::text, 'grant_extension'::text, 'grant_expiry'::text, 'hold_expiry'::text, 'overage'::text])))),
+    CONSTRAINT operations_check3 CHECK (((subject IS NULL) = ((kind)::text = ANY (ARRAY['grant'::text, 'charge'::text, 'hold'::text, 'adjustment'::text])))),
+    CONSTRAINT operations_check4 CHECK ((subject < number)),
+    CONSTRAINT operations_check5 CHECK (((remaining_after IS NULL) = ((kind)::text <> 'grant_void'::text))),
+    CONSTRAINT operations_check6 CHECK (((expires_at IS NOT NULL) OR ((kind)::text <> 'hold'::text))),
     CONSTRAINT operations_description_check CHECK ((char_length(description) <= 255)),
     CONSTRAINT operations_fingerprint_check CHECK ((octet_length(fingerprint) = 16)),
     CONSTRAINT operations_idempotency_digest_check CHECK ((octet_length(idempotency_digest) = 16)),
@@ -278,6 +343,22 @@ CREATE SEQUENCE public.purser_migrations_id_seq
 --
 
 ALTER SEQUENCE public.purser_migrations_id_seq OWNED BY public.purser_migrations.id;
+
+--
+-- Name: spend_limits; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.spend_limits (
+    account_id uuid NOT NULL,
+    holder uuid NOT NULL,
+    period public.spend_period NOT NULL,
+    amount bigint NOT NULL,
+    used bigint NOT NULL,
+    period_start timestamp with time zone NOT NULL,
+    CONSTRAINT spend_limits_amount_check CHECK ((amount >= 0)),
+    CONSTRAINT spend_limits_used_check CHECK ((used >= 0))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
 
 --
 -- Name: purser_migrations id; Type: DEFAULT; Schema: public; Owner: -
@@ -349,6 +430,13 @@ ALTER TABLE ONLY public.grants
     ADD CONSTRAINT grants_pkey PRIMARY KEY (account_id, number);
 
 --
+-- Name: holds holds_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.holds
+    ADD CONSTRAINT holds_pkey PRIMARY KEY (account_id, number);
+
+--
 -- Name: operations operations_account_id_idempotency_digest_key; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -391,6 +479,13 @@ ALTER TABLE ONLY public.purser_migrations
     ADD CONSTRAINT purser_migrations_pkey PRIMARY KEY (id);
 
 --
+-- Name: spend_limits spend_limits_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.spend_limits
+    ADD CONSTRAINT spend_limits_pkey PRIMARY KEY (account_id, holder, period);
+
+--
 -- Name: accounts_newest; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -409,10 +504,28 @@ CREATE INDEX api_key_secrets_of_key ON public.api_key_secrets USING btree (api_k
 CREATE INDEX api_keys_of_account ON public.api_keys USING btree (account_id, created_at DESC, id DESC);
 
 --
+-- Name: balances_due; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX balances_due ON public.balances USING btree (next_due_at) WHERE (next_due_at IS NOT NULL);
+
+--
 -- Name: grants_live; Type: INDEX; Schema: public; Owner: -
 --
 
 CREATE INDEX grants_live ON public.grants USING btree (account_id, number) WHERE live;
+
+--
+-- Name: holds_due; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX holds_due ON public.holds USING btree (account_id, expires_at);
+
+--
+-- Name: operations_by_subject; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX operations_by_subject ON public.operations USING btree (account_id, subject) WHERE (subject IS NOT NULL);
 
 --
 -- Name: api_key_secrets api_key_secrets_api_key_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
@@ -491,6 +604,12 @@ GRANT SELECT,INSERT ON TABLE public.entries TO purser_server;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.grants TO purser_server;
 
 --
+-- Name: TABLE holds; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.holds TO purser_server;
+
+--
 -- Name: TABLE operations; Type: ACL; Schema: public; Owner: -
 --
 
@@ -513,6 +632,12 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.operator_keys TO purser_server;
 --
 
 GRANT SELECT ON TABLE public.purser_migrations TO purser_server;
+
+--
+-- Name: TABLE spend_limits; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.spend_limits TO purser_server;
 
 --
 -- PostgreSQL database dump complete

@@ -76,5 +76,7 @@ export const setRights: Statement = {
         accounts, balances, grants,
         api_keys, api_key_secrets, api_key_uses, operator_keys, operator_key_uses
         to purser_server;
+      grant insert, delete on holds to purser_server;
+      grant insert, update, delete on spend_limits to purser_server;
     end $$`,
 };

@@ -90,10 +90,6 @@ describe('verify', () => {
     ],
     ['a grant with another amount', 'update grants set amount = amount + 1 where number = 2'],
     ['a lost grant', 'delete from grants where number = 1'],
-    [
-      'a grant that is not live though it has credit',
-      'update grants set live = false where number = 2',
-    ],
     ['a reservation without a hold', 'update grants set reserved = 1 where number = 2'],
     ['held credit that nothing reserved', 'update balances set held = 1 where posted > 0'],
     ['a wrong book', "update entries set book = 'breakage' where number = 4"],

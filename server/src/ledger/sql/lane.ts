@@ -152,9 +152,10 @@ export const insertGrants: Statement = {
   name: 'insert_grants',
   text: `
     insert into grants (account_id, number, category, priority, amount, remaining, effective_at,
-                        expires_at, applies_to, started, live)
+                        expires_at, applies_to, started, live, book)
     select account_id, number, category, priority, amount, remaining, at, expires_at,
-           applies_to::text[], true, remaining > 0
+           applies_to::text[], true, remaining > 0,
+           case category when 'paid' then 'funding' else 'promotion' end::book
     from unnest(
       $1::uuid[], $2::bigint[], $3::grant_category[], $4::smallint[], $5::bigint[], $6::bigint[],
       $7::timestamptz[], $8::timestamptz[], $9::text[])

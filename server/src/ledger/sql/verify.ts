@@ -215,15 +215,6 @@ export const checks: readonly Check[] = [
     order by g.account_id, g.number limit 1`,
   ),
   check(
-    'grant_live',
-    'a grant with something left is live until it ends',
-    `
-    select account_id, format('grant %s has %s left but is not live', number, remaining) as details
-    from grants
-    where account_id = any($1::uuid[]) and not live and ended_at is null and remaining > 0
-    order by account_id, number limit 1`,
-  ),
-  check(
     'grants_posted',
     'what remains of all grants, less the overdraft used, is posted',
     `
