@@ -3,7 +3,7 @@
 alter type operation_kind add value 'grant_start';
 alter type operation_kind add value 'grant_extension';
 alter type operation_kind add value 'grant_void';
-alter type operation_kind add value 'grant_expiry';
+alter type operation_kind add value 'grant_end';
 alter type operation_kind add value 'hold';
 alter type operation_kind add value 'capture';
 alter type operation_kind add value 'overage';
@@ -54,7 +54,7 @@ alter table operations
   add check (amount >= 0 or kind::text = 'adjustment'),
   add check ((idempotency_digest is null) = (fingerprint is null)),
   add check ((idempotency_digest is null)
-    = (kind::text in ('grant_start', 'grant_extension', 'grant_expiry', 'hold_expiry', 'overage'))),
+    = (kind::text in ('grant_start', 'grant_extension', 'grant_end', 'hold_expiry', 'overage'))),
   add check ((subject is null) = (kind::text in ('grant', 'charge', 'hold', 'adjustment'))),
   add check (subject < number),
   add check ((remaining_after is null) = (kind::text <> 'grant_void')),
