@@ -82,7 +82,7 @@ function grantTo(account: Account) {
     amount: CREDIT,
     description: null,
     metadata: null,
-    terms: { category: 'paid', priority: 50, expiresAt: null, appliesTo: null },
+    terms: { category: 'paid', priority: 50, effectiveAt: null, expiresAt: null, appliesTo: null },
   } as const;
 }
 

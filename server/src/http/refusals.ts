@@ -1,6 +1,13 @@
 import { formatCents } from '../ledger/money.ts';
-import type { Outcome, Receipt, Refusal } from '../ledger/operations.ts';
-import { ApiError } from './errors/api-error.ts';
+import type {
+  InsufficientCredits,
+  Outcome,
+  Receipt,
+  Refusal,
+  SpendLimitReached,
+} from '../ledger/operations.ts';
+import { ApiError, invalidRequest } from './errors/api-error.ts';
+import { formatInstant, formatOptionalInstant } from './instants.ts';
 
 /** An operation that was carried out, now or before. Throws the answer of every other outcome. */
 export function receiptOf(outcome: Outcome): { receipt: Receipt; replayed: boolean } {
@@ -9,6 +16,8 @@ export function receiptOf(outcome: Outcome): { receipt: Receipt; replayed: boole
       return { receipt: outcome.receipt, replayed: false };
     case 'replayed':
       return { receipt: outcome.receipt, replayed: true };
+    case 'done':
+      throw new Error('an operation that is recorded was not');
     case 'refused':
       throw errorOf(outcome.refusal);
     case 'failed':
@@ -16,7 +25,13 @@ export function receiptOf(outcome: Outcome): { receipt: Receipt; replayed: boole
   }
 }
 
-function errorOf(refusal: Refusal): ApiError {
+/** Throws the answer of an outcome other than success; for operations that may record nothing. */
+export function expectDone(outcome: Outcome): void {
+  if (outcome.kind !== 'done') receiptOf(outcome);
+}
+
+/** What a refusal is to the operator who asked. */
+export function errorOf(refusal: Refusal): ApiError {
   switch (refusal.code) {
     case 'operator_key_invalid':
       return new ApiError('api_key_invalid');
@@ -28,30 +43,81 @@ function errorOf(refusal: Refusal): ApiError {
       return new ApiError('api_key_inactive', {
         detail: `The API key that api_key_id names is ${refusal.reason}`,
       });
+    case 'expiry_passed':
+      return invalidRequest('expires_at must be in the future, and after effective_at');
+    case 'expiry_not_later':
+      return invalidRequest(
+        refusal.expiresAt === null
+          ? 'expires_at must be null: the grant never expires'
+          : `expires_at must be later than ${formatInstant(refusal.expiresAt)}, when the grant expires now`,
+      );
+    case 'grant_ended':
+      return ended('grant_ended', 'grant', GRANT_ENDINGS[refusal.by], refusal.at);
+    case 'hold_ended':
+      return ended('hold_ended', 'hold', HOLD_ENDINGS[refusal.by], refusal.at);
+    case 'reversal_exceeds_charge':
+      return new ApiError('reversal_exceeds_charge', {
+        detail:
+          refusal.left === 0n
+            ? 'Nothing is left of the charge to reverse'
+            : `amount must be at most "${formatCents(refusal.left)}", which is left of the charge`,
+      });
     case 'insufficient_credits':
-      return insufficientCredits(refusal.available, refusal.required);
+      return insufficientCredits(refusal);
+    case 'spend_limit_reached':
+      return spendLimitReached(refusal);
     case 'account_not_found':
     case 'account_suspended':
     case 'idempotency_key_reused':
     case 'missing_scopes':
     case 'amount_too_large':
     case 'too_many_grants':
+    case 'too_many_holds':
+    case 'grant_not_found':
+    case 'hold_not_found':
+    case 'charge_not_found':
       return new ApiError(refusal.code);
   }
 }
 
-function insufficientCredits(available: bigint, required: bigint): ApiError {
-  const shortfall = required - available;
+const GRANT_ENDINGS = { expiry: 'expired', void: 'voided' } as const;
+const HOLD_ENDINGS = { capture: 'captured', void: 'voided', expiry: 'expired' } as const;
+
+function ended(code: 'grant_ended' | 'hold_ended', noun: string, how: string, at: number) {
+  const endedAt = formatInstant(at);
+  return new ApiError(code, {
+    detail: `The ${noun} was ${how} at ${endedAt}`.replace('was expired', 'expired'),
+    members: { ended_by: how, ended_at: endedAt },
+  });
+}
+
+function insufficientCredits({ available, required, elsewhere }: InsufficientCredits): ApiError {
   const texts = {
     available: formatCents(available),
     required: formatCents(required),
-    shortfall: formatCents(shortfall),
+    shortfall: formatCents(required - available),
   };
   return new ApiError('insufficient_credits', {
     members: {
       error: 'payment_required',
       message: `This needs ${texts.required} cents and ${texts.available} are available: ${texts.shortfall} more are needed.`,
       ...texts,
+      ...(elsewhere > 0n && { available_elsewhere: formatCents(elsewhere) }),
+    },
+  });
+}
+
+function spendLimitReached({ of, period, limit, used, resetAt }: SpendLimitReached): ApiError {
+  const whose = of === 'account' ? "The account's" : "The API key's";
+  const which = period === 'total' ? 'limit in total' : `limit of the ${period}`;
+  return new ApiError('spend_limit_reached', {
+    members: {
+      error: 'payment_required',
+      message: `${whose} ${which} is ${formatCents(limit)} cents, and ${formatCents(used)} are used.`,
+      spend_limit: formatCents(limit),
+      spend_used: formatCents(used),
+      period,
+      reset_at: formatOptionalInstant(resetAt),
     },
   });
 }

@@ -1,327 +1,317 @@
-import type { AccountId } from './ids.ts';
-import { LARGEST_AMOUNT } from './money.ts';
+import { advance } from './advance.ts';
+import { inBurnOrder, slicesFor } from './burn.ts';
+import { count } from './limits.ts';
 import type {
-  Category,
-  ChargeOperation,
-  Digest,
-  Entry,
+  AdjustmentOperation,
+  CaptureOperation,
+  GrantExtensionOperation,
   GrantOperation,
+  GrantTerms,
+  GrantVoidOperation,
+  HoldOperation,
+  HoldVoidOperation,
   Operation,
   Outcome,
   Receipt,
-  Refusal,
+  RepeatableOperation,
+  ReversalOperation,
+  SpendOperation,
 } from './operations.ts';
+import { type Decision, firstOf, Posting } from './posting.ts';
+import { refusalOf } from './refuse.ts';
+import { type AccountState, earlier, type Grant, type Slice } from './state.ts';
 
 /**
  * The rules of money (ledger.md) as one pure function: no I/O, no clock, no database types.
  *
  * `decide` takes the state of an account as it was read under the account's lock, judges operations
  * in their order, and gives each one's outcome and what is to be written. Every rule is checked
- * before the first change: `refuse…` looks and changes nothing, `post…` changes and cannot fail.
+ * before the first change: refuse.ts looks and changes nothing, what is here changes and cannot fail.
  */
 
-/** At most this many live grants an account; they are all read by every batch that touches it. */
-export const MOST_LIVE_GRANTS = 1_000;
-
-/** A grant that can still be spent. */
-export interface Grant {
-  readonly number: bigint;
-  readonly category: Category;
-  readonly priority: number;
-  readonly expiresAt: number | null;
-  readonly appliesTo: readonly string[] | null;
-  remaining: bigint;
-  /** The part of `remaining` that open holds have reserved. */
-  readonly reserved: bigint;
-}
-
-/** What the ledger must know of a customer's key that an operation names. */
-export interface KeyFacts {
-  readonly account: AccountId;
-  readonly scopes: readonly string[];
-  readonly expiresAt: number | null;
-  readonly revokedAt: number | null;
-}
-
-/** What the ledger must know of the operator key that asks. */
-export interface OperatorKeyFacts {
-  readonly expiresAt: number | null;
-  readonly revokedAt: number | null;
-}
-
-/** An account as it was read under its lock. `decide` owns it and moves it forward. */
-export interface AccountState {
-  readonly account: AccountId;
-  readonly publicId: string;
-  readonly status: 'active' | 'suspended';
-  readonly overdraftLimit: bigint;
-  overdraftUsed: bigint;
-  posted: bigint;
-  readonly held: bigint;
-  /** The number of the account's latest operation; 0 if it has none. */
-  lastNumber: bigint;
-  /** The instant of the latest operation; time never goes back behind it. */
-  lastAt: number;
-  /** The live grants in burn order (`inBurnOrder`). */
-  readonly grants: Grant[];
-  /** Receipts under the idempotency keys that the operations carry. */
-  readonly known: Map<Digest, Receipt>;
-  readonly keys: ReadonlyMap<string, KeyFacts>;
-  readonly operatorKeys: ReadonlyMap<string, OperatorKeyFacts>;
-}
-
-export interface Decision {
-  /** One an operation, in their order. */
-  readonly outcomes: Outcome[];
-  /** What is to be appended, in order of number; the state that was passed in is the state after. */
-  readonly recorded: Receipt[];
-  /** Grants that were made or moved, each once. */
-  readonly touched: Set<Grant>;
-}
-
 /**
- * Judges `operations` of one account in their order at the instant `now`.
- * Never throws for anything that a caller can ask; `state` must have been read under the account's
- * lock, and is the account's state afterwards.
+ * Books what has become due, and judges `operations` of one account in their order, at the instant
+ * `now`. Never throws for anything that a caller can ask; `state` must have been read under the
+ * account's lock, and is the account's state afterwards.
  */
 export function decide(
   state: AccountState,
   operations: readonly Operation[],
   now: number,
 ): Decision {
-  const decision: Decision = { outcomes: [], recorded: [], touched: new Set() };
+  const decision: Decision = {
+    outcomes: [],
+    recorded: [],
+    grants: new Set(),
+    opened: new Set(),
+    closed: new Set(),
+    limits: new Set(),
+  };
+  const posting = new Posting(state, decision);
   const at = Math.max(now, state.lastAt);
+  advance(posting, at);
   for (const operation of operations) {
-    decision.outcomes.push(decideOne(state, operation, at, decision));
+    decision.outcomes.push(decideOne(posting, operation, at));
+    posting.settle();
   }
   return decision;
 }
 
-/** The order of judgement of ledger.md §7: caller, replay, account, key, scope, credit. */
-function decideOne(
-  state: AccountState,
-  operation: Operation,
-  at: number,
-  decision: Decision,
-): Outcome {
-  const refused = refuseCaller(state, operation, at);
-  if (refused) return { kind: 'refused', refusal: refused };
-  if (operation.accountPublicId !== state.publicId) {
-    return { kind: 'refused', refusal: { code: 'account_not_found' } };
-  }
+/** The order of judgement of ledger.md §7: caller, replay, then what the operation's own rules are. */
+function decideOne(posting: Posting, operation: Operation, at: number): Outcome {
+  const { state } = posting;
+  const refusal = refusalOf(state, operation, at);
+  if (refusal && 'replayed' in refusal) return { kind: 'replayed', receipt: refusal.replayed };
+  if (refusal) return { kind: 'refused', refusal };
+  const receipt = post(posting, operation, at);
+  return receipt ? { kind: 'recorded', receipt } : { kind: 'done' };
+}
 
-  const known = state.known.get(operation.idempotencyDigest);
-  if (known) {
-    return known.fingerprint === operation.fingerprint
-      ? { kind: 'replayed', receipt: known }
-      : { kind: 'refused', refusal: { code: 'idempotency_key_reused' } };
-  }
-
+/** Carries out what was not refused. Undefined: there was nothing to do. */
+function post(posting: Posting, operation: Operation, at: number): Receipt | undefined {
   switch (operation.kind) {
-    case 'grant': {
-      const refusal = refuseGrant(state, operation);
-      if (refusal) return { kind: 'refused', refusal };
-      return postGrant(state, operation, at, decision);
-    }
-    case 'charge': {
-      const refusal = refuseCharge(state, operation, at);
-      if (refusal) return { kind: 'refused', refusal };
-      return postCharge(state, operation, at, decision);
-    }
+    case 'grant':
+      return postGrant(posting, operation, at);
+    case 'charge':
+      return postCharge(posting, operation, at);
+    case 'hold':
+      return postHold(posting, operation, at);
+    case 'capture':
+      return postCapture(posting, operation, at);
+    case 'hold_void':
+      return postHoldVoid(posting, operation, at);
+    case 'reversal':
+      return postReversal(posting, operation, at);
+    case 'adjustment':
+      return operation.amount > 0n
+        ? postAddition(posting, operation, at)
+        : postDeduction(posting, operation, at);
+    case 'grant_void':
+      return postGrantVoid(posting, operation, at);
+    case 'grant_extension':
+      return postExtension(posting, operation, at);
+    case 'advance':
+      return undefined;
   }
 }
 
-function refuseCaller(state: AccountState, operation: Operation, at: number): Refusal | undefined {
-  if (operation.operatorKeyId === null) return undefined;
-  const key = state.operatorKeys.get(operation.operatorKeyId);
-  if (!key || key.revokedAt !== null || isPast(key.expiresAt, at)) {
-    return { code: 'operator_key_invalid' };
-  }
-  return undefined;
+/** What a receipt keeps of every repeatable operation. */
+function askedOf(operation: RepeatableOperation) {
+  const { kind, description, metadata, idempotencyDigest, fingerprint } = operation;
+  return { kind, description, metadata, idempotencyDigest, fingerprint };
 }
 
-function refuseGrant(state: AccountState, operation: GrantOperation): Refusal | undefined {
-  if (operation.amount > LARGEST_AMOUNT - state.posted) return { code: 'amount_too_large' };
-  if (operation.amount > LARGEST_AMOUNT) return { code: 'amount_too_large' };
-  const live = state.grants.filter((grant) => grant.remaining > 0n).length;
-  if (live >= MOST_LIVE_GRANTS) return { code: 'too_many_grants' };
-  return undefined;
-}
-
-function refuseCharge(
-  state: AccountState,
-  operation: ChargeOperation,
-  at: number,
-): Refusal | undefined {
-  if (state.status === 'suspended') return { code: 'account_suspended' };
-  if (operation.amount > LARGEST_AMOUNT) return { code: 'amount_too_large' };
-  if (operation.apiKeyId !== null) {
-    const key = state.keys.get(operation.apiKeyId);
-    if (key?.account !== state.account) return { code: 'api_key_not_found' };
-    if (key.revokedAt !== null) return { code: 'api_key_inactive', reason: 'revoked' };
-    if (isPast(key.expiresAt, at)) return { code: 'api_key_inactive', reason: 'expired' };
-    if (operation.scope !== null && !key.scopes.includes(operation.scope)) {
-      return { code: 'missing_scopes' };
-    }
-  }
-  const available = availableFor(state, operation.scope);
-  if (available < operation.amount) {
-    return { code: 'insufficient_credits', available, required: operation.amount };
-  }
-  return undefined;
-}
-
-/** A grant starts: it repays the overdraft first, and what is left of it can be spent. */
-function postGrant(
-  state: AccountState,
-  operation: GrantOperation,
-  at: number,
-  decision: Decision,
-): Outcome {
-  const { category, priority, expiresAt, appliesTo } = operation.terms;
-  const number = state.lastNumber + 1n;
-  const repaid = smaller(state.overdraftUsed, operation.amount);
-  const entries: Entry[] = [];
-  const book = category === 'paid' ? 'funding' : 'promotion';
-  const remaining = operation.amount - repaid;
-  if (remaining > 0n) {
-    state.posted += remaining;
-    entries.push({ amount: remaining, grant: number, category, book, postedAfter: state.posted });
-  }
-  if (repaid > 0n) {
-    state.overdraftUsed -= repaid;
-    state.posted += repaid;
-    entries.push({
-      amount: repaid,
-      grant: null,
-      category: 'overdraft',
-      book,
-      postedAfter: state.posted,
-    });
-  }
-  const grant: Grant = {
-    number,
-    category,
-    priority,
-    expiresAt,
-    appliesTo,
-    remaining,
-    reserved: 0n,
-  };
-  insertInBurnOrder(state.grants, grant);
-  decision.touched.add(grant);
-  return record(state, operation, at, entries, decision);
-}
-
-/** Burns grants in their order, the overdraft line last. */
-function postCharge(
-  state: AccountState,
-  operation: ChargeOperation,
-  at: number,
-  decision: Decision,
-): Outcome {
-  const entries: Entry[] = [];
-  let unpaid = operation.amount;
-  for (const grant of state.grants) {
-    if (unpaid === 0n) break;
-    if (!appliesTo(grant, operation.scope)) continue;
-    const slice = smaller(grant.remaining - grant.reserved, unpaid);
-    if (slice === 0n) continue;
-    unpaid -= slice;
-    grant.remaining -= slice;
-    state.posted -= slice;
-    decision.touched.add(grant);
-    entries.push({
-      amount: -slice,
-      grant: grant.number,
-      category: grant.category,
-      book: 'revenue',
-      postedAfter: state.posted,
-    });
-  }
-  if (unpaid > 0n) {
-    state.overdraftUsed += unpaid;
-    state.posted -= unpaid;
-    entries.push({
-      amount: -unpaid,
-      grant: null,
-      category: 'overdraft',
-      book: 'revenue',
-      postedAfter: state.posted,
-    });
-  }
-  return record(state, operation, at, entries, decision);
-}
-
-function record(
-  state: AccountState,
-  operation: Operation,
-  at: number,
-  entries: Entry[],
-  decision: Decision,
-): Outcome {
-  state.lastNumber += 1n;
-  state.lastAt = at;
-  const charge = operation.kind === 'charge' ? operation : undefined;
-  const receipt: Receipt = {
-    kind: operation.kind,
-    account: state.account,
-    accountPublicId: state.publicId,
-    number: state.lastNumber,
-    at,
+function postGrant(posting: Posting, operation: GrantOperation, at: number): Receipt {
+  const effectiveAt = Math.max(operation.terms.effectiveAt ?? at, at);
+  const terms: GrantTerms = { ...operation.terms, effectiveAt };
+  const book = terms.category === 'paid' ? 'funding' : 'promotion';
+  const entries = makeGrant(posting, operation.amount, terms, book, at);
+  return posting.record(at, {
+    ...askedOf(operation),
     amount: operation.amount,
-    availableAfter: state.posted - state.held,
-    scope: charge?.scope ?? null,
-    apiKeyId: charge?.apiKeyId ?? null,
-    description: operation.description,
-    metadata: operation.metadata,
-    idempotencyDigest: operation.idempotencyDigest,
-    fingerprint: operation.fingerprint,
     entries,
-    terms: operation.kind === 'grant' ? operation.terms : null,
+    terms,
+    expiresAt: terms.expiresAt,
+  });
+}
+
+/** Makes a grant, and starts it unless that is still to come. */
+function makeGrant(
+  posting: Posting,
+  amount: bigint,
+  terms: GrantTerms,
+  book: Grant['book'],
+  at: number,
+) {
+  const grant: Grant = {
+    ...terms,
+    number: posting.next,
+    book,
+    amount,
+    started: false,
+    remaining: amount,
+    reserved: 0n,
+    ended: null,
   };
-  state.known.set(operation.idempotencyDigest, receipt);
-  decision.recorded.push(receipt);
-  return { kind: 'recorded', receipt };
+  posting.add(grant);
+  const { state } = posting;
+  if (terms.effectiveAt <= at) return posting.start(grant);
+  state.nextDueAt = earlier(state.nextDueAt, terms.effectiveAt);
+  return [];
 }
 
-/** What can pay for an operation of that scope: unreserved credit that applies, and unused overdraft. */
-function availableFor(state: AccountState, scope: string | null): bigint {
-  const unusedOverdraft = state.overdraftLimit - state.overdraftUsed;
-  let available = unusedOverdraft > 0n ? unusedOverdraft : 0n;
-  for (const grant of state.grants) {
-    if (appliesTo(grant, scope)) available += grant.remaining - grant.reserved;
+function postCharge(posting: Posting, operation: SpendOperation, at: number): Receipt {
+  const { amount, scope, apiKeyId } = operation;
+  const entries = posting.burn(slicesFor(posting.state, amount, { scope }), 'revenue');
+  count(posting.state, { apiKeyId, countedAt: at, amount }, at, posting.decision.limits);
+  return posting.record(at, { ...askedOf(operation), amount, scope, apiKeyId, entries });
+}
+
+function postHold(posting: Posting, operation: HoldOperation, at: number): Receipt {
+  const { amount, scope, apiKeyId, description, metadata } = operation;
+  const expiresAt = at + operation.expiresInMs;
+  const { state } = posting;
+  const number = posting.next;
+  posting.reserve({ number, at, amount, expiresAt, scope, apiKeyId, description, metadata });
+  state.nextDueAt = earlier(state.nextDueAt, expiresAt);
+  count(state, { apiKeyId, countedAt: at, amount }, at, posting.decision.limits);
+  const entries: [] = [];
+  return posting.record(at, { ...askedOf(operation), amount, scope, apiKeyId, expiresAt, entries });
+}
+
+/** The hold pays what it reserved, in its order; what is above it is a second charge. */
+function postCapture(posting: Posting, operation: CaptureOperation, at: number): Receipt {
+  const { state, decision } = posting;
+  const hold = found(state.holds.get(operation.hold));
+  const { apiKeyId, scope } = hold;
+  const paid = operation.amount < hold.amount ? operation.amount : hold.amount;
+  const over = operation.amount - paid;
+  posting.release(hold);
+  state.endedHolds.set(hold.number, { by: 'capture', at });
+  const receipt = posting.record(at, {
+    ...askedOf(operation),
+    amount: paid,
+    entries: posting.burn(firstOf(hold.slices, paid), 'revenue'),
+    scope,
+    apiKeyId,
+    subject: hold.number,
+    hold,
+    overage: over > 0n ? posting.next + 1n : null,
+  });
+  count(state, { apiKeyId, countedAt: hold.at, amount: paid - hold.amount }, at, decision.limits);
+  if (over > 0n) {
+    posting.record(at, {
+      kind: 'overage',
+      amount: over,
+      entries: posting.burn(slicesFor(state, over, { scope }), 'revenue'),
+      scope,
+      apiKeyId,
+      description: operation.description,
+      metadata: operation.metadata,
+      subject: hold.number,
+      hold,
+    });
+    count(state, { apiKeyId, countedAt: at, amount: over }, at, decision.limits);
   }
-  return available;
+  posting.endReleased(hold, at);
+  return receipt;
 }
 
-function appliesTo(grant: Grant, scope: string | null): boolean {
-  if (grant.appliesTo === null) return true;
-  return scope !== null && grant.appliesTo.includes(scope);
+function postHoldVoid(posting: Posting, operation: HoldVoidOperation, at: number): Receipt {
+  const { state, decision } = posting;
+  const hold = found(state.holds.get(operation.hold));
+  posting.release(hold);
+  state.endedHolds.set(hold.number, { by: 'void', at });
+  const receipt = posting.record(at, {
+    ...askedOf(operation),
+    amount: hold.amount,
+    entries: [],
+    scope: hold.scope,
+    apiKeyId: hold.apiKeyId,
+    subject: hold.number,
+    hold,
+  });
+  const given = { apiKeyId: hold.apiKeyId, countedAt: hold.at, amount: -hold.amount };
+  count(state, given, at, decision.limits);
+  posting.endReleased(hold, at);
+  return receipt;
 }
 
-/**
- * Burn order (ledger.md §3): lower priority number, earlier expiry (never is last), promotional before
- * paid, lower number. Negative where `a` pays first.
- */
-export function inBurnOrder(a: Grant, b: Grant): number {
-  if (a.priority !== b.priority) return a.priority - b.priority;
-  const aEnd = a.expiresAt ?? Number.POSITIVE_INFINITY;
-  const bEnd = b.expiresAt ?? Number.POSITIVE_INFINITY;
-  if (aEnd !== bEnd) return aEnd < bEnd ? -1 : 1;
-  if (a.category !== b.category) return a.category === 'promotional' ? -1 : 1;
-  return a.number < b.number ? -1 : 1;
+/** The last payer is refilled first; what returns into a grant that has ended leaves at once. */
+function postReversal(posting: Posting, operation: ReversalOperation, at: number): Receipt {
+  const { state, decision } = posting;
+  const charge = found(state.charges.get(operation.charge));
+  const amount = operation.amount ?? charge.amount - charge.reversed;
+  const payers = charge.payers.toReversed();
+  const before = firstOf(payers, charge.reversed);
+  const refilled = withoutFirst(firstOf(payers, charge.reversed + amount), before);
+  charge.reversed += amount;
+  const { apiKeyId, scope } = charge;
+  const receipt = posting.record(at, {
+    ...askedOf(operation),
+    amount,
+    entries: posting.refill(refilled, 'revenue'),
+    scope,
+    apiKeyId,
+    subject: charge.number,
+  });
+  const given = { apiKeyId, countedAt: charge.countedAt, amount: -amount };
+  count(state, given, at, decision.limits);
+  for (const { grant } of refilled) {
+    const payer = grant !== null && posting.grant(grant);
+    if (payer) posting.endOf(payer, at);
+  }
+  return receipt;
 }
 
-function insertInBurnOrder(grants: Grant[], grant: Grant): void {
-  const place = grants.findIndex((other) => inBurnOrder(grant, other) < 0);
-  grants.splice(place === -1 ? grants.length : place, 0, grant);
+/** Slices less those that they begin with. */
+function withoutFirst(slices: readonly Slice[], first: readonly Slice[]): Slice[] {
+  return slices
+    .map((slice, index) => ({ ...slice, amount: slice.amount - (first[index]?.amount ?? 0n) }))
+    .filter(({ amount }) => amount > 0n);
 }
 
-function isPast(instant: number | null, at: number): boolean {
-  return instant !== null && instant <= at;
+/** What an adjustment adds is a grant that pays for everything and never expires. */
+function postAddition(posting: Posting, operation: AdjustmentOperation, at: number): Receipt {
+  const { amount, category } = operation;
+  const terms = {
+    category,
+    priority: DEFAULT_PRIORITY,
+    effectiveAt: at,
+    expiresAt: null,
+    appliesTo: null,
+  };
+  const entries = makeGrant(posting, amount, terms, 'adjustment', at);
+  return posting.record(at, { ...askedOf(operation), amount, entries, terms });
 }
 
-function smaller(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
+/** The priority of a grant that is given none. */
+export const DEFAULT_PRIORITY = 50;
+
+function postDeduction(posting: Posting, operation: AdjustmentOperation, at: number): Receipt {
+  const { amount } = operation;
+  const slices = slicesFor(posting.state, -amount, { scope: null, anyScope: true });
+  const entries = posting.burn(slices, 'adjustment');
+  return posting.record(at, { ...askedOf(operation), amount, entries });
+}
+
+function postGrantVoid(posting: Posting, operation: GrantVoidOperation, at: number): Receipt {
+  const grant = found(posting.grant(operation.grant));
+  const entries = posting.end(grant, 'void', at);
+  const { category, priority, effectiveAt, expiresAt, appliesTo } = grant;
+  return posting.record(at, {
+    ...askedOf(operation),
+    amount: -entries.reduce((sum, { amount }) => sum + amount, 0n),
+    entries,
+    subject: grant.number,
+    remainingAfter: grant.remaining,
+    terms: { category, priority, effectiveAt, expiresAt, appliesTo },
+  });
+}
+
+function postExtension(
+  posting: Posting,
+  { grant: number, expiresAt }: GrantExtensionOperation,
+  at: number,
+): Receipt | undefined {
+  const { state, decision } = posting;
+  const grant = found(posting.grant(number));
+  if (grant.expiresAt === expiresAt) return undefined;
+  grant.expiresAt = expiresAt;
+  decision.grants.add(grant);
+  state.grants.sort(inBurnOrder);
+  const subject = grant.number;
+  return posting.record(at, {
+    kind: 'grant_extension',
+    amount: 0n,
+    entries: [],
+    subject,
+    expiresAt,
+  });
+}
+
+/** What the refusals have made sure of. */
+function found<T>(thing: T | undefined): T {
+  if (thing === undefined) throw new Error('an operation was not refused that names nothing');
+  return thing;
 }

@@ -1,6 +1,6 @@
 import type { Sql } from '../db/database.ts';
 import type { AccountId, OperationRef } from './ids.ts';
-import type { Entry, GrantTerms, Operation, Receipt } from './operations.ts';
+import type { Entry, GrantTerms, OperationKind, Receipt } from './operations.ts';
 import { type Page, pageOf } from './page.ts';
 import { receiptOf } from './receipts.ts';
 import * as sql from './sql/history.ts';
@@ -13,7 +13,6 @@ export interface GrantRow {
   readonly remaining: bigint;
   readonly reserved: bigint;
   readonly terms: GrantTerms;
-  readonly effectiveAt: number;
   readonly createdAt: number;
   readonly description: string | null;
   readonly metadata: string | null;
@@ -23,7 +22,7 @@ export interface GrantRow {
 export interface EntryRow extends Entry {
   readonly number: bigint;
   readonly line: number;
-  readonly kind: Operation['kind'];
+  readonly kind: OperationKind;
   readonly at: number;
 }
 
@@ -31,7 +30,7 @@ export interface EntryRow extends Entry {
 export async function findReceipt(
   on: Sql,
   ref: OperationRef,
-  kind: Operation['kind'],
+  kind: OperationKind,
 ): Promise<Receipt | undefined> {
   const [row] = await on.rows<ReceiptRow>(sql.findReceipt, [ref.account, ref.number, kind]);
   return row && receiptOf(row);
@@ -41,7 +40,7 @@ export async function findReceipt(
 export async function listReceipts(
   on: Sql,
   account: AccountId,
-  kind: Operation['kind'],
+  kind: OperationKind,
   page: { limit: number; before?: bigint },
 ): Promise<Page<Receipt>> {
   const values = [account, kind, page.before ?? null, page.limit + 1];
@@ -66,10 +65,10 @@ export async function listGrants(
       terms: {
         category: row.category,
         priority: row.priority,
+        effectiveAt: row.effective_at,
         expiresAt: row.expires_at,
         appliesTo: row.applies_to,
       },
-      effectiveAt: row.effective_at,
       createdAt: row.created_at,
       description: row.description,
       metadata: row.metadata,

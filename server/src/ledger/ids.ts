@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { OperationKind } from './operations.ts';
 
 /**
  * Identifiers (ledger.md §1).
@@ -15,8 +16,27 @@ export type AccountId = string & { readonly brand: 'AccountId' };
 /** The public id of an account: 64 lowercase hex characters. */
 export const ACCOUNT_PUBLIC_ID = /^[0-9a-f]{64}$/;
 
-/** What an operation's public id begins with. */
-export type OperationPrefix = 'chg' | 'grt';
+/**
+ * What the public ids of operations begin with. `opr` is what callers never name: what becomes due or
+ * changes a grant or a hold.
+ */
+export const PREFIXES = {
+  charge: 'chg',
+  capture: 'chg',
+  overage: 'chg',
+  hold: 'hld',
+  grant: 'grt',
+  reversal: 'rev',
+  adjustment: 'adj',
+  grant_start: 'opr',
+  grant_extension: 'opr',
+  grant_void: 'opr',
+  grant_end: 'opr',
+  hold_void: 'opr',
+  hold_expiry: 'opr',
+} as const satisfies Record<OperationKind, string>;
+
+export type OperationPrefix = (typeof PREFIXES)[OperationKind];
 
 export interface OperationRef {
   readonly account: AccountId;

@@ -3,18 +3,19 @@ import type { QueryResultRow } from 'pg';
 import type { Statement } from '../db/database.ts';
 import type { Command, CommandResult, Pipeline } from '../db/pipeline.ts';
 import {
-  type Answers,
   type BatchDecision,
   decideBatch,
   factsOf,
   lockAndRead,
   namesIn,
-  writeAndCommit,
+  readDue,
 } from './batch.ts';
 import type { LedgerObserver } from './observer.ts';
 import type { FailureCode, Operation, Outcome } from './operations.ts';
 import { Queue, type Waiting } from './queue.ts';
 import * as sql from './sql/lane.ts';
+import { type Answers, addTo } from './state-of.ts';
+import { writeAndCommit } from './write.ts';
 
 /**
  * A lane: one connection that runs batches of operations, one batch at a time. Each batch is one
@@ -151,7 +152,15 @@ export class Lane {
 
     let decided: BatchDecision;
     try {
-      decided = decideBatch(operations, factsOf(answers));
+      const facts = factsOf(answers);
+      const due = readDue(facts.accounts);
+      if (due.length > 0) {
+        const dueRead = await pipeline.flush(due);
+        const dueAnswers = answersOf(due, dueRead);
+        if (!dueAnswers) return this.#recover(batch, dueRead, pipeline, attempt);
+        addTo(facts.accounts, dueAnswers);
+      }
+      decided = decideBatch(operations, facts);
     } catch (error) {
       await pipeline.flush([[sql.rollback]]);
       return this.#runHalves(batch, error, attempt);

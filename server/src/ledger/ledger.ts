@@ -1,4 +1,5 @@
 import type { PostgresDatabase } from '../db/postgres.ts';
+import type { AccountId } from './ids.ts';
 import { LANE_SETTINGS, Lane, type LaneOptions } from './lane.ts';
 import type { LedgerObserver } from './observer.ts';
 import type { Operation, Outcome } from './operations.ts';
@@ -29,6 +30,20 @@ export class Ledger {
    */
   submit(operation: Operation, isWanted: () => boolean): Promise<Outcome> {
     return this.#lane.submit(operation, isWanted);
+  }
+
+  /**
+   * Books what has become due of an account, so that its history shows it. Never rejects; refused is an
+   * account that does not exist.
+   */
+  advance(account: AccountId): Promise<Outcome> {
+    const operation = {
+      kind: 'advance',
+      account,
+      accountPublicId: null,
+      operatorKeyId: null,
+    } as const;
+    return this.#lane.submit(operation, () => true);
   }
 
   /** Takes nothing new, answers what was accepted, and closes the lane's connection. */

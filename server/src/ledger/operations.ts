@@ -8,22 +8,26 @@ import type { AccountId } from './ids.ts';
 
 export type Category = 'paid' | 'promotional';
 export type Book = 'funding' | 'promotion' | 'revenue' | 'breakage' | 'adjustment';
+/** How a grant ended. */
+export type GrantEnding = 'expiry' | 'void';
 
 /** Sixteen bytes of a SHA-256 in PostgreSQL's text form: `\x` and 32 hex digits. */
 export type Digest = string & { readonly brand: 'Digest' };
 
 interface Asked {
   readonly account: AccountId;
-  /** As the caller named the account; one whose second half is another's names nothing. */
-  readonly accountPublicId: string;
+  /** As the caller named the account, whose second half must agree; null: by the id of an operation. */
+  readonly accountPublicId: string | null;
   /** The operator key that asks; null where the operator asks on the machine itself. */
   readonly operatorKeyId: string | null;
+}
+
+/** What a caller repeats under one idempotency key. */
+interface Repeatable extends Asked {
   /** Names the operation in its account for ever (ledger.md §7). */
   readonly idempotencyDigest: Digest;
   /** What was asked, so that the same idempotency key with another payload is noticed. */
   readonly fingerprint: Digest;
-  /** Above 0 for a grant; 0 is allowed for a charge. */
-  readonly amount: bigint;
   readonly description: string | null;
   /** A JSON object as text, as the caller sent its members. */
   readonly metadata: string | null;
@@ -33,25 +37,112 @@ export interface GrantTerms {
   readonly category: Category;
   /** 0 … 100, lower burns first. */
   readonly priority: number;
+  /** From when on it can be spent. */
+  readonly effectiveAt: number;
   readonly expiresAt: number | null;
   /** Scopes that the grant pays for; null: everything. */
   readonly appliesTo: readonly string[] | null;
 }
 
-export interface GrantOperation extends Asked {
+export interface GrantOperation extends Repeatable {
   readonly kind: 'grant';
-  readonly terms: GrantTerms;
+  /** Above 0. */
+  readonly amount: bigint;
+  /** `effectiveAt` null: at once. */
+  readonly terms: Omit<GrantTerms, 'effectiveAt'> & { readonly effectiveAt: number | null };
 }
 
-export interface ChargeOperation extends Asked {
-  readonly kind: 'charge';
-  /** What the charge is for; a grant with `appliesTo` pays only for the scopes that it names. */
+/** What a charge and a hold have in common. */
+interface Spending extends Repeatable {
+  readonly amount: bigint;
+  /** What it is for; a grant with `appliesTo` pays only for the scopes that it names. */
   readonly scope: string | null;
-  /** The customer's key that made the call. Its state is judged under the account's lock. */
+  /** The customer's key that makes the call. Its state is judged under the account's lock. */
   readonly apiKeyId: string | null;
+  /** The SHA-256, in hex, of the secret that the customer sent; null where the operator named the key. */
+  readonly keySecret: string | null;
 }
 
-export type Operation = GrantOperation | ChargeOperation;
+export interface ChargeOperation extends Spending {
+  readonly kind: 'charge';
+}
+
+export interface HoldOperation extends Spending {
+  readonly kind: 'hold';
+  /** 1 second to 24 hours. */
+  readonly expiresInMs: number;
+}
+
+export interface CaptureOperation extends Repeatable {
+  readonly kind: 'capture';
+  /** The number of the hold. */
+  readonly hold: bigint;
+  readonly amount: bigint;
+}
+
+export interface HoldVoidOperation extends Repeatable {
+  readonly kind: 'hold_void';
+  readonly hold: bigint;
+}
+
+export interface ReversalOperation extends Repeatable {
+  readonly kind: 'reversal';
+  /** The number of the charge. */
+  readonly charge: bigint;
+  /** Above 0; null: all that is left of the charge. */
+  readonly amount: bigint | null;
+}
+
+export interface AdjustmentOperation extends Repeatable {
+  readonly kind: 'adjustment';
+  /** Above 0 it makes a grant of `category`, below 0 it burns credit. */
+  readonly amount: bigint;
+  readonly category: Category;
+  /** Whether it may take the account below zero, past the overdraft limit. */
+  readonly allowNegative: boolean;
+}
+
+export interface GrantVoidOperation extends Repeatable {
+  readonly kind: 'grant_void';
+  readonly grant: bigint;
+}
+
+/** Sets an expiry to a later one. To repeat it changes nothing, so it needs no idempotency key. */
+export interface GrantExtensionOperation extends Asked {
+  readonly kind: 'grant_extension';
+  readonly grant: bigint;
+  /** Null: never. */
+  readonly expiresAt: number | null;
+}
+
+/** Books what has become due, and nothing else. */
+export interface AdvanceOperation extends Asked {
+  readonly kind: 'advance';
+}
+
+export type SpendOperation = ChargeOperation | HoldOperation;
+
+export type RepeatableOperation =
+  | GrantOperation
+  | SpendOperation
+  | CaptureOperation
+  | HoldVoidOperation
+  | ReversalOperation
+  | AdjustmentOperation
+  | GrantVoidOperation;
+
+export type Operation = RepeatableOperation | GrantExtensionOperation | AdvanceOperation;
+
+/** What the ledger books: what was asked, and what becomes due or follows by itself. */
+export type OperationKind =
+  | Exclude<Operation['kind'], 'advance'>
+  | 'grant_start'
+  | 'grant_end'
+  | 'hold_expiry'
+  | 'overage';
+
+/** What is a charge to the outside, with a `chg_…` id. */
+export const CHARGE_KINDS = ['charge', 'capture', 'overage'] as const satisfies OperationKind[];
 
 /** One line of an operation. */
 export interface Entry {
@@ -63,25 +154,49 @@ export interface Entry {
   readonly postedAfter: bigint;
 }
 
+/** A hold as it was made. */
+export interface HoldTerms {
+  readonly number: bigint;
+  readonly at: number;
+  readonly amount: bigint;
+  readonly expiresAt: number;
+  readonly scope: string | null;
+  readonly apiKeyId: string | null;
+  readonly description: string | null;
+  readonly metadata: string | null;
+}
+
 /** What is kept of an operation, and what a replay answers. */
 export interface Receipt {
-  readonly kind: Operation['kind'];
+  readonly kind: OperationKind;
   readonly account: AccountId;
   readonly accountPublicId: string;
   readonly number: bigint;
   readonly at: number;
+  /** Signed for an adjustment. */
   readonly amount: bigint;
-  /** Posted minus held after the operation. */
+  /** Posted minus held, after the operation and all that followed from it at once. */
   readonly availableAfter: bigint;
   readonly scope: string | null;
   readonly apiKeyId: string | null;
   readonly description: string | null;
   readonly metadata: string | null;
-  readonly idempotencyDigest: Digest;
-  readonly fingerprint: Digest;
+  /** Null where it became due or followed by itself, and for an extension. */
+  readonly idempotencyDigest: Digest | null;
+  readonly fingerprint: Digest | null;
   readonly entries: readonly Entry[];
-  /** Of a grant: its terms. */
+  /** The number of the operation that this one is about. */
+  readonly subject: bigint | null;
+  /** Of a hold and a grant: as they were made; of an extension: the new one. */
+  readonly expiresAt: number | null;
+  /** Of a grant's void: what open holds still have reserved of it. */
+  readonly remainingAfter: bigint | null;
+  /** Of what made a grant, or is about one: the grant's terms as they were made. */
   readonly terms: GrantTerms | null;
+  /** Of a capture, an overage and the void of a hold: the hold. */
+  readonly hold: HoldTerms | null;
+  /** Of a capture: the number of the overage's charge. */
+  readonly overage: bigint | null;
 }
 
 /** Why an operation was not carried out, though everything worked: the caller can do something. */
@@ -95,12 +210,43 @@ export type Refusal =
   | { readonly code: 'missing_scopes' }
   | { readonly code: 'amount_too_large' }
   | { readonly code: 'too_many_grants' }
-  | {
-      readonly code: 'insufficient_credits';
-      /** What could have paid for this operation, unused overdraft included. */
-      readonly available: bigint;
-      readonly required: bigint;
-    };
+  | { readonly code: 'too_many_holds' }
+  | { readonly code: 'grant_not_found' }
+  | { readonly code: 'grant_ended'; readonly by: GrantEnding; readonly at: number }
+  /** A new grant would have ended before it is made, or before it takes effect. */
+  | { readonly code: 'expiry_passed' }
+  /** An extension is not later than the expiry that there is. */
+  | { readonly code: 'expiry_not_later'; readonly expiresAt: number | null }
+  | { readonly code: 'hold_not_found' }
+  | { readonly code: 'hold_ended'; readonly by: HoldEnding; readonly at: number }
+  | { readonly code: 'charge_not_found' }
+  | { readonly code: 'reversal_exceeds_charge'; readonly left: bigint }
+  | SpendLimitReached
+  | InsufficientCredits;
+
+/** How a hold ended. */
+export type HoldEnding = 'capture' | 'void' | 'expiry';
+
+export interface InsufficientCredits {
+  readonly code: 'insufficient_credits';
+  /** What could have paid for this operation, unused overdraft included. */
+  readonly available: bigint;
+  readonly required: bigint;
+  /** Credit that there is besides, but not for this scope. */
+  readonly elsewhere: bigint;
+}
+
+export type SpendPeriod = 'day' | 'month' | 'total';
+
+export interface SpendLimitReached {
+  readonly code: 'spend_limit_reached';
+  readonly of: 'account' | 'api_key';
+  readonly period: SpendPeriod;
+  readonly limit: bigint;
+  readonly used: bigint;
+  /** When the period ends; null for `total`. */
+  readonly resetAt: number | null;
+}
 
 /** Why nothing can be said of an operation now: the caller repeats it under the same idempotency key. */
 export type FailureCode =
@@ -120,5 +266,7 @@ export type FailureCode =
 export type Outcome =
   | { readonly kind: 'recorded'; readonly receipt: Receipt }
   | { readonly kind: 'replayed'; readonly receipt: Receipt }
+  /** There was nothing to record: it is as it was asked for. */
+  | { readonly kind: 'done' }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'failed'; readonly code: FailureCode };

@@ -1,5 +1,5 @@
 import type { AccountId } from './ids.ts';
-import type { Digest, Receipt } from './operations.ts';
+import type { Digest, GrantTerms, HoldTerms, Receipt } from './operations.ts';
 import type { ReceiptRow } from './sql/receipts.ts';
 
 /** An operation as PostgreSQL keeps it, with its entries, as the ledger's core knows it. */
@@ -16,8 +16,8 @@ export function receiptOf(row: ReceiptRow): Receipt {
     apiKeyId: row.api_key_id,
     description: row.description,
     metadata: row.metadata,
-    idempotencyDigest: row.idempotency_digest as Digest,
-    fingerprint: row.fingerprint as Digest,
+    idempotencyDigest: row.idempotency_digest as Digest | null,
+    fingerprint: row.fingerprint as Digest | null,
     entries: row.amounts.map((amount, index) => ({
       amount,
       grant: row.grant_numbers[index] ?? null,
@@ -25,15 +25,35 @@ export function receiptOf(row: ReceiptRow): Receipt {
       book: at(row.books, index),
       postedAfter: at(row.posteds, index),
     })),
-    terms:
-      row.category === null || row.priority === null
-        ? null
-        : {
-            category: row.category,
-            priority: row.priority,
-            expiresAt: row.expires_at,
-            appliesTo: row.applies_to,
-          },
+    subject: row.subject,
+    expiresAt: row.expires_at,
+    remainingAfter: row.remaining_after,
+    terms: termsOf(row),
+    hold: holdOf(row),
+    overage: row.overage,
+  };
+}
+
+function termsOf(row: ReceiptRow): GrantTerms | null {
+  const { category, priority, effective_at: effectiveAt } = row;
+  if (category === null || priority === null || effectiveAt === null) return null;
+  const { grant_expires_at: expiresAt, applies_to: appliesTo } = row;
+  return { category, priority, effectiveAt, expiresAt, appliesTo };
+}
+
+/** A charge that comes of a hold has the hold's scope and key. */
+function holdOf(row: ReceiptRow): HoldTerms | null {
+  const { hold_number: number, hold_at, hold_amount: amount, hold_expires_at: expiresAt } = row;
+  if (number === null || hold_at === null || amount === null || expiresAt === null) return null;
+  return {
+    number,
+    at: hold_at,
+    amount,
+    expiresAt,
+    scope: row.scope,
+    apiKeyId: row.api_key_id,
+    description: row.hold_description,
+    metadata: row.hold_metadata,
   };
 }
 

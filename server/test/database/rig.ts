@@ -80,6 +80,7 @@ export function chargeOf(account: Account, change: Partial<ChargeOperation> = {}
     metadata: null,
     scope: null,
     apiKeyId: null,
+    keySecret: null,
     ...change,
   };
 }
@@ -95,7 +96,7 @@ export function grantOf(account: Account, amount: bigint, change: Partial<GrantO
     amount,
     description: null,
     metadata: null,
-    terms: { category: 'paid', priority: 50, expiresAt: null, appliesTo: null },
+    terms: { category: 'paid', priority: 50, effectiveAt: null, expiresAt: null, appliesTo: null },
     ...change,
   };
   return operation;

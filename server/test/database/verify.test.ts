@@ -14,6 +14,7 @@ beforeAll(async () => {
   const terms = {
     category: 'promotional',
     priority: 50,
+    effectiveAt: null,
     expiresAt: null,
     appliesTo: null,
   } as const;

@@ -6,7 +6,7 @@ export interface ApiErrorOptions {
   /** Names the guilty item and the cure; the registry's text where it is left out. */
   readonly detail?: string;
   /** What stands in the body beside `detail` and `code`. */
-  readonly members?: Readonly<Record<string, string | boolean>>;
+  readonly members?: Readonly<Record<string, string | boolean | null>>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 

@@ -54,6 +54,8 @@ export const ERRORS = {
   },
   account_not_found: { status: 404, detail: 'There is no such account' },
   api_key_not_found: { status: 404, detail: 'There is no such API key' },
+  grant_not_found: { status: 404, detail: 'There is no such grant' },
+  hold_not_found: { status: 404, detail: 'There is no such hold' },
   charge_not_found: { status: 404, detail: 'There is no such charge' },
   operator_key_not_found: { status: 404, detail: 'There is no such operator key' },
   external_id_taken: { status: 409, detail: 'Another account has this external_id' },
@@ -63,6 +65,14 @@ export const ERRORS = {
     status: 409,
     detail: 'The account has 1000 live grants, the most it may have: spend some first',
   },
+  too_many_holds: {
+    status: 409,
+    detail: 'The account has 10000 open holds, the most it may have: capture or void some first',
+  },
+  grant_ended: { status: 409, detail: 'The grant has ended' },
+  hold_ended: { status: 409, detail: 'The hold has ended' },
+  reversal_exceeds_charge: { status: 422, detail: 'The charge has less left to reverse' },
+  spend_limit_reached: { status: 402, detail: 'Spend limit reached' },
   insufficient_credits: { status: 402, detail: 'Insufficient credits' },
 
   // What cannot be said now

@@ -1,11 +1,9 @@
 import { Type } from 'typebox';
 import type { EntryRow } from '../../ledger/history.ts';
-import { type AccountId, operationId } from '../../ledger/ids.ts';
+import { type AccountId, operationId, PREFIXES } from '../../ledger/ids.ts';
 import { formatCents } from '../../ledger/money.ts';
 import { Cents, Instant, OneOf, OperationId, OrNull } from '../formats.ts';
 import { formatInstant } from '../instants.ts';
-
-const PREFIX = { charge: 'chg', grant: 'grt' } as const;
 
 export const EntryResource = Type.Object(
   {
@@ -13,7 +11,7 @@ export const EntryResource = Type.Object(
     id: Type.String({ description: "The operation's id, `_` and the line." }),
     attributes: Type.Object({
       operation: Type.String({ description: 'The operation that the entry is a line of.' }),
-      kind: OneOf(['grant', 'charge'], "The operation's kind."),
+      kind: OneOf(Object.keys(PREFIXES), "The operation's kind."),
       line: Type.Integer({ minimum: 1 }),
       amount: Cents('Above zero: credit came in.'),
       grant: OrNull(OperationId('grt', 'The grant that it moved; null is the overdraft.')),
@@ -30,7 +28,7 @@ export const EntryResource = Type.Object(
 );
 
 export function entryResource(account: AccountId, entry: EntryRow) {
-  const operation = operationId(PREFIX[entry.kind], account, entry.number);
+  const operation = operationId(PREFIXES[entry.kind], account, entry.number);
   return {
     type: 'entry',
     id: `${operation}_${entry.line}`,

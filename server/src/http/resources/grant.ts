@@ -57,7 +57,7 @@ export function grantResource(publicId: string, account: AccountId, grant: Grant
       priority,
       description: grant.description,
       metadata: grant.metadata === null ? null : JSON.parse(grant.metadata),
-      effective_at: formatInstant(grant.effectiveAt),
+      effective_at: formatInstant(grant.terms.effectiveAt),
       expires_at: formatOptionalInstant(expiresAt),
       applies_to: appliesTo,
       created_at: formatInstant(grant.createdAt),
@@ -67,16 +67,17 @@ export function grantResource(publicId: string, account: AccountId, grant: Grant
 
 /** A grant as it was when it was made, which is what its creation and every replay of it answer. */
 export function newGrantResource(receipt: Receipt) {
-  if (receipt.terms === null) throw new Error('the receipt of a grant names its terms');
+  const { terms } = receipt;
+  if (terms === null) throw new Error('the receipt of a grant names its terms');
   const own = receipt.entries.find(({ grant }) => grant === receipt.number);
+  // What repaid an overdraft was spent at once.
+  const started = own?.amount ?? 0n;
   return grantResource(receipt.accountPublicId, receipt.account, {
     number: receipt.number,
     amount: receipt.amount,
-    // What repaid an overdraft was spent at once.
-    remaining: own?.amount ?? 0n,
+    remaining: terms.effectiveAt > receipt.at ? receipt.amount : started,
     reserved: 0n,
-    terms: receipt.terms,
-    effectiveAt: receipt.at,
+    terms,
     createdAt: receipt.at,
     description: receipt.description,
     metadata: receipt.metadata,

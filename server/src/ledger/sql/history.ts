@@ -1,5 +1,5 @@
 import type { Statement } from '../../db/database.ts';
-import { RECEIPT_COLUMNS, RECEIPT_JOINS } from './receipts.ts';
+import { RECEIPT_COLUMNS, RECEIPT_JOINS, type ReceiptRow } from './receipts.ts';
 
 /** $1 account, $2 number, $3 kind. */
 export const findReceipt: Statement = {
@@ -50,7 +50,7 @@ export const listGrants: Statement = {
 export interface EntryListRow {
   number: bigint;
   line: number;
-  kind: 'grant' | 'charge';
+  kind: ReceiptRow['kind'];
   at: number;
   amount: bigint;
   grant_number: bigint | null;

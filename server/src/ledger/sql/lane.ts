@@ -2,9 +2,9 @@ import type { Statement } from '../../db/database.ts';
 import { RECEIPT_COLUMNS, RECEIPT_JOINS } from './receipts.ts';
 
 /**
- * The statements of the lane, in the order in which a batch sends them: lock, then read in later
- * statements (a row joined in the statement that waited for the lock would be the one from before the
- * wait), then write. All of them find rows by (account_id, …).
+ * The statements of the lane beside those of sql/state.ts, in the order in which a batch sends them:
+ * lock, then read in later statements (a row joined in the statement that waited for the lock would be
+ * the one from before the wait), then write. All of them find rows by (account_id, …).
  */
 
 // --- lock -------------------------------------------------------------------------------
@@ -37,48 +37,6 @@ export const lockFreeBalances: Statement = {
 
 // --- read -------------------------------------------------------------------------------
 
-export interface BalanceRow {
-  account_id: string;
-  public_id: string;
-  status: 'active' | 'suspended';
-  posted: bigint;
-  held: bigint;
-  last_number: bigint;
-  overdraft_limit: bigint;
-  overdraft_used: bigint;
-  last_at: number;
-  now: number;
-}
-
-/** The accounts of the batch and the time, read after the lock. $1 account ids. */
-export const readBalances: Statement = {
-  name: 'read_balances',
-  text: `
-    select b.account_id, a.public_id, a.status, b.posted, b.held, b.last_number,
-           b.overdraft_limit, b.overdraft_used, b.last_at, clock_timestamp() as now
-    from balances b join accounts a on a.id = b.account_id
-    where b.account_id = any($1::uuid[])`,
-};
-
-export interface LiveGrantRow {
-  account_id: string;
-  number: bigint;
-  category: 'paid' | 'promotional';
-  priority: number;
-  remaining: bigint;
-  reserved: bigint;
-  expires_at: number | null;
-  applies_to: string[] | null;
-}
-
-/** Served by the index grants_live. $1 account ids. */
-export const readLiveGrants: Statement = {
-  name: 'read_live_grants',
-  text: `
-    select account_id, number, category, priority, remaining, reserved, expires_at, applies_to
-    from grants where account_id = any($1::uuid[]) and live`,
-};
-
 /**
  * What already happened under the idempotency keys of the batch. The first operation from a key on is
  * looked at, in the order of its index, so that no plan can walk through an account's operations, even
@@ -98,44 +56,18 @@ export const readKnown: Statement = {
     where o.account_id = asked.account_id and o.idempotency_digest = asked.idempotency_digest`,
 };
 
-export interface KeyFactsRow {
-  id: string;
-  account_id: string;
-  scopes: string[];
-  expires_at: number | null;
-  revoked_at: number | null;
-}
-
-/** Customers' keys that operations name. $1 key ids. */
-export const readKeys: Statement = {
-  name: 'read_keys',
-  text: `
-    select id, account_id, scopes, expires_at, revoked_at
-    from api_keys where id = any($1::uuid[])`,
-};
-
-export interface OperatorKeyFactsRow {
-  id: string;
-  expires_at: number | null;
-  revoked_at: number | null;
-}
-
-/** Operator keys that ask. $1 key ids. */
-export const readOperatorKeys: Statement = {
-  name: 'read_operator_keys',
-  text: 'select id, expires_at, revoked_at from operator_keys where id = any($1::uuid[])',
-};
-
 // --- write ------------------------------------------------------------------------------
 
 export const appendOperations: Statement = {
   name: 'append_operations',
   text: `
     insert into operations (account_id, number, kind, at, amount, available_after, scope, api_key_id,
-                            description, metadata, idempotency_digest, fingerprint)
+                            description, metadata, idempotency_digest, fingerprint, subject,
+                            expires_at, remaining_after)
     select * from unnest(
       $1::uuid[], $2::bigint[], $3::operation_kind[], $4::timestamptz[], $5::bigint[], $6::bigint[],
-      $7::text[], $8::uuid[], $9::text[], $10::json[], $11::bytea[], $12::bytea[])`,
+      $7::text[], $8::uuid[], $9::text[], $10::json[], $11::bytea[], $12::bytea[], $13::bigint[],
+      $14::timestamptz[], $15::bigint[])`,
 };
 
 export const appendEntries: Statement = {
@@ -147,36 +79,73 @@ export const appendEntries: Statement = {
       $7::book[], $8::bigint[])`,
 };
 
-/** $9 holds array literals: PostgreSQL's arrays of arrays cannot be ragged. */
+/** $11 holds array literals: PostgreSQL's arrays of arrays cannot be ragged. */
 export const insertGrants: Statement = {
   name: 'insert_grants',
   text: `
-    insert into grants (account_id, number, category, priority, amount, remaining, effective_at,
-                        expires_at, applies_to, started, live, book)
-    select account_id, number, category, priority, amount, remaining, at, expires_at,
-           applies_to::text[], true, remaining > 0,
-           case category when 'paid' then 'funding' else 'promotion' end::book
+    insert into grants (account_id, number, category, book, priority, amount, remaining, reserved,
+                        effective_at, expires_at, applies_to, started, live)
+    select account_id, number, category, book, priority, amount, remaining, reserved, effective_at,
+           expires_at, applies_to::text[], started, remaining > 0
     from unnest(
-      $1::uuid[], $2::bigint[], $3::grant_category[], $4::smallint[], $5::bigint[], $6::bigint[],
-      $7::timestamptz[], $8::timestamptz[], $9::text[])
-      as made (account_id, number, category, priority, amount, remaining, at, expires_at, applies_to)`,
+      $1::uuid[], $2::bigint[], $3::grant_category[], $4::book[], $5::smallint[], $6::bigint[],
+      $7::bigint[], $8::bigint[], $9::timestamptz[], $10::timestamptz[], $11::text[],
+      $12::boolean[])
+      as made (account_id, number, category, book, priority, amount, remaining, reserved,
+               effective_at, expires_at, applies_to, started)`,
 };
 
+/** A charge changes no indexed column unless it uses the grant up, so its update stays on the page. */
 export const updateGrants: Statement = {
   name: 'update_grants',
   text: `
-    update grants g set remaining = moved.remaining, live = moved.remaining > 0
-    from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as moved (account_id, number, remaining)
+    update grants g
+    set remaining = moved.remaining, reserved = moved.reserved, live = moved.remaining > 0,
+        expires_at = moved.expires_at, started = moved.started, ended_at = moved.ended_at,
+        ended_by = moved.ended_by
+    from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[],
+                $6::boolean[], $7::timestamptz[], $8::grant_ending[])
+      as moved (account_id, number, remaining, reserved, expires_at, started, ended_at, ended_by)
     where g.account_id = moved.account_id and g.number = moved.number`,
+};
+
+/** $5 and $6 hold array literals. */
+export const insertHolds: Statement = {
+  name: 'insert_holds',
+  text: `
+    insert into holds (account_id, number, amount, expires_at, grants, amounts)
+    select account_id, number, amount, expires_at, grants::bigint[], amounts::bigint[]
+    from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[], $6::text[])
+      as made (account_id, number, amount, expires_at, grants, amounts)`,
+};
+
+export const deleteHolds: Statement = {
+  name: 'delete_holds',
+  text: `
+    delete from holds h using unnest($1::uuid[], $2::bigint[]) as ended (account_id, number)
+    where h.account_id = ended.account_id and h.number = ended.number`,
+};
+
+export const updateLimits: Statement = {
+  name: 'update_limits',
+  text: `
+    update spend_limits l set used = moved.used, period_start = moved.period_start
+    from unnest($1::uuid[], $2::uuid[], $3::spend_period[], $4::bigint[], $5::timestamptz[])
+      as moved (account_id, holder, period, used, period_start)
+    where l.account_id = moved.account_id and l.holder = moved.holder and l.period = moved.period`,
 };
 
 export const updateBalances: Statement = {
   name: 'update_balances',
   text: `
     update balances b
-    set posted = moved.posted, last_number = moved.last_number,
-        overdraft_used = moved.overdraft_used, last_at = moved.last_at
-    from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[])
-      as moved (account_id, posted, last_number, overdraft_used, last_at)
+    set posted = moved.posted, held = moved.held, open_holds = moved.open_holds,
+        last_number = moved.last_number, overdraft_used = moved.overdraft_used,
+        overdraft_reserved = moved.overdraft_reserved, last_at = moved.last_at,
+        next_due_at = moved.next_due_at
+    from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::integer[], $5::bigint[], $6::bigint[],
+                $7::bigint[], $8::timestamptz[], $9::timestamptz[])
+      as moved (account_id, posted, held, open_holds, last_number, overdraft_used,
+                overdraft_reserved, last_at, next_due_at)
     where b.account_id = moved.account_id`,
 };

@@ -3,7 +3,15 @@ export const RECEIPT_COLUMNS = `
   o.account_id, a.public_id, o.number, o.kind, o.at, o.amount, o.available_after, o.scope, o.api_key_id,
   o.description, o.metadata::text as metadata,
   o.idempotency_digest::text as idempotency_digest, o.fingerprint::text as fingerprint,
-  g.category, g.priority, g.expires_at, g.applies_to,
+  o.subject, o.expires_at, o.remaining_after,
+  g.category, g.priority, g.effective_at, g.applies_to,
+  case when o.kind = 'grant' then o.expires_at else g.expires_at end as grant_expires_at,
+  h.number as hold_number, h.at as hold_at, h.amount as hold_amount, h.expires_at as hold_expires_at,
+  h.description as hold_description, h.metadata::text as hold_metadata,
+  case when o.kind = 'capture' then
+    (select v.number from operations v
+     where v.account_id = o.account_id and v.subject = o.subject and v.kind = 'overage')
+  end as overage,
   array(select e.amount from entries e
         where e.account_id = o.account_id and e.number = o.number order by e.line) as amounts,
   array(select e.grant_number from entries e
@@ -15,16 +23,31 @@ export const RECEIPT_COLUMNS = `
   array(select e.posted_after from entries e
         where e.account_id = o.account_id and e.number = o.number order by e.line) as posteds`;
 
-/** What the columns are read from, beside operations `o`. */
+/** What the columns are read from, beside operations `o`: the grant it made or is about, its hold. */
 export const RECEIPT_JOINS = `
   join accounts a on a.id = o.account_id
-  left join grants g on g.account_id = o.account_id and g.number = o.number`;
+  left join grants g on g.account_id = o.account_id and g.number = coalesce(o.subject, o.number)
+  left join operations h
+    on h.account_id = o.account_id and h.number = o.subject and h.kind = 'hold'`;
 
 export interface ReceiptRow {
   account_id: string;
   public_id: string;
   number: bigint;
-  kind: 'grant' | 'charge';
+  kind:
+    | 'grant'
+    | 'grant_start'
+    | 'grant_extension'
+    | 'grant_void'
+    | 'grant_end'
+    | 'charge'
+    | 'hold'
+    | 'capture'
+    | 'overage'
+    | 'hold_void'
+    | 'hold_expiry'
+    | 'reversal'
+    | 'adjustment';
   at: number;
   amount: bigint;
   available_after: bigint;
@@ -32,12 +55,23 @@ export interface ReceiptRow {
   api_key_id: string | null;
   description: string | null;
   metadata: string | null;
-  idempotency_digest: string;
-  fingerprint: string;
+  idempotency_digest: string | null;
+  fingerprint: string | null;
+  subject: bigint | null;
+  expires_at: number | null;
+  remaining_after: bigint | null;
   category: 'paid' | 'promotional' | null;
   priority: number | null;
-  expires_at: number | null;
+  effective_at: number | null;
+  grant_expires_at: number | null;
   applies_to: string[] | null;
+  hold_number: bigint | null;
+  hold_at: number | null;
+  hold_amount: bigint | null;
+  hold_expires_at: number | null;
+  hold_description: string | null;
+  hold_metadata: string | null;
+  overage: bigint | null;
   amounts: bigint[];
   grant_numbers: (bigint | null)[];
   categories: ('paid' | 'promotional' | 'overdraft')[];

@@ -72,6 +72,7 @@ export function createChargeRoute(app: App, { ledger }: RouteParts): void {
       };
       const operation: ChargeOperation = {
         kind: 'charge',
+        keySecret: null,
         account: accountIdOf(body.account),
         accountPublicId: body.account,
         operatorKeyId: operatorOf(request).operatorKeyId,

@@ -66,6 +66,7 @@ export function createGrantRoute(app: App, { ledger }: RouteParts): void {
       const terms = {
         category: body.category ?? DEFAULT_CATEGORY,
         priority: body.priority ?? DEFAULT_PRIORITY,
+        effectiveAt: null,
         expiresAt: null,
         appliesTo: null,
       };

@@ -1,0 +1,234 @@
+import { creditFor, overdraftCredit, overdraftLeft } from './burn.ts';
+import { limitReached } from './limits.ts';
+import { LARGEST_AMOUNT } from './money.ts';
+import type {
+  AdjustmentOperation,
+  CaptureOperation,
+  GrantExtensionOperation,
+  GrantOperation,
+  GrantVoidOperation,
+  InsufficientCredits,
+  Operation,
+  Receipt,
+  Refusal,
+  ReversalOperation,
+  SpendOperation,
+} from './operations.ts';
+import { type AccountState, type Grant, type Hold, isPast } from './state.ts';
+
+/** What stands against an operation. Everything here looks and changes nothing. */
+
+/** At most this many grants an account that have not ended; every batch that touches it reads them. */
+export const MOST_LIVE_GRANTS = 1_000;
+/** At most this many open holds an account. */
+export const MOST_OPEN_HOLDS = 10_000;
+
+/** The order of judgement of ledger.md §7: caller, replay, then the operation's own rules. */
+export function refusalOf(
+  state: AccountState,
+  operation: Operation,
+  at: number,
+): Refusal | { readonly replayed: Receipt } | undefined {
+  const refused = refuseCaller(state, operation, at);
+  if (refused) return refused;
+  if (operation.accountPublicId !== null && operation.accountPublicId !== state.publicId) {
+    return { code: 'account_not_found' };
+  }
+  const known = 'idempotencyDigest' in operation && state.known.get(operation.idempotencyDigest);
+  if (known) {
+    return known.fingerprint === operation.fingerprint
+      ? { replayed: known }
+      : { code: 'idempotency_key_reused' };
+  }
+  return refuseByItsRules(state, operation, at);
+}
+
+function refuseCaller(state: AccountState, operation: Operation, at: number): Refusal | undefined {
+  if (operation.operatorKeyId === null) return undefined;
+  const key = state.operatorKeys.get(operation.operatorKeyId);
+  if (!key || key.revokedAt !== null || isPast(key.expiresAt, at)) {
+    return { code: 'operator_key_invalid' };
+  }
+  return undefined;
+}
+
+function refuseByItsRules(
+  state: AccountState,
+  operation: Operation,
+  at: number,
+): Refusal | undefined {
+  switch (operation.kind) {
+    case 'grant':
+      return refuseGrant(state, operation, at);
+    case 'charge':
+    case 'hold':
+      return refuseSpending(state, operation, at);
+    case 'capture':
+      return refuseCapture(state, operation);
+    case 'hold_void': {
+      const hold = openHold(state, operation.hold);
+      return 'code' in hold ? hold : undefined;
+    }
+    case 'reversal':
+      return refuseReversal(state, operation);
+    case 'adjustment':
+      return refuseAdjustment(state, operation);
+    case 'grant_void': {
+      const grant = liveGrant(state, operation, at);
+      return 'code' in grant ? grant : undefined;
+    }
+    case 'grant_extension':
+      return refuseExtension(state, operation, at);
+    case 'advance':
+      return undefined;
+  }
+}
+
+function refuseGrant(
+  state: AccountState,
+  { amount, terms }: GrantOperation,
+  at: number,
+): Refusal | undefined {
+  const effectiveAt = Math.max(terms.effectiveAt ?? at, at);
+  if (isPast(terms.expiresAt, effectiveAt)) return { code: 'expiry_passed' };
+  return refuseNewGrant(state, amount);
+}
+
+function refuseNewGrant(state: AccountState, amount: bigint): Refusal | undefined {
+  if (isTooLarge(state, amount)) return { code: 'amount_too_large' };
+  const live = state.grants.filter((grant) => grant.ended === null && grant.remaining > 0n).length;
+  return live >= MOST_LIVE_GRANTS ? { code: 'too_many_grants' } : undefined;
+}
+
+/** Whether credit that is added could leave int64, now or when a grant that is to come starts. */
+function isTooLarge(state: AccountState, amount: bigint): boolean {
+  let sum = state.posted + amount;
+  for (const grant of state.grants) if (!grant.started) sum += grant.remaining;
+  return amount > LARGEST_AMOUNT || sum > LARGEST_AMOUNT;
+}
+
+function refuseSpending(
+  state: AccountState,
+  operation: SpendOperation,
+  at: number,
+): Refusal | undefined {
+  const { amount, scope, apiKeyId } = operation;
+  if (state.status === 'suspended') return { code: 'account_suspended' };
+  if (amount > LARGEST_AMOUNT) return { code: 'amount_too_large' };
+  const byKey = refuseKey(state, operation, at);
+  if (byKey) return byKey;
+  if (operation.kind === 'hold') {
+    if (state.openHolds >= MOST_OPEN_HOLDS) return { code: 'too_many_holds' };
+    if (state.held + amount > LARGEST_AMOUNT) return { code: 'amount_too_large' };
+  }
+  return limitReached(state, apiKeyId, amount, at) ?? refuseCredit(state, amount, scope);
+}
+
+function refuseKey(
+  state: AccountState,
+  { apiKeyId, keySecret, scope }: SpendOperation,
+  at: number,
+): Refusal | undefined {
+  if (apiKeyId === null) return undefined;
+  const key = state.keys.get(apiKeyId);
+  if (key?.account !== state.account) return { code: 'api_key_not_found' };
+  if (key.revokedAt !== null) return { code: 'api_key_inactive', reason: 'revoked' };
+  if (isPast(key.expiresAt, at)) return { code: 'api_key_inactive', reason: 'expired' };
+  if (keySecret !== null) {
+    const secret = state.secrets.get(keySecret);
+    if (secret?.apiKeyId !== apiKeyId || isPast(secret.validUntil, at)) {
+      return { code: 'api_key_inactive', reason: 'expired' };
+    }
+  }
+  if (scope !== null && !key.scopes.includes(scope)) return { code: 'missing_scopes' };
+  return undefined;
+}
+
+function refuseCredit(
+  state: AccountState,
+  required: bigint,
+  scope: string | null,
+): InsufficientCredits | undefined {
+  const credit = creditFor(state, { scope });
+  const available = credit + overdraftLeft(state);
+  if (available >= required) return undefined;
+  const elsewhere = creditFor(state, { scope, anyScope: true }) - credit;
+  return { code: 'insufficient_credits', available, required, elsewhere };
+}
+
+/** What the hold reserved counts with what is available for its overage. */
+function refuseCapture(
+  state: AccountState,
+  { hold: number, amount }: CaptureOperation,
+): Refusal | undefined {
+  const hold = openHold(state, number);
+  if ('code' in hold) return hold;
+  if (amount > LARGEST_AMOUNT) return { code: 'amount_too_large' };
+  if (amount <= hold.amount) return undefined;
+  const refused = refuseCredit(state, amount - hold.amount, hold.scope);
+  return refused && { ...refused, available: refused.available + hold.amount, required: amount };
+}
+
+function openHold(state: AccountState, number: bigint): Hold | Refusal {
+  const hold = state.holds.get(number);
+  if (hold) return hold;
+  const ended = state.endedHolds.get(number);
+  return ended ? { code: 'hold_ended', ...ended } : { code: 'hold_not_found' };
+}
+
+function refuseReversal(
+  state: AccountState,
+  { charge: number, amount }: ReversalOperation,
+): Refusal | undefined {
+  const charge = state.charges.get(number);
+  if (!charge) return { code: 'charge_not_found' };
+  const left = charge.amount - charge.reversed;
+  if (left === 0n || (amount !== null && amount > left)) {
+    return { code: 'reversal_exceeds_charge', left };
+  }
+  return isTooLarge(state, amount ?? left) ? { code: 'amount_too_large' } : undefined;
+}
+
+/** What is taken is taken from all credit that no hold has reserved, whatever it applies to. */
+function refuseAdjustment(
+  state: AccountState,
+  { amount, allowNegative }: AdjustmentOperation,
+): Refusal | undefined {
+  if (amount > 0n) return refuseNewGrant(state, amount);
+  const required = -amount;
+  if (required > LARGEST_AMOUNT || state.posted + amount < -LARGEST_AMOUNT) {
+    return { code: 'amount_too_large' };
+  }
+  const available = creditFor(state, { scope: null, anyScope: true }) + overdraftCredit(state);
+  if (allowNegative || available >= required) return undefined;
+  return { code: 'insufficient_credits', available, required, elsewhere: 0n };
+}
+
+function liveGrant(
+  state: AccountState,
+  { grant: number }: GrantVoidOperation | GrantExtensionOperation,
+  at: number,
+): Grant | Refusal {
+  const grant = state.grants.find((known) => known.number === number);
+  if (!grant) return { code: 'grant_not_found' };
+  if (grant.ended) return { code: 'grant_ended', ...grant.ended };
+  // A grant that was used up is not booked as ended.
+  if (grant.expiresAt !== null && isPast(grant.expiresAt, at)) {
+    return { code: 'grant_ended', by: 'expiry', at: grant.expiresAt };
+  }
+  return grant;
+}
+
+/** An expiry can only become later, or go. */
+function refuseExtension(
+  state: AccountState,
+  operation: GrantExtensionOperation,
+  at: number,
+): Refusal | undefined {
+  const grant = liveGrant(state, operation, at);
+  if ('code' in grant) return grant;
+  const { expiresAt } = grant;
+  if (operation.expiresAt === expiresAt || operation.expiresAt === null) return undefined;
+  if (expiresAt !== null && operation.expiresAt > expiresAt) return undefined;
+  return { code: 'expiry_not_later', expiresAt };
+}

@@ -1,0 +1,255 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { decide } from '../../src/ledger/decide.ts';
+import { LARGEST_AMOUNT } from '../../src/ledger/money.ts';
+import type { Digest, Operation, Outcome, Receipt } from '../../src/ledger/operations.ts';
+import type { AccountState, SpendLimit } from '../../src/ledger/state.ts';
+import { ACCOUNT, asked, NOW } from './account.ts';
+import { Model, type ModelOutcome } from './model.ts';
+import { Store } from './store.ts';
+
+const SECOND = 1_000;
+const HOUR = 3_600 * SECOND;
+const KEY = 'key';
+
+/** Steps of time: within an instant, to the next due one, over a day and over a month. */
+const steps = fc.constantFrom(0, 0, 1, SECOND, 2 * SECOND, HOUR, 9 * HOUR, 24 * HOUR, 800 * HOUR);
+const scopes = fc.constantFrom('search', 'contents');
+const amounts = fc.oneof(
+  { weight: 12, arbitrary: fc.bigInt(1n, 60n) },
+  { weight: 1, arbitrary: fc.constantFrom(LARGEST_AMOUNT, LARGEST_AMOUNT - 30n) },
+);
+const instants = fc.option(fc.constantFrom(1, SECOND, 2 * SECOND, 10 * HOUR, 30 * HOUR));
+
+const shapes = fc.record({
+  kind: fc.constantFrom(
+    'grant' as const,
+    'grant' as const,
+    'charge' as const,
+    'charge' as const,
+    'hold' as const,
+    'hold' as const,
+    'capture' as const,
+    'hold_void' as const,
+    'reversal' as const,
+    'adjustment' as const,
+    'grant_void' as const,
+    'grant_extension' as const,
+    'advance' as const,
+  ),
+  amount: amounts,
+  isNegative: fc.boolean(),
+  isWhole: fc.boolean(),
+  category: fc.constantFrom('paid' as const, 'promotional' as const),
+  priority: fc.constantFrom(0, 50, 100),
+  effective: fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, instants),
+  expires: instants,
+  appliesTo: fc.option(fc.uniqueArray(scopes, { minLength: 1 })),
+  scope: fc.option(scopes),
+  apiKey: fc.boolean(),
+  /** Which of the grants, holds or charges there are; one more names nothing. */
+  which: fc.nat({ max: 30 }),
+  key: fc.nat({ max: 60 }),
+  payload: fc.integer({ min: 0, max: 9 }).map((n) => n > 0),
+});
+
+type Shape = typeof shapes extends fc.Arbitrary<infer T> ? T : never;
+
+function operationOf(shape: Shape, model: Model, now: number): Operation {
+  const pick = (things: readonly { number: number }[]) =>
+    BigInt(things[shape.which % (things.length + 1)]?.number ?? 999);
+  const after = (delay: number | null) => (delay === null ? null : now + delay);
+  const { kind, amount, scope } = shape;
+  const terms = {
+    category: shape.category,
+    priority: shape.priority,
+    effectiveAt: after(shape.effective),
+    expiresAt: after(shape.expires),
+    appliesTo: shape.appliesTo,
+  };
+  return asked(kind, {
+    idempotencyDigest: `\\x${shape.key}` as Digest,
+    fingerprint: `\\x${shape.payload}` as Digest,
+    amount: kind === 'adjustment' && shape.isNegative ? -amount : amount,
+    ...(kind === 'grant' && { terms }),
+    scope,
+    apiKeyId: shape.apiKey ? KEY : null,
+    expiresInMs: shape.expires ?? SECOND,
+    hold: pick(model.holds),
+    charge: pick(model.charges),
+    grant: pick(model.grants),
+    category: shape.category,
+    allowNegative: shape.isWhole,
+    ...(kind === 'reversal' && shape.isWhole && { amount: null }),
+    ...(kind === 'grant_extension' && { expiresAt: after(shape.expires) }),
+  } as Partial<Operation>);
+}
+
+/** Each kind without the members that the others have: the lane tells kinds apart by them. */
+function pruned(operation: Operation): Operation {
+  const others: Record<Operation['kind'], readonly string[]> = {
+    grant: ['hold', 'charge', 'grant', 'apiKeyId', 'keySecret'],
+    charge: ['hold', 'charge', 'grant'],
+    hold: ['hold', 'charge', 'grant'],
+    capture: ['charge', 'grant', 'apiKeyId', 'keySecret'],
+    hold_void: ['charge', 'grant', 'apiKeyId', 'keySecret'],
+    reversal: ['hold', 'grant', 'apiKeyId', 'keySecret'],
+    adjustment: ['hold', 'charge', 'grant', 'apiKeyId', 'keySecret'],
+    grant_void: ['hold', 'charge', 'apiKeyId', 'keySecret'],
+    grant_extension: [
+      'hold',
+      'charge',
+      'apiKeyId',
+      'keySecret',
+      'idempotencyDigest',
+      'fingerprint',
+    ],
+    advance: [
+      'hold',
+      'charge',
+      'grant',
+      'apiKeyId',
+      'keySecret',
+      'idempotencyDigest',
+      'fingerprint',
+    ],
+  };
+  const members = Object.entries(operation).filter(
+    ([name]) => !others[operation.kind].includes(name),
+  );
+  return Object.fromEntries(members) as unknown as Operation;
+}
+
+function outcomeInModelTerms(outcome: Outcome): ModelOutcome | undefined {
+  switch (outcome.kind) {
+    case 'recorded':
+    case 'replayed':
+      return { kind: outcome.kind, number: Number(outcome.receipt.number) };
+    case 'done':
+      return { kind: 'done' };
+    case 'refused':
+      return { kind: 'refused', refusal: outcome.refusal };
+    default:
+      return undefined;
+  }
+}
+
+function inModelTerms({ number, kind, at, amount, subject, entries }: Receipt) {
+  return {
+    number: Number(number),
+    kind,
+    at,
+    amount,
+    subject: subject === null ? null : Number(subject),
+    lines: entries.map((entry) => ({
+      grant: entry.grant === null ? null : Number(entry.grant),
+      amount: entry.amount,
+      book: entry.book,
+    })),
+  };
+}
+
+/** What must hold of what is kept, whatever happened (ledger.md §9). */
+function expectInvariants(store: Store, model: Model, at: number): void {
+  const { balance } = store;
+  expect(balance.posted).toBe(model.posted);
+  expect(balance.held).toBe(model.held);
+  expect(balance.openHolds).toBe(model.openHolds.length);
+  expect(balance.lastNumber).toBe(BigInt(model.booked.length));
+  expect(-balance.overdraftUsed).toBe(model.remaining(null));
+  expect(balance.overdraftReserved).toBe(model.reserved(null));
+  let started = 0n;
+  for (const grant of store.grants.values()) {
+    const { number, remaining, reserved, amount, ended } = grant;
+    expect(0n <= reserved && reserved <= remaining && remaining <= amount).toBe(true);
+    expect(reserved).toBe(model.reserved(Number(number)));
+    if (ended) expect(remaining).toBe(reserved);
+    if (!grant.started) continue;
+    started += remaining;
+    expect(remaining).toBe(model.remaining(Number(number)));
+  }
+  expect(started - balance.overdraftUsed).toBe(balance.posted);
+  expect([...store.holds.keys()]).toEqual(model.openHolds.map(({ number }) => BigInt(number)));
+  let running = 0n;
+  for (const { entries } of store.receipts) {
+    for (const { amount, postedAfter } of entries) {
+      running += amount;
+      expect(postedAfter).toBe(running);
+    }
+  }
+  for (const limit of store.limits) {
+    const key = limit.holder === ACCOUNT ? null : limit.holder;
+    const isCurrent = model.used({ key, period: limit.period }, limit.periodStart) === limit.used;
+    expect(isCurrent).toBe(true);
+  }
+  expectNextDue(store, at);
+}
+
+function expectNextDue({ balance, grants, holds }: Store, at: number): void {
+  const coming = [...holds.values()].map(({ expiresAt }) => expiresAt);
+  for (const { started, ended, effectiveAt, expiresAt, remaining } of grants.values()) {
+    if (ended || remaining === 0n) continue;
+    if (!started) coming.push(effectiveAt);
+    else if (expiresAt !== null) coming.push(expiresAt);
+  }
+  const next = Math.min(...coming);
+  if (coming.length > 0) {
+    expect(next).toBeGreaterThan(at);
+    expect(balance.nextDueAt).not.toBeNull();
+    expect(balance.nextDueAt).toBeLessThanOrEqual(next);
+  }
+}
+
+const LIMITS: readonly { key: string | null; period: SpendLimit['period']; amount: bigint }[] = [
+  { key: null, period: 'day', amount: 120n },
+  { key: KEY, period: 'day', amount: 70n },
+  { key: KEY, period: 'month', amount: 90n },
+  { key: KEY, period: 'total', amount: 150n },
+];
+
+function stored(limit: (typeof LIMITS)[number]): SpendLimit {
+  const { key, period, amount } = limit;
+  return { holder: key ?? ACCOUNT, period, amount, used: 0n, periodStart: 0 };
+}
+
+test('decide() agrees with the reference model on any sequence of operations, in any batches, as time passes', () => {
+  const sequences = fc.record({
+    batches: fc.array(
+      fc.record({ step: steps, shapes: fc.array(shapes, { minLength: 1, maxLength: 6 }) }),
+      { maxLength: 10 },
+    ),
+    overdraftLimit: fc.constantFrom(0n, 0n, 25n),
+    suspended: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
+    limited: fc.boolean(),
+  });
+  const key = {
+    account: ACCOUNT,
+    scopes: ['search', 'contents'],
+    expiresAt: null,
+    revokedAt: null,
+  };
+  fc.assert(
+    fc.property(sequences, ({ batches, overdraftLimit, suspended, limited }) => {
+      const limits = limited ? LIMITS : [];
+      const model = new Model({ overdraftLimit, suspended, limits });
+      const status: AccountState['status'] = suspended ? 'suspended' : 'active';
+      const keys = new Map([[KEY, key]]);
+      const store = new Store({ overdraftLimit, status, keys, limits: limits.map(stored) });
+      let now = NOW;
+      for (const { step, shapes: asked } of batches) {
+        now += step;
+        const operations = asked.map((shape) => pruned(operationOf(shape, model, now)));
+        const state = store.read(operations, now);
+        const decision = decide(state, operations, now);
+        store.write(state, decision);
+        const before = model.booked.length;
+        model.pass(now);
+        const expected = operations.map((operation) => model.perform(operation, now));
+        expect(decision.outcomes.map(outcomeInModelTerms)).toEqual(expected);
+        expect(decision.recorded.map(inModelTerms)).toEqual(model.booked.slice(before));
+        expectInvariants(store, model, now);
+      }
+    }),
+    { numRuns: 12_000 },
+  );
+});
