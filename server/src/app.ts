@@ -7,6 +7,7 @@ import type { HttpParts } from './http/parts.ts';
 import { buildHttp } from './http/server.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { KeyReads } from './ledger/reads.ts';
+import { Sweeper } from './ledger/sweeper.ts';
 import type { Log } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
 
@@ -40,6 +41,7 @@ export async function createApp(
   const metrics = new Metrics();
   const ledger = new Ledger(database, { log, observer: metrics });
   const keys = new KeyReads(database, { observer: metrics });
+  const sweeper = new Sweeper(database, ledger, log);
   const keyUses = new KeyUses(database, log);
   const parts: HttpParts = {
     database,
@@ -58,11 +60,15 @@ export async function createApp(
   };
   return {
     opened,
-    network: async () => keep(await buildHttp(parts)),
+    network: async () => {
+      sweeper.start();
+      return keep(await buildHttp(parts));
+    },
     local: async () =>
       keep(await buildHttp({ ...parts, local: true, authenticate: async () => LOCAL_OPERATOR })),
     close: async () => {
       for (const api of apis) await api.close();
+      await sweeper.stop();
       await ledger.stop();
       await keyUses.close();
       keys.stop();

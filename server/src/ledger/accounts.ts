@@ -19,21 +19,6 @@ export interface Account {
   readonly createdAt: number;
 }
 
-/** What an account has, in microcents; `available` is posted minus held, overdraft not counted. */
-export interface Balance {
-  readonly posted: bigint;
-  readonly held: bigint;
-  readonly available: bigint;
-  readonly overdraftLimit: bigint;
-  /** Sums up to `posted`. */
-  readonly byCategory: {
-    readonly paid: bigint;
-    readonly promotional: bigint;
-    readonly overdraft: bigint;
-  };
-  readonly nextExpiry: { readonly at: number; readonly amount: bigint } | null;
-}
-
 /** Makes an account, or answers the one that has the external id already. */
 export async function createAccount(
   database: Database,
@@ -106,25 +91,6 @@ export async function changeAccount(
  */
 export async function lockBalance(tx: Sql, account: AccountId): Promise<void> {
   await tx.rows(sql.lockBalance, [account]);
-}
-
-/** What an account has now. Undefined where there is no such account. */
-export async function readBalance(on: Sql, publicId: string): Promise<Balance | undefined> {
-  const [row] = await on.rows<sql.BalanceDetailsRow>(sql.readBalanceDetails, [publicId]);
-  if (!row) return undefined;
-  const { next_expiry_at: at, next_expiry_amount: amount } = row;
-  return {
-    posted: row.posted,
-    held: row.held,
-    available: row.posted - row.held,
-    overdraftLimit: row.overdraft_limit,
-    byCategory: {
-      paid: row.paid,
-      promotional: row.promotional,
-      overdraft: -row.overdraft_used,
-    },
-    nextExpiry: at === null || amount === null ? null : { at, amount },
-  };
 }
 
 function accountOf(row: sql.AccountRow): Account {

@@ -17,7 +17,7 @@ import type {
   ReversalOperation,
   SpendOperation,
 } from './operations.ts';
-import { type Decision, firstOf, Posting } from './posting.ts';
+import { type Decision, firstOf, newDecision, Posting } from './posting.ts';
 import { refusalOf } from './refuse.ts';
 import { type AccountState, earlier, type Grant, type Slice } from './state.ts';
 
@@ -39,14 +39,7 @@ export function decide(
   operations: readonly Operation[],
   now: number,
 ): Decision {
-  const decision: Decision = {
-    outcomes: [],
-    recorded: [],
-    grants: new Set(),
-    opened: new Set(),
-    closed: new Set(),
-    limits: new Set(),
-  };
+  const decision = newDecision();
   const posting = new Posting(state, decision);
   const at = Math.max(now, state.lastAt);
   advance(posting, at);
@@ -163,7 +156,8 @@ function postHold(posting: Posting, operation: HoldOperation, at: number): Recei
 function postCapture(posting: Posting, operation: CaptureOperation, at: number): Receipt {
   const { state, decision } = posting;
   const hold = found(state.holds.get(operation.hold));
-  const { apiKeyId, scope } = hold;
+  const { slices, ...terms } = hold;
+  const { apiKeyId, scope } = terms;
   const paid = operation.amount < hold.amount ? operation.amount : hold.amount;
   const over = operation.amount - paid;
   posting.release(hold);
@@ -171,11 +165,11 @@ function postCapture(posting: Posting, operation: CaptureOperation, at: number):
   const receipt = posting.record(at, {
     ...askedOf(operation),
     amount: paid,
-    entries: posting.burn(firstOf(hold.slices, paid), 'revenue'),
+    entries: posting.burn(firstOf(slices, paid), 'revenue'),
     scope,
     apiKeyId,
     subject: hold.number,
-    hold,
+    hold: terms,
     overage: over > 0n ? posting.next + 1n : null,
   });
   count(state, { apiKeyId, countedAt: hold.at, amount: paid - hold.amount }, at, decision.limits);
@@ -189,7 +183,7 @@ function postCapture(posting: Posting, operation: CaptureOperation, at: number):
       description: operation.description,
       metadata: operation.metadata,
       subject: hold.number,
-      hold,
+      hold: terms,
     });
     count(state, { apiKeyId, countedAt: at, amount: over }, at, decision.limits);
   }
@@ -200,6 +194,7 @@ function postCapture(posting: Posting, operation: CaptureOperation, at: number):
 function postHoldVoid(posting: Posting, operation: HoldVoidOperation, at: number): Receipt {
   const { state, decision } = posting;
   const hold = found(state.holds.get(operation.hold));
+  const { slices: _, ...terms } = hold;
   posting.release(hold);
   state.endedHolds.set(hold.number, { by: 'void', at });
   const receipt = posting.record(at, {
@@ -209,7 +204,7 @@ function postHoldVoid(posting: Posting, operation: HoldVoidOperation, at: number
     scope: hold.scope,
     apiKeyId: hold.apiKeyId,
     subject: hold.number,
-    hold,
+    hold: terms,
   });
   const given = { apiKeyId: hold.apiKeyId, countedAt: hold.at, amount: -hold.amount };
   count(state, given, at, decision.limits);

@@ -40,6 +40,17 @@ export interface Decision {
   readonly limits: Set<SpendLimit>;
 }
 
+export function newDecision(): Decision {
+  return {
+    outcomes: [],
+    recorded: [],
+    grants: new Set(),
+    opened: new Set(),
+    closed: new Set(),
+    limits: new Set(),
+  };
+}
+
 /** What is booked of an operation, beside what the state says. */
 interface Booking {
   readonly kind: OperationKind;
@@ -85,17 +96,17 @@ export class Posting {
     return this.#grants.get(number);
   }
 
-  record(at: number, booking: Booking): Receipt {
+  record(at: number, { kind, amount, entries, ...rest }: Booking): Receipt {
     const { state } = this;
     state.lastNumber += 1n;
     state.lastAt = at;
     const receipt: Receipt = {
-      kind: booking.kind,
+      kind,
       account: state.account,
       accountPublicId: state.publicId,
       number: state.lastNumber,
       at,
-      amount: booking.amount,
+      amount,
       availableAfter: state.posted - state.held,
       scope: null,
       apiKeyId: null,
@@ -103,14 +114,14 @@ export class Posting {
       metadata: null,
       idempotencyDigest: null,
       fingerprint: null,
-      entries: booking.entries,
+      entries,
       subject: null,
       expiresAt: null,
       remainingAfter: null,
       terms: null,
       hold: null,
       overage: null,
-      ...booking,
+      ...rest,
     };
     if (receipt.idempotencyDigest !== null) state.known.set(receipt.idempotencyDigest, receipt);
     this.decision.recorded.push(receipt);

@@ -2,6 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseUnavailable, type Statement } from '../db/database.ts';
 import type { Command, Pipeline } from '../db/pipeline.ts';
 import type { PostgresDatabase } from '../db/postgres.ts';
+import { readCurrent } from './current.ts';
+import { accountIdOf } from './ids.ts';
 import { LANE_SETTINGS } from './lane.ts';
 import type { LedgerObserver } from './observer.ts';
 import * as sql from './sql/keys.ts';
@@ -42,15 +44,21 @@ export interface OperatorKeyRead {
 }
 
 type KeyRead = CustomerKeyRead | OperatorKeyRead;
+type Line = CustomerLine | OperatorKeyRead;
 
 /** One statement that looks keys up, and what its lines mean. */
-interface Lookup<Read extends KeyRead> {
+interface Lookup<Read extends Line> {
   readonly statement: Statement;
   readonly readOf: (facts: readonly string[]) => Read;
 }
 
+/** Stands for an amount that a line cannot tell: something has become due. */
+const DUE = 'due';
+/** What a line tells of a customer's key. */
+type CustomerLine = Omit<CustomerKeyRead, 'available'> & { available: bigint | typeof DUE };
+
 interface Question {
-  readonly lookup: Lookup<KeyRead>;
+  readonly lookup: Lookup<Line>;
   /** The hash as 64 hex digits. */
   readonly sha256: string;
   readonly since: number;
@@ -82,12 +90,12 @@ export class KeyReads {
    * revoked. Rejects with DatabaseUnavailable within 2 s.
    */
   customerKey(sha256: string): Promise<CustomerKeyRead | undefined> {
-    return this.#ask(CUSTOMER_KEYS, sha256);
+    return this.#ask<CustomerKeyRead>(CUSTOMER_KEYS, sha256);
   }
 
   /** The operator key with this SHA-256; as `customerKey`. */
   operatorKey(sha256: string): Promise<OperatorKeyRead | undefined> {
-    return this.#ask(OPERATOR_KEYS, sha256);
+    return this.#ask<OperatorKeyRead>(OPERATOR_KEYS, sha256);
   }
 
   /** Closes the connection; what is asked from now on fails. */
@@ -96,7 +104,7 @@ export class KeyReads {
     this.#pipeline?.close();
   }
 
-  #ask<Read extends KeyRead>(lookup: Lookup<Read>, sha256: string): Promise<Read | undefined> {
+  #ask<Read extends KeyRead>(lookup: Lookup<Line>, sha256: string): Promise<Read | undefined> {
     return new Promise((resolve, fail) => {
       if (this.#waiting.length >= CAPACITY || this.#stopping) {
         return fail(new DatabaseUnavailable('too many reads are waiting'));
@@ -151,13 +159,34 @@ export class KeyReads {
         return;
       }
       const [row] = result.rows as sql.KeyLinesRow[];
-      const found: KeyRead[] = [];
+      const found: Line[] = [];
       for (const line of row?.lines?.split('\n') ?? []) {
         const [place, ...facts] = line.split(' ');
         found[Number(place)] = lookup.readOf(facts);
       }
-      for (const { answer, sha256 } of asked) answer(found[places.get(sha256) ?? 0]);
+      const due: DueQuestion[] = [];
+      for (const question of asked) {
+        const line = found[places.get(question.sha256) ?? 0];
+        if (line && !isRead(line)) due.push({ question, line });
+        else question.answer(line);
+      }
+      if (due.length > 0) void this.#answerDue(due);
     });
+  }
+
+  /** Computes what the accounts have now, where that is not yet written. */
+  async #answerDue(due: readonly DueQuestion[]): Promise<void> {
+    try {
+      const accounts = new Set(due.map(({ line }) => accountIdOf(line.accountPublicId)));
+      const states = await readCurrent(this.#database, [...accounts]);
+      for (const { question, line } of due) {
+        const state = states.get(accountIdOf(line.accountPublicId));
+        if (!state) throw new Error('an account has gone');
+        question.answer({ ...line, available: state.posted - state.held });
+      }
+    } catch (error) {
+      for (const { question } of due) question.fail(error as Error);
+    }
   }
 
   /** Fails what has waited too long: PostgreSQL is away, or does not answer. */
@@ -187,8 +216,19 @@ export class KeyReads {
   }
 }
 
+/** A question whose answer needs more than its line. */
+interface DueQuestion {
+  readonly question: Question;
+  readonly line: CustomerLine;
+}
+
+/** Whether a line tells all that was asked. */
+function isRead(line: Line): line is KeyRead {
+  return line.kind === 'operator' || line.available !== DUE;
+}
+
 /** The questions that a look-up answers, the place of each hash in it, and what is to be sent. */
-function batchOf(questions: readonly Question[], lookup: Lookup<KeyRead>) {
+function batchOf(questions: readonly Question[], lookup: Lookup<Line>) {
   const asked = questions.filter((question) => question.lookup === lookup);
   const places = new Map<string, number>();
   for (const { sha256 } of asked) if (!places.has(sha256)) places.set(sha256, places.size + 1);
@@ -197,7 +237,7 @@ function batchOf(questions: readonly Question[], lookup: Lookup<KeyRead>) {
   return { lookup, asked, places, command };
 }
 
-function customerKeyOf(facts: readonly string[]): CustomerKeyRead {
+function customerLineOf(facts: readonly string[]): CustomerLine {
   const [apiKeyId = '', accountPublicId = '', status, scopes = '', available = ''] = facts;
   return {
     kind: 'customer',
@@ -205,7 +245,7 @@ function customerKeyOf(facts: readonly string[]): CustomerKeyRead {
     accountPublicId,
     accountStatus: status === 'active' ? 'active' : 'suspended',
     scopes: scopes.split(','),
-    available: BigInt(available),
+    available: available === DUE ? DUE : BigInt(available),
   };
 }
 
@@ -213,12 +253,12 @@ function operatorKeyOf([operatorKeyId = '', scopes = '']: readonly string[]): Op
   return { kind: 'operator', operatorKeyId, scopes: scopes.split(',') };
 }
 
-const CUSTOMER_KEYS: Lookup<CustomerKeyRead> = {
+const CUSTOMER_KEYS: Lookup<CustomerLine> = {
   statement: sql.readCustomerKeys,
-  readOf: customerKeyOf,
+  readOf: customerLineOf,
 };
 const OPERATOR_KEYS: Lookup<OperatorKeyRead> = {
   statement: sql.readOperatorKeysBySecret,
   readOf: operatorKeyOf,
 };
-const LOOKUPS: readonly Lookup<KeyRead>[] = [CUSTOMER_KEYS, OPERATOR_KEYS];
+const LOOKUPS: readonly Lookup<Line>[] = [CUSTOMER_KEYS, OPERATOR_KEYS];

@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { DatabaseUnavailable } from '../../src/db/database.ts';
 import { PostgresDatabase } from '../../src/db/postgres.ts';
-import { type Account, readBalance } from '../../src/ledger/accounts.ts';
+import type { Account } from '../../src/ledger/accounts.ts';
+import { readBalance } from '../../src/ledger/current.ts';
 import { KeyReads } from '../../src/ledger/reads.ts';
 import { verify } from '../../src/ledger/verify.ts';
 import { useDatabase } from '../postgres.ts';

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
-import { changeAccount, lockBalance, readBalance } from '../../src/ledger/accounts.ts';
+import { changeAccount, lockBalance } from '../../src/ledger/accounts.ts';
+import { readBalance } from '../../src/ledger/current.ts';
 import { findReceipt, listReceipts } from '../../src/ledger/history.ts';
 import type { Operation } from '../../src/ledger/operations.ts';
 import { verify } from '../../src/ledger/verify.ts';

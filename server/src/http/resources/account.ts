@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
-import type { Account, Balance } from '../../ledger/accounts.ts';
+import type { Account } from '../../ledger/accounts.ts';
+import type { Balance } from '../../ledger/current.ts';
 import { formatCents } from '../../ledger/money.ts';
 import { AccountPublicId, Cents, Instant, OneOf, OrNull } from '../formats.ts';
 import { formatInstant } from '../instants.ts';
@@ -51,7 +52,9 @@ export const BalanceResource = Type.Object(
         {
           paid: Cents(),
           promotional: Cents(),
-          overdraft: Cents('Zero or below: what the account owes.'),
+          overdraft: Cents(
+            'Below zero: what the account owes; above: what reversals gave back beyond that.',
+          ),
         },
         { description: 'Adds up to `posted`.' },
       ),

@@ -68,33 +68,3 @@ export const changeOverdraftLimit: Statement = {
   name: 'change_overdraft_limit',
   text: 'update balances set overdraft_limit = $2 where account_id = $1',
 };
-
-export interface BalanceDetailsRow {
-  posted: bigint;
-  held: bigint;
-  overdraft_limit: bigint;
-  overdraft_used: bigint;
-  paid: bigint;
-  promotional: bigint;
-  next_expiry_at: number | null;
-  next_expiry_amount: bigint | null;
-}
-
-/** One statement, so that the parts add up. $1 the account's public id. */
-export const readBalanceDetails: Statement = {
-  name: 'read_balance_details',
-  text: `
-    select b.posted, b.held, b.overdraft_limit, b.overdraft_used,
-           coalesce(sum(g.remaining) filter (where g.category = 'paid'), 0)::bigint as paid,
-           coalesce(sum(g.remaining) filter (where g.category = 'promotional'), 0)::bigint
-             as promotional,
-           min(g.expires_at) as next_expiry_at,
-           (select sum(n.remaining)::bigint from grants n
-            where n.account_id = b.account_id and n.live and n.expires_at = min(g.expires_at))
-             as next_expiry_amount
-    from accounts a
-    join balances b on b.account_id = a.id
-    left join grants g on g.account_id = a.id and g.live
-    where a.public_id = $1
-    group by b.account_id`,
-};

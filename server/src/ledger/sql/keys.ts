@@ -12,13 +12,16 @@ export interface KeyLinesRow {
 
 /**
  * The balance endpoint and every customer's authentication: place, key, account's public id, its
- * status, the key's scopes, what is available. $1 SHA-256 hashes.
+ * status, the key's scopes, what is available, or `due` where that must be computed first. $1 SHA-256
+ * hashes.
  */
 export const readCustomerKeys: Statement = {
   name: 'read_customer_keys',
   text: `
     select string_agg(concat_ws(' ', asked.place, k.id, a.public_id, a.status,
-                                array_to_string(k.scopes, ','), b.posted - b.held), e'\\n') as lines
+                                array_to_string(k.scopes, ','),
+             case when b.next_due_at <= statement_timestamp() then 'due'
+                  else (b.posted - b.held)::text end), e'\\n') as lines
     from unnest($1::bytea[]) with ordinality as asked (sha256, place)
     join api_key_secrets s on s.sha256 = asked.sha256
     join api_keys k on k.id = s.api_key_id

@@ -5,6 +5,12 @@ import type { Statement } from '../../db/database.ts';
  * state-of.ts. All find rows by (account_id, …).
  */
 
+/** For reads without a lock: all statements see the same. */
+export const snapshot: Statement = {
+  name: 'snapshot',
+  text: 'set transaction isolation level repeatable read, read only',
+};
+
 export interface BalanceRow {
   account_id: string;
   public_id: string;

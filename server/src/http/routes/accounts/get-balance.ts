@@ -1,4 +1,4 @@
-import { readBalance } from '../../../ledger/accounts.ts';
+import { readBalance } from '../../../ledger/current.ts';
 import { answer, NO_QUERY, one } from '../../document.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import type { App, RouteParts } from '../../parts.ts';

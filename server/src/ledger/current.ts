@@ -1,0 +1,84 @@
+import type { QueryResultRow } from 'pg';
+import type { Database, Sql, Statement } from '../db/database.ts';
+import type { Command } from '../db/pipeline.ts';
+import { advance } from './advance.ts';
+import { readDue } from './batch.ts';
+import { isInEffect } from './burn.ts';
+import { type AccountId, accountIdOf } from './ids.ts';
+import type { Category } from './operations.ts';
+import { newDecision, Posting } from './posting.ts';
+import * as sql from './sql/state.ts';
+import type { AccountState } from './state.ts';
+import { addTo, type Known, statesOf } from './state-of.ts';
+
+/**
+ * Accounts as they are at this moment: what has become due counts, though it may not be written yet
+ * (ledger.md §2). The same rows and the same `advance` as the lane's, and nothing is written.
+ */
+
+/** What an account has, in microcents; `available` is posted minus held, overdraft not counted. */
+export interface Balance {
+  readonly posted: bigint;
+  readonly held: bigint;
+  readonly available: bigint;
+  readonly overdraftLimit: bigint;
+  /** Sums up to `posted`. */
+  readonly byCategory: Readonly<Record<Category | 'overdraft', bigint>>;
+  readonly nextExpiry: { readonly at: number; readonly amount: bigint } | null;
+}
+
+/** What an account has now. Undefined where there is no such account. */
+export async function readBalance(
+  database: Database,
+  publicId: string,
+): Promise<Balance | undefined> {
+  const account = accountIdOf(publicId);
+  const state = (await readCurrent(database, [account])).get(account);
+  return state?.publicId === publicId ? balanceOf(state) : undefined;
+}
+
+/** The states of those of the accounts that exist, by their id. */
+export async function readCurrent(
+  database: Database,
+  accounts: readonly AccountId[],
+): Promise<ReadonlyMap<string, AccountState>> {
+  const known = await database.transaction(async (tx) => {
+    await tx.rows(sql.snapshot);
+    const read = statesOf(
+      await ask(tx, [
+        [sql.readBalances, [accounts]],
+        [sql.readLiveGrants, [accounts]],
+      ]),
+    );
+    addTo(read, await ask(tx, readDue(read)));
+    return read;
+  });
+  return new Map(Array.from(known, ([id, account]) => [id, advanced(account)]));
+}
+
+function advanced({ state, now }: Known): AccountState {
+  advance(new Posting(state, newDecision()), Math.max(now, state.lastAt));
+  return state;
+}
+
+async function ask(tx: Sql, commands: readonly Command[]) {
+  const answers = new Map<Statement, QueryResultRow[]>();
+  for (const [statement, values] of commands) {
+    answers.set(statement, await tx.rows(statement, values));
+  }
+  return answers;
+}
+
+function balanceOf(state: AccountState): Balance {
+  const byCategory = { paid: 0n, promotional: 0n, overdraft: -state.overdraftUsed };
+  let nextExpiry: { at: number; amount: bigint } | null = null;
+  for (const grant of state.grants) {
+    const { category, remaining, expiresAt: at } = grant;
+    if (grant.started) byCategory[category] += remaining;
+    if (!isInEffect(grant) || at === null || remaining === 0n) continue;
+    if (nextExpiry === null || at < nextExpiry.at) nextExpiry = { at, amount: remaining };
+    else if (at === nextExpiry.at) nextExpiry.amount += remaining;
+  }
+  const { posted, held, overdraftLimit } = state;
+  return { posted, held, available: posted - held, overdraftLimit, byCategory, nextExpiry };
+}

@@ -1,0 +1,71 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Database } from '../db/database.ts';
+import type { AccountId } from './ids.ts';
+import type { Ledger } from './ledger.ts';
+import * as sql from './sql/sweeper.ts';
+
+/**
+ * Writes what has become due, so that the books close even for accounts that nobody asks about. Any
+ * number of nodes may sweep at once: who comes second finds nothing due.
+ */
+
+/** How often it looks, and how many accounts it takes at once. */
+const EVERY_MS = 1_000;
+const MOST_ACCOUNTS = 200;
+
+export class Sweeper {
+  readonly #database: Database;
+  readonly #ledger: Pick<Ledger, 'advance'>;
+  readonly #log: { warn(details: object, message: string): void };
+  readonly #stop = new AbortController();
+  #sweeping: Promise<void> | undefined;
+  #failing = false;
+
+  constructor(
+    database: Database,
+    ledger: Pick<Ledger, 'advance'>,
+    log: { warn(details: object, message: string): void },
+  ) {
+    this.#database = database;
+    this.#ledger = ledger;
+    this.#log = log;
+  }
+
+  /** Sweeps until `stop`. */
+  start(): void {
+    this.#sweeping ??= this.#run();
+  }
+
+  /** Ends the turn that is under way and no other. Call it before the ledger stops. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#sweeping;
+  }
+
+  /** One turn: true where there may be more to do at once. Rejects where PostgreSQL is away. */
+  async sweep(): Promise<boolean> {
+    const due = await this.#database.rows<{ account_id: string }>(sql.dueAccounts, [MOST_ACCOUNTS]);
+    const advanced = due.map(({ account_id }) => this.#ledger.advance(account_id as AccountId));
+    const outcomes = await Promise.all(advanced);
+    const allDone = outcomes.every(({ kind }) => kind === 'done');
+    return allDone && due.length === MOST_ACCOUNTS;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      const more = await this.sweep().then(
+        (found) => {
+          this.#failing = false;
+          return found;
+        },
+        (error: unknown) => {
+          if (!this.#failing) this.#log.warn({ err: error }, 'what has become due waits');
+          this.#failing = true;
+          return false;
+        },
+      );
+      if (!more) await delay(EVERY_MS, undefined, { signal }).catch(() => {});
+    }
+  }
+}
