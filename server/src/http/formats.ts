@@ -1,5 +1,6 @@
 import { type TString, Type } from 'typebox';
 import { LONGEST_SCOPE, SCOPE_PATTERN } from '../auth/scopes.ts';
+import type { OperationPrefix } from '../ledger/ids.ts';
 import { CENTS_PATTERN } from '../ledger/money.ts';
 import { LONGEST_TEXT } from './members.ts';
 
@@ -38,7 +39,7 @@ export const ApiKeyId = (description: string): TString =>
   Type.String({ format: 'api-key-id', pattern: '^key_[0-9a-hjkmnp-tv-z]{26}$', description });
 
 /** The id of an operation, such as `chg_…`. */
-export const OperationId = (prefix: 'chg' | 'grt', description: string): TString =>
+export const OperationId = (prefix: OperationPrefix, description: string): TString =>
   Type.String({ pattern: `^${prefix}_[0-9a-hjkmnp-tv-z]{39}$`, description });
 
 export const Scope = (description = 'A scope word.'): TString =>
@@ -59,6 +60,14 @@ export const Metadata = () =>
 /** An instant; answers have UTC with milliseconds. */
 export const Instant = (description: string): TString =>
   Type.String({ format: 'date-time', description, examples: ['2030-01-31T12:00:00.000Z'] });
+
+/** Words of a few, with commas between; a parser of its own judges them. */
+export const ListOf = (words: readonly string[], description: string): TString =>
+  Type.String({
+    minLength: 1,
+    maxLength: LONGEST_TEXT,
+    description: `${description} One or more of ${words.map((word) => `\`${word}\``).join(', ')}, with commas between.`,
+  });
 
 /** A literal word of a few; an `enum`, which reads better than `anyOf` in the document. */
 export const OneOf = <const Words extends readonly string[]>(words: Words, description?: string) =>

@@ -15,8 +15,11 @@ export type AccountId = string & { readonly brand: 'AccountId' };
 /** The public id of an account: 64 lowercase hex characters. */
 export const ACCOUNT_PUBLIC_ID = /^[0-9a-f]{64}$/;
 
-/** What an operation's public id begins with. */
-export type OperationPrefix = 'chg' | 'grt';
+/**
+ * What an operation's public id begins with. `opn` is for what has no resource of its own: what became
+ * due by itself, and what changes or ends a grant or a hold.
+ */
+export type OperationPrefix = 'chg' | 'grt' | 'hld' | 'rev' | 'adj' | 'opn';
 
 export interface OperationRef {
   readonly account: AccountId;

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { changeAccount, lockBalance, readBalance } from '../../src/ledger/accounts.ts';
-import { findReceipt, listReceipts } from '../../src/ledger/history.ts';
+import { findReceipt, listCharges } from '../../src/ledger/history.ts';
 import type { Operation } from '../../src/ledger/operations.ts';
 import { verify } from '../../src/ledger/verify.ts';
 import { useDatabase } from '../postgres.ts';
@@ -100,7 +100,7 @@ describe('races', () => {
       ),
     );
     expect(receipts.size).toBe(1);
-    const { items } = await listReceipts(db.database, account.id, 'charge', { limit: 10 });
+    const { items } = await listCharges(db.database, account.id, { limit: 10 });
     expect(items).toHaveLength(1);
   });
 });

@@ -1,0 +1,16 @@
+import type { AccountId } from '../ledger/ids.ts';
+import { readNow } from '../ledger/past.ts';
+import type { RouteParts } from './parts.ts';
+
+/**
+ * Brings an account's history up to date before it is told: what has become due since its last
+ * operation is booked first (ledger.md §2), so that no operation can be added later whose instant lies
+ * before the one that this answers. Every route that tells history calls it, after it knows that there
+ * is such an account. Answers the time now, by the ledger's clock.
+ */
+export async function upToDate(
+  { database }: Pick<RouteParts, 'database' | 'ledger'>,
+  _account: AccountId,
+): Promise<number> {
+  return readNow(database);
+}
