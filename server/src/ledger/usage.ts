@@ -12,13 +12,18 @@ import * as sql from './sql/usage.ts';
  */
 
 const DAY_MS = 86_400_000;
-/** A shorter tail is not worth a turn: a question reads as much in a millisecond or two. */
-const SHORTEST_TAIL = 1_000n;
-/** Operations in one transaction of the rollup, and in one call of it. */
-const CHUNK = 10_000n;
-const MOST_OPERATIONS = 200_000n;
-/** Accounts that one call looks at. */
-const MOST_ACCOUNTS = 10_000;
+
+/** How much `rollUp` does. */
+export const ROLL_UP_BOUNDS = {
+  /** A shorter tail is not worth a turn: a question reads as much in a millisecond or two. */
+  shortestTail: 1_000n,
+  /** Operations in one transaction: some 100 ms. */
+  chunk: 10_000n,
+  /** Operations in one call. */
+  mostOperations: 100_000n,
+  /** Accounts that one call looks at. */
+  mostAccounts: 10_000,
+};
 
 export const USAGE_GROUPS = ['day', 'key', 'scope'] as const;
 export type UsageGroup = (typeof USAGE_GROUPS)[number];
@@ -118,39 +123,36 @@ export interface RollUp {
  * number of nodes may call it at once, while the lanes append: an operation is counted once. A call is
  * bounded, and each transaction of it is short. Throws DatabaseUnavailable; then call it again.
  */
-export async function rollUp(database: Database, after: AccountId | null): Promise<RollUp> {
-  const tails = await database.rows<sql.TailRow>(sql.readTails, [after, MOST_ACCOUNTS]);
+export async function rollUp(
+  database: Database,
+  after: AccountId | null,
+  bounds: typeof ROLL_UP_BOUNDS = ROLL_UP_BOUNDS,
+): Promise<RollUp> {
+  const { shortestTail, chunk, mostOperations, mostAccounts } = bounds;
+  const tails = await database.rows<sql.TailRow>(sql.readTails, [after, mostAccounts]);
   let operations = 0n;
   for (const { account_id: id, tail } of tails) {
-    if (tail < SHORTEST_TAIL) continue;
+    if (tail < shortestTail) continue;
     const account = id as AccountId;
-    operations += await countTail(database, account, MOST_OPERATIONS - operations);
+    for (let counted = chunk; counted === chunk && operations < mostOperations; ) {
+      counted = await countChunk(database, account, chunk);
+      operations += counted;
+    }
     // What is left of this account waits for the next round, so that it holds up no other.
-    if (operations >= MOST_OPERATIONS) return { after: account, operations };
+    if (operations >= mostOperations) return { after: account, operations };
   }
   const last = tails.at(-1);
-  const isEnd = !last || tails.length < MOST_ACCOUNTS;
+  const isEnd = !last || tails.length < mostAccounts;
   return { after: isEnd ? null : (last.account_id as AccountId), operations };
 }
 
-/** Counts an account's operations until too few are left, `most` are counted, or another counts it. */
-async function countTail(database: Database, account: AccountId, most: bigint): Promise<bigint> {
-  let operations = 0n;
-  while (operations < most) {
-    const counted = await countChunk(database, account);
-    operations += counted;
-    if (counted < CHUNK) break;
-  }
-  return operations;
-}
-
 /** Answers 0 where there is nothing to count, or another counts this account. */
-async function countChunk(database: Database, account: AccountId): Promise<bigint> {
+async function countChunk(database: Database, account: AccountId, most: bigint): Promise<bigint> {
   return database.transaction(async (tx) => {
     await tx.rows(sql.beginRollup, [account]);
     const [locked] = await tx.rows<{ number: bigint }>(sql.lockRollup, [account]);
     if (!locked) return 0n;
-    const values = [account, locked.number, CHUNK];
+    const values = [account, locked.number, most];
     const [counted] = await tx.rows<{ operations: bigint }>(sql.countOn, values);
     return counted?.operations ?? 0n;
   });
