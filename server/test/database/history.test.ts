@@ -188,6 +188,27 @@ describe('the past', () => {
     }
   });
 
+  test('tells of entries that make up for each other', async () => {
+    const other = await newAccount(db.database);
+    const common = {
+      kind: 'adjustment',
+      at: START,
+      key: null,
+      scope: null,
+      subject: null,
+    } as const;
+    const line = { line: 1, grant: 1n, category: 'paid', book: 'adjustment' } as const;
+    await write(db, other, [
+      { ...common, number: 1n, amount: 5n, entries: [{ ...line, amount: 5n, postedAfter: 5n }] },
+      { ...common, number: 2n, amount: -5n, entries: [{ ...line, amount: -5n, postedAfter: 0n }] },
+    ]);
+    const period = { from: START, to: START + 1 };
+    const { sums } = await readStatement(db.database, other.id, period);
+    expect(sums).toEqual([
+      { kind: 'adjustment', book: 'adjustment', category: 'paid', amount: 0n, entries: 2n },
+    ]);
+  });
+
   test('is not shown where it does not add up', async () => {
     const other = await newAccount(db.database);
     await rig.ledger.submit(grantOf(other, 10n), wanted);

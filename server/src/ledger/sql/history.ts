@@ -111,14 +111,18 @@ export interface EntryListRow {
 export const ENTRY_COLUMNS = `
   e.number, e.line, o.kind, o.at, e.amount, e.grant_number, e.category, e.book, e.posted_after`;
 
-/** $1 account, $2 the number from which to look, $3 and $4 number and line before the page, $5 rows. */
+/**
+ * Bounds stand on both tables: a bound of one says nothing of the other to the planner, and a merge
+ * would walk there. $1 account, $2 the number from which to look, $3 and $4 number and line before the
+ * page, $5 rows.
+ */
 export const listEntries: Statement = {
   name: 'list_entries',
   text: `
     select ${ENTRY_COLUMNS}
     from entries e join operations o on o.account_id = e.account_id and o.number = e.number
-    where e.account_id = $1 and e.number >= $2
-      and (e.number, e.line) < ($3::bigint, $4::smallint)
+    where e.account_id = $1 and e.number >= $2 and (e.number, e.line) < ($3::bigint, $4::smallint)
+      and o.account_id = $1 and o.number >= $2 and o.number <= $3
     order by e.number desc, e.line desc limit $5`,
 };
 

@@ -34,7 +34,7 @@ const CSV_SCHEMA = Type.String({ description: 'Lines as of RFC 4180, with a head
  * scheduled by people whose programs set no headers.
  */
 export function getStatementRoute(app: App, parts: RouteParts): void {
-  const { database } = parts;
+  const { database, log } = parts;
   app.get(
     '/v1/accounts/:id/statement',
     {
@@ -51,7 +51,8 @@ export function getStatementRoute(app: App, parts: RouteParts): void {
         },
       },
     },
-    async ({ params, query }, reply) => {
+    async (request, reply) => {
+      const { params, query } = request;
       const period = {
         from: parseInstantOf('from', query.from),
         to: parseInstantOf('to', query.to),
@@ -64,8 +65,12 @@ export function getStatementRoute(app: App, parts: RouteParts): void {
         return { data: statementResource(account.publicId, period, statement) };
       }
       const entries = statementEntries(database, account.id, statement);
-      const lines = statementCsv(account.id, period, statement, entries);
-      return reply.type(`${CSV_TYPE}; charset=utf-8`).send(Readable.from(lines));
+      const csv = Readable.from(statementCsv(account.id, period, statement, entries));
+      // The status is out by then: that the body breaks off, without its closing line, is the answer.
+      csv.on('error', (error) =>
+        log.error({ err: error, request_id: request.id }, 'a statement broke off'),
+      );
+      return reply.type(`${CSV_TYPE}; charset=utf-8`).send(csv);
     },
   );
 }
