@@ -10,10 +10,10 @@ import type { ReceiptRow } from './sql/receipts.ts';
 /** An account's history in lists, newest first. */
 
 /**
- * Operations that one page looks at in search of what fits a filter: some 50 ms. A page that has found
+ * Operations that one page looks at in search of what fits a filter: some 20 ms. A page that has found
  * too little by then says where the search goes on.
  */
-const LONGEST_SEARCH = 50_000n;
+const LONGEST_SEARCH = 100_000n;
 
 /** A charge as it is now: its receipt, what was given back of it, and the hold that it captured. */
 export interface Charge {

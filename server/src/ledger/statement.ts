@@ -14,6 +14,8 @@ import * as sql from './sql/statement.ts';
 
 /** Entries that are in memory at once while all of a period's are told. */
 const CHUNK = 2_000;
+/** Lines are a smallint. */
+const LAST_LINE = 32_767;
 
 /** What an account had, what happened, and what it had then. */
 export interface Statement {
@@ -74,9 +76,6 @@ export async function* statementEntries(
     `account ${account} does not add up: entries lead to ${posted}, the statement to ${closing.posted}`,
   );
 }
-
-/** Lines are a smallint. */
-const LAST_LINE = 32_767;
 
 /** What came to the sums between two numbers. */
 function difference(before: readonly EntrySum[], after: readonly EntrySum[]): EntrySum[] {

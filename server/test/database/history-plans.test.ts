@@ -19,8 +19,8 @@ const START = Date.parse('2026-01-01T00:00:00Z');
 const STEP_MS = 20_000;
 const RARE = '11111111-0000-0000-0000-000000000001';
 const RARE_NUMBER = 5n;
-/** A page looks at 50,000 operations. */
-const FOUND = [[], [], [RARE_NUMBER]];
+/** A page looks at 100,000 operations. */
+const FOUND = [[], [RARE_NUMBER]];
 
 const db = useDatabase();
 let client: pg.Client;

@@ -126,6 +126,7 @@ export const countOn: Statement = {
       select $1, (select max(number) from counted), o.kind, e.book, e.category, sum(e.amount),
              count(*)
       from counted o join entries e on e.account_id = $1 and e.number = o.number
+      where e.number > $2 and e.number <= $2::bigint + $3::bigint
       group by o.kind, e.book, e.category
     )
     update rollups set number = counted.last
