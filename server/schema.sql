@@ -203,6 +203,21 @@ CREATE TABLE public.entries (
 WITH (autovacuum_vacuum_insert_scale_factor='0.05');
 
 --
+-- Name: entry_sums; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.entry_sums (
+    account_id uuid NOT NULL,
+    number bigint NOT NULL,
+    kind public.operation_kind NOT NULL,
+    book public.book NOT NULL,
+    category public.entry_category NOT NULL,
+    amount numeric NOT NULL,
+    entries bigint NOT NULL,
+    CONSTRAINT entry_sums_entries_check CHECK ((entries >= 1))
+);
+
+--
 -- Name: grants; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -345,6 +360,17 @@ CREATE SEQUENCE public.purser_migrations_id_seq
 ALTER SEQUENCE public.purser_migrations_id_seq OWNED BY public.purser_migrations.id;
 
 --
+-- Name: rollups; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.rollups (
+    account_id uuid NOT NULL,
+    number bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT rollups_number_check CHECK ((number >= 0))
+)
+WITH (fillfactor='50');
+
+--
 -- Name: spend_limits; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -359,6 +385,22 @@ CREATE TABLE public.spend_limits (
     CONSTRAINT spend_limits_used_check CHECK ((used >= 0))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
+
+--
+-- Name: usage_days; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.usage_days (
+    account_id uuid NOT NULL,
+    day date NOT NULL,
+    api_key_id uuid,
+    scope text,
+    charges bigint NOT NULL,
+    charged numeric NOT NULL,
+    reversed numeric NOT NULL,
+    CONSTRAINT usage_days_check CHECK (((charges >= 0) AND (charged >= (0)::numeric) AND (reversed >= (0)::numeric)))
+)
+WITH (fillfactor='70');
 
 --
 -- Name: purser_migrations id; Type: DEFAULT; Schema: public; Owner: -
@@ -423,6 +465,13 @@ ALTER TABLE ONLY public.entries
     ADD CONSTRAINT entries_pkey PRIMARY KEY (account_id, number, line);
 
 --
+-- Name: entry_sums entry_sums_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.entry_sums
+    ADD CONSTRAINT entry_sums_pkey PRIMARY KEY (account_id, number, kind, book, category);
+
+--
 -- Name: grants grants_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -479,11 +528,25 @@ ALTER TABLE ONLY public.purser_migrations
     ADD CONSTRAINT purser_migrations_pkey PRIMARY KEY (id);
 
 --
+-- Name: rollups rollups_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.rollups
+    ADD CONSTRAINT rollups_pkey PRIMARY KEY (account_id);
+
+--
 -- Name: spend_limits spend_limits_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
 ALTER TABLE ONLY public.spend_limits
     ADD CONSTRAINT spend_limits_pkey PRIMARY KEY (account_id, holder, period);
+
+--
+-- Name: usage_days usage_days_account_id_day_api_key_id_scope_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.usage_days
+    ADD CONSTRAINT usage_days_account_id_day_api_key_id_scope_key UNIQUE NULLS NOT DISTINCT (account_id, day, api_key_id, scope);
 
 --
 -- Name: accounts_newest; Type: INDEX; Schema: public; Owner: -
@@ -598,6 +661,12 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.balances TO purser_server;
 GRANT SELECT,INSERT ON TABLE public.entries TO purser_server;
 
 --
+-- Name: TABLE entry_sums; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.entry_sums TO purser_server;
+
+--
 -- Name: TABLE grants; Type: ACL; Schema: public; Owner: -
 --
 
@@ -634,10 +703,22 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.operator_keys TO purser_server;
 GRANT SELECT ON TABLE public.purser_migrations TO purser_server;
 
 --
+-- Name: TABLE rollups; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.rollups TO purser_server;
+
+--
 -- Name: TABLE spend_limits; Type: ACL; Schema: public; Owner: -
 --
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.spend_limits TO purser_server;
+
+--
+-- Name: TABLE usage_days; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_days TO purser_server;
 
 --
 -- PostgreSQL database dump complete

@@ -138,6 +138,40 @@ describe('the command line', () => {
     expect((await read()).status).toBe(401);
   });
 
+  test('tells history: entries, charges, past balances, statements and usage, as the API does', async () => {
+    const account = await json('account', 'create', '--kind', 'organization', '--name', 'Past');
+    const { attributes } = await json('operator-key', 'create');
+    const of = ['--account', account.id];
+    await json('grant', 'create', ...of, '--amount', '10');
+    const made = await call('POST', `${node.url}/v1/charges`, {
+      key: attributes.key,
+      idempotencyKey: 'history',
+      body: { account: account.id, amount: '2.5', scope: 'search' },
+    });
+    expect(made.status).toBe(201);
+    const [charge] = await json('charge', 'list', ...of, '--scope', 'search');
+    expect(charge.attributes).toMatchObject({ amount: '2.5', reversed: '0', hold: null });
+    expect(await json('entry', 'list', ...of, '--kind', 'charge')).toHaveLength(1);
+    expect(await json('grant', 'list', ...of, '--status', 'active')).toHaveLength(1);
+    const [line] = await json('usage', ...of, '--group-by', 'scope');
+    expect(line.attributes).toMatchObject({ scope: 'search', net: '2.5' });
+
+    const to = new Date(Date.parse(charge.attributes.created_at) + 1).toISOString();
+    const period = ['--from', '2026-01-01T00:00:00Z', '--to', to];
+    const statement = await json('statement', ...of, ...period);
+    expect(statement.attributes.closing.posted).toBe('7.5');
+    expect((await json('balance', ...of, '--at', to)).attributes.posted).toBe('7.5');
+    const shown = await purser(['statement', ...of, ...period]);
+    expect(shown.stdout).toMatch(/charge +revenue +paid +1 +-2.5/);
+    const csv = await purser(['statement', ...of, ...period, '--csv']);
+    const query = `from=2026-01-01T00:00:00Z&to=${to}&format=csv`;
+    const { body } = await call('GET', `${node.url}/v1/accounts/${account.id}/statement?${query}`, {
+      key: attributes.key,
+    });
+    expect(csv.stdout).toBe(body);
+    expect((await purser(['statement', ...of, '--from', to])).code).toBe(2);
+  });
+
   test('revokes operator keys: the next request is 401', async () => {
     const { id, attributes } = await json('operator-key', 'create', '--scopes', 'ledger:read');
     const ask = () => call('GET', `${node.url}/v1/accounts`, { key: attributes.key });

@@ -94,11 +94,18 @@ function statusCommand(context: Context, verb: 'suspend' | 'resume', status: str
 }
 
 function balanceCommand(context: Context): Command {
-  return apiCommand('balance', 'show what an account has left', 'purser balance --account 5f2c…')
+  return apiCommand(
+    'balance',
+    'show what an account has left, or had at an instant',
+    'purser balance --account 5f2c…',
+    'purser balance --account 5f2c… --at 2027-01-31T00:00:00Z',
+  )
     .requiredOption('--account <id>', 'the account')
-    .action(async (options: JsonOption & { account: string }) => {
+    .option('--at <time>', 'what was posted then, instead of now')
+    .action(async (options: JsonOption & { account: string; at?: string }) => {
       const path = `/v1/accounts/${encodeURIComponent(options.account)}/balance`;
-      await askForOne(context, options, { method: 'GET', path }, (resource) =>
+      const request = { method: 'GET', path, query: { at: options.at } } as const;
+      await askForOne(context, options, request, (resource) =>
         showResource(context.terminal, resource),
       );
     });

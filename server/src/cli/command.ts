@@ -42,10 +42,10 @@ export async function askForOne(
   context: Context,
   { json }: JsonOption,
   request: ApiRequest,
-  show: (resource: Resource) => void,
+  show: (resource: Resource) => void | Promise<void>,
 ): Promise<void> {
   const text = await answerOf(context, json, request);
-  if (text !== undefined) show(resourceOf({ status: 200, text }));
+  if (text !== undefined) await show(resourceOf({ status: 200, text }));
 }
 
 /** Asks the API for something that is answered with nothing (204). */
@@ -72,6 +72,12 @@ export async function askForPage(
   const { resources, next } = pageOf({ status: 200, text });
   await showTable(context.terminal, resources, columns);
   if (next !== null) context.terminal.line(`There is more: add --cursor ${next}`);
+}
+
+/** Asks the API for a text that is shown as it is, byte for byte. */
+export async function askForText(context: Context, request: ApiRequest): Promise<void> {
+  const text = await answerOf(context, undefined, request);
+  if (text !== undefined) context.terminal.text(text);
 }
 
 /**

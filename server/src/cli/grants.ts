@@ -72,10 +72,13 @@ function listGrantsCommand(context: Context): Command {
     'purser grant list --account 5f2c…',
   )
     .requiredOption('--account <id>', 'the account')
-    .action(async (options: PageOptions & { account: string }) => {
+    .option('--status <status>', 'only those that are pending, active or ended')
+    .action(async (options: PageOptions & { account: string; status?: string }) => {
       const path = `/v1/accounts/${encodeURIComponent(options.account)}/grants`;
-      await askForPage(context, options, { method: 'GET', path }, [
+      const query = { status: options.status };
+      await askForPage(context, options, { method: 'GET', path, query }, [
         'id',
+        'status',
         'category',
         'priority',
         'amount',

@@ -3,6 +3,7 @@ import { accountCommands } from './accounts.ts';
 import { command } from './command.ts';
 import type { Context } from './context.ts';
 import { grantCommands } from './grants.ts';
+import { historyCommands } from './history.ts';
 import { keyCommands } from './keys.ts';
 import { verifyCommand } from './verify.ts';
 
@@ -22,7 +23,12 @@ export function buildProgram(context: Context, version: string): Command {
     .addCommand(migrateCommand(context))
     .addCommand(verifyCommand(context))
     .addCommand(openapiCommand(context));
-  const objects = [...accountCommands(context), ...keyCommands(context), ...grantCommands(context)];
+  const objects = [
+    ...accountCommands(context),
+    ...keyCommands(context),
+    ...grantCommands(context),
+    ...historyCommands(context),
+  ];
   for (const object of objects) program.addCommand(object);
   settle(program);
   return program;

@@ -18,6 +18,8 @@ export interface Terminal {
   readonly errorColors: Colors;
   /** Writes a line to standard output. */
   line(text?: string): void;
+  /** Writes text that has its own line ends to standard output. */
+  text(text: string): void;
   /** Writes a line to standard error. */
   errorLine(text?: string): void;
   /** Shows how far a long work is, on standard error where that is a terminal; `null` clears it. */
@@ -33,6 +35,7 @@ export function openTerminal(): Terminal {
     colors: colorsFor(1),
     errorColors: colorsFor(2),
     line: (text = '') => void process.stdout.write(`${text}\n`),
+    text: (text) => void process.stdout.write(text),
     errorLine: (text = '') => void process.stderr.write(`${text}\n`),
     progress: (text) => {
       if (isatty(2)) process.stderr.write(`${CLEAR_LINE}${text ?? ''}`);

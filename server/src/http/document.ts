@@ -91,6 +91,11 @@ export function answer(description: string, schema: TSchema): Response {
   return { description, content: { 'application/json': { schema } } };
 }
 
+/** The same answer in another form too: `type` is a media type. */
+export function orAs(response: Response, type: string, schema: TSchema): Response {
+  return { ...response, content: { ...response.content, [type]: { schema } } };
+}
+
 /** The answer of a replay differs from the first in one header only. */
 export function replayable(description: string, schema: TSchema): Response {
   const replayed = {

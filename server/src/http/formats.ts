@@ -61,6 +61,14 @@ export const Metadata = () =>
 export const Instant = (description: string): TString =>
   Type.String({ format: 'date-time', description, examples: ['2030-01-31T12:00:00.000Z'] });
 
+/** Words of a few, with commas between; a parser of its own judges them. */
+export const ListOf = (words: readonly string[], description: string): TString =>
+  Type.String({
+    minLength: 1,
+    maxLength: LONGEST_TEXT,
+    description: `${description} One or more of ${words.map((word) => `\`${word}\``).join(', ')}, with commas between.`,
+  });
+
 /** A literal word of a few; an `enum`, which reads better than `anyOf` in the document. */
 export const OneOf = <const Words extends readonly string[]>(words: Words, description?: string) =>
   Type.Unsafe<Words[number]>({

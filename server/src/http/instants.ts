@@ -13,14 +13,18 @@ export function formatOptionalInstant(milliseconds: number | null): string | nul
   return milliseconds === null ? null : formatInstant(milliseconds);
 }
 
+/** Reads a member that names an instant. Throws `invalid_request`, naming the member. */
+export function parseInstantOf(member: string, text: string): number {
+  const instant = parseInstant(text);
+  if (instant !== undefined) return instant;
+  throw invalidRequest(
+    `${member} must be a time as in RFC 3339, to the millisecond at most, such as "2030-01-31T12:00:00Z"`,
+  );
+}
+
 /** Reads a member that names a coming instant. Throws `invalid_request`, naming the member. */
 export function parseComingInstant(member: string, text: string, now: number): number {
-  const instant = parseInstant(text);
-  if (instant === undefined) {
-    throw invalidRequest(
-      `${member} must be a time as in RFC 3339, to the millisecond at most, such as "2030-01-31T12:00:00Z"`,
-    );
-  }
+  const instant = parseInstantOf(member, text);
   if (instant <= now) throw invalidRequest(`${member} must be in the future`);
   return instant;
 }

@@ -56,15 +56,25 @@ export function listOf<Item, Resource>(
   print: (item: Item) => Resource,
   cursor: (item: Item) => readonly string[],
 ): { data: Resource[]; links: { next: string | null } } {
-  const last = page.items.at(-1);
   const data = page.items.map(print);
-  if (!page.more || last === undefined) return { data, links: { next: null } };
+  const end = endOf(page, cursor);
+  if (end === undefined) return { data, links: { next: null } };
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries({ ...request.query, cursor: '' })) {
-    query.set(name, name === 'cursor' ? encodeCursor(cursor(last)) : String(value));
+    query.set(name, name === 'cursor' ? encodeCursor(end) : String(value));
   }
   const [path] = request.url.split('?', 1);
   return { data, links: { next: `${path}?${query}` } };
+}
+
+/** The words that name where the next page goes on; undefined on the last one. */
+function endOf<Item>(
+  { items, more, resumeBelow }: Page<Item>,
+  cursor: (item: Item) => readonly string[],
+): readonly string[] | undefined {
+  const last = items.at(-1);
+  if (more && last !== undefined) return cursor(last);
+  return resumeBelow === undefined ? undefined : [String(resumeBelow)];
 }
 
 /** Reads an operation's number from a cursor. */

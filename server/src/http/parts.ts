@@ -24,7 +24,7 @@ export interface HttpMetrics {
 /** What the wire stands on. */
 export interface HttpParts {
   readonly database: Database;
-  readonly ledger: Pick<Ledger, 'submit'>;
+  readonly ledger: Pick<Ledger, 'submit' | 'advance'>;
   readonly keys: KeyLookups;
   /** Who asks; by the key in `X-API-Key` where it is left out. */
   readonly authenticate?: Authenticate;

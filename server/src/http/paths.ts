@@ -1,7 +1,9 @@
+import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { Sql } from '../db/database.ts';
 import { type Account, findAccount } from '../ledger/accounts.ts';
-import { ACCOUNT_PUBLIC_ID, parseUuidId } from '../ledger/ids.ts';
+import { ACCOUNT_PUBLIC_ID, accountIdOf, parseUuidId } from '../ledger/ids.ts';
+import { customerOf } from './entry.ts';
 import { ApiError } from './errors/api-error.ts';
 
 /** The ids that stand in paths. One of a wrong form names nothing, as an unknown one does: 404. */
@@ -21,6 +23,12 @@ export async function accountIn(on: Sql, path: { readonly id: string }): Promise
   const account = await findAccount(on, accountIdIn(path));
   if (!account) throw new ApiError('account_not_found');
   return account;
+}
+
+/** The account of the customer that asks. */
+export function ownAccount(request: FastifyRequest): Pick<Account, 'id' | 'publicId'> {
+  const { accountPublicId: publicId } = customerOf(request);
+  return { id: accountIdOf(publicId), publicId };
 }
 
 /** The UUID of the API key that a path names; throws `api_key_not_found`. */

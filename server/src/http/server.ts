@@ -8,21 +8,30 @@ import { socketErrorHandler } from './errors/socket.ts';
 import { addOpenApi, openApiText } from './openapi.ts';
 import type { App, HttpParts, RouteParts } from './parts.ts';
 import { newRequestId, requestIdOf } from './request-id.ts';
-import { AccountResource, BalanceResource } from './resources/account.ts';
+import { AccountResource, BalanceResource, PastBalanceResource } from './resources/account.ts';
 import { ApiKeyResource } from './resources/api-key.ts';
 import { ChargeResource } from './resources/charge.ts';
 import { EntryResource } from './resources/entry.ts';
 import { GrantResource } from './resources/grant.ts';
+import { StatementResource } from './resources/statement.ts';
+import { UsageResource } from './resources/usage.ts';
 import { changeAccountRoute } from './routes/accounts/change-account.ts';
 import { createAccountRoute } from './routes/accounts/create-account.ts';
 import { getAccountRoute } from './routes/accounts/get-account.ts';
 import { getBalanceRoute } from './routes/accounts/get-balance.ts';
+import { getStatementRoute } from './routes/accounts/get-statement.ts';
+import { getUsageRoute } from './routes/accounts/get-usage.ts';
 import { listAccountsRoute } from './routes/accounts/list-accounts.ts';
 import { listEntriesRoute } from './routes/accounts/list-entries.ts';
 import { createApiKeyRoute } from './routes/api-keys/create-api-key.ts';
 import { listApiKeysRoute } from './routes/api-keys/list-api-keys.ts';
 import { revokeApiKeyRoute } from './routes/api-keys/revoke-api-key.ts';
 import { accountBalance } from './routes/billing/account-balance.ts';
+import { getOwnChargeRoute } from './routes/billing/charge.ts';
+import { listOwnChargesRoute } from './routes/billing/charges.ts';
+import { listOwnEntriesRoute } from './routes/billing/entries.ts';
+import { listOwnGrantsRoute } from './routes/billing/grants.ts';
+import { getOwnUsageRoute } from './routes/billing/usage.ts';
 import { createChargeRoute } from './routes/charges/create-charge.ts';
 import { getChargeRoute } from './routes/charges/get-charge.ts';
 import { listChargesRoute } from './routes/charges/list-charges.ts';
@@ -44,6 +53,9 @@ const LONGEST_PARAMETER = 128;
 const SCHEMAS = [
   AccountResource,
   BalanceResource,
+  PastBalanceResource,
+  StatementResource,
+  UsageResource,
   ApiKeyResource,
   GrantResource,
   ChargeResource,
@@ -53,7 +65,14 @@ const SCHEMAS = [
   ExternalIdTakenBody,
 ];
 
-const CUSTOMER_ROUTES = [accountBalance];
+const CUSTOMER_ROUTES = [
+  accountBalance,
+  listOwnGrantsRoute,
+  listOwnEntriesRoute,
+  listOwnChargesRoute,
+  getOwnChargeRoute,
+  getOwnUsageRoute,
+];
 
 const OPERATOR_ROUTES = [
   createAccountRoute,
@@ -62,6 +81,8 @@ const OPERATOR_ROUTES = [
   changeAccountRoute,
   getBalanceRoute,
   listEntriesRoute,
+  getStatementRoute,
+  getUsageRoute,
   createApiKeyRoute,
   listApiKeysRoute,
   revokeApiKeyRoute,
@@ -95,7 +116,7 @@ export async function buildHttp(parts: HttpParts): Promise<App> {
   machineRoutes(app, routeParts);
   await app.register((group: App, _options, done) => {
     admitOnly(group, 'customer', routeParts.authenticate);
-    for (const add of CUSTOMER_ROUTES) add(group);
+    for (const add of CUSTOMER_ROUTES) add(group, routeParts);
     done();
   });
   await app.register((group: App, _options, done) => {

@@ -2,9 +2,30 @@ import type { Sql } from '../db/database.ts';
 import type { AccountId, OperationRef } from './ids.ts';
 import type { Entry, GrantTerms, OperationKind, Receipt } from './operations.ts';
 import { type Page, pageOf } from './page.ts';
+import { type NumberRange, type Period, rangeOf } from './past.ts';
 import { receiptOf } from './receipts.ts';
 import * as sql from './sql/history.ts';
 import type { ReceiptRow } from './sql/receipts.ts';
+
+/** An account's history in lists, newest first. */
+
+/**
+ * Operations that one page looks at in search of what fits a filter: some 20 ms. A page that has found
+ * too little by then says where the search goes on.
+ */
+const LONGEST_SEARCH = 100_000n;
+
+/** A charge as it is now: its receipt, what was given back of it, and the hold that it captured. */
+export interface Charge {
+  readonly receipt: Receipt;
+  readonly reversed: bigint;
+  /** The number of the hold. */
+  readonly hold: bigint | null;
+}
+
+export const GRANT_STATUSES = ['pending', 'active', 'ended'] as const;
+/** To come; can be spent; has expired, was voided or is used up. */
+export type GrantStatus = (typeof GRANT_STATUSES)[number];
 
 /** A grant as a list shows it, with what it has left. */
 export interface GrantRow {
@@ -13,6 +34,9 @@ export interface GrantRow {
   readonly remaining: bigint;
   readonly reserved: bigint;
   readonly terms: GrantTerms;
+  readonly status: GrantStatus;
+  readonly endedAt: number | null;
+  readonly endedBy: 'expiry' | 'void' | null;
   readonly createdAt: number;
   readonly description: string | null;
   readonly metadata: string | null;
@@ -26,6 +50,13 @@ export interface EntryRow extends Entry {
   readonly at: number;
 }
 
+/** The place of an entry: what follows in a list is before it. */
+export interface EntryPosition {
+  readonly number: bigint;
+  /** 1: before the whole operation. */
+  readonly line: number;
+}
+
 /** The receipt of an operation of that kind; undefined where there is none. */
 export async function findReceipt(
   on: Sql,
@@ -36,72 +67,135 @@ export async function findReceipt(
   return row && receiptOf(row);
 }
 
-/** An account's operations of one kind, newest first. */
-export async function listReceipts(
-  on: Sql,
-  account: AccountId,
-  kind: OperationKind,
-  page: { limit: number; before?: bigint },
-): Promise<Page<Receipt>> {
-  const values = [account, kind, page.before ?? null, page.limit + 1];
-  const rows = await on.rows<ReceiptRow>(sql.listReceipts, values);
-  return pageOf(rows.map(receiptOf), page.limit);
+/** A charge of any kind; undefined where there is none of that number. */
+export async function findCharge(on: Sql, ref: OperationRef): Promise<Charge | undefined> {
+  const [row] = await on.rows<sql.ChargeRow>(sql.findCharge, [ref.account, ref.number]);
+  return row && chargeOf(row);
 }
 
-/** An account's grants, newest first, the used-up ones too. */
+/** An account's charges: plain ones, captures and overages. */
+export async function listCharges(
+  on: Sql,
+  account: AccountId,
+  asked: Period & {
+    readonly limit: number;
+    readonly before?: bigint;
+    readonly apiKeyId?: string | undefined;
+    readonly scope?: string | undefined;
+  },
+): Promise<Page<Charge>> {
+  const { limit, before, apiKeyId = null, scope = null } = asked;
+  const range = cut(await rangeOf(on, account, asked), before);
+  const search = firstPart(range);
+  const values = [account, search.first, search.before, apiKeyId, scope, limit + 1];
+  const rows = await on.rows<sql.ChargeRow>(sql.listCharges, values);
+  return searched(pageOf(rows.map(chargeOf), limit), search, range);
+}
+
+/** An account's grants, the ended ones too. */
 export async function listGrants(
   on: Sql,
   account: AccountId,
-  page: { limit: number; before?: bigint },
+  asked: {
+    readonly limit: number;
+    readonly before?: bigint;
+    readonly status?: GrantStatus | undefined;
+  },
 ): Promise<Page<GrantRow>> {
-  const values = [account, page.before ?? null, page.limit + 1];
-  const rows = await on.rows<sql.GrantListRow>(sql.listGrants, values);
-  const grants = rows.map(
-    (row): GrantRow => ({
-      number: row.number,
-      amount: row.amount,
-      remaining: row.remaining,
-      reserved: row.reserved,
-      terms: {
-        category: row.category,
-        priority: row.priority,
-        effectiveAt: row.effective_at,
-        expiresAt: row.expires_at,
-        appliesTo: row.applies_to,
-      },
-      createdAt: row.created_at,
-      description: row.description,
-      metadata: row.metadata,
-    }),
-  );
-  return pageOf(grants, page.limit);
+  const { limit, before, status = 'all' } = asked;
+  const values = [account, before ?? null, limit + 1];
+  const rows = await on.rows<sql.GrantListRow>(sql.listGrants[status], values);
+  return pageOf(rows.map(grantOf), limit);
 }
 
-/** An account's entries, newest first. */
+/** An account's entries. With kinds or a key only those of such operations. */
 export async function listEntries(
   on: Sql,
   account: AccountId,
-  page: { limit: number; before?: { number: bigint; line: number } },
+  asked: Period & {
+    readonly limit: number;
+    readonly before?: EntryPosition;
+    readonly kinds?: readonly string[] | undefined;
+    readonly apiKeyId?: string | undefined;
+  },
 ): Promise<Page<EntryRow>> {
-  const { number = null, line = null } = page.before ?? {};
-  const rows = await on.rows<sql.EntryListRow>(sql.listEntries, [
-    account,
-    number,
-    line,
-    page.limit + 1,
-  ]);
-  const entries = rows.map(
-    (row): EntryRow => ({
-      number: row.number,
-      line: row.line,
-      kind: row.kind,
-      at: row.at,
-      amount: row.amount,
-      grant: row.grant_number,
+  const { limit, kinds = null, apiKeyId = null } = asked;
+  const period = await rangeOf(on, account, asked);
+  const before =
+    asked.before && asked.before.number < period.before
+      ? asked.before
+      : { number: period.before, line: 1 };
+  if (kinds === null && apiKeyId === null) {
+    const values = [account, period.first, before.number, before.line, limit + 1];
+    const rows = await on.rows<sql.EntryListRow>(sql.listEntries, values);
+    return pageOf(rows.map(entryOf), limit);
+  }
+  // The operation of the position itself may have more lines.
+  const range = { first: period.first, before: before.number + 1n };
+  const search = firstPart(range);
+  const values = [account, search.first, before.number, before.line, limit + 1, kinds, apiKeyId];
+  const rows = await on.rows<sql.EntryListRow>(sql.listEntriesOf, values);
+  return searched(pageOf(rows.map(entryOf), limit), search, range);
+}
+
+/** An entry as a row of it says. */
+export function entryOf(row: sql.EntryListRow): EntryRow {
+  return {
+    number: row.number,
+    line: row.line,
+    kind: row.kind,
+    at: row.at,
+    amount: row.amount,
+    grant: row.grant_number,
+    category: row.category,
+    book: row.book,
+    postedAfter: row.posted_after,
+  };
+}
+
+function chargeOf(row: sql.ChargeRow): Charge {
+  return { receipt: receiptOf(row), reversed: row.reversed, hold: row.hold_number };
+}
+
+function grantOf(row: sql.GrantListRow): GrantRow {
+  return {
+    number: row.number,
+    amount: row.amount,
+    remaining: row.remaining,
+    reserved: row.reserved,
+    terms: {
       category: row.category,
-      book: row.book,
-      postedAfter: row.posted_after,
-    }),
-  );
-  return pageOf(entries, page.limit);
+      priority: row.priority,
+      effectiveAt: row.effective_at,
+      expiresAt: row.expires_at,
+      appliesTo: row.applies_to,
+    },
+    status: statusOf(row),
+    endedAt: row.ended_at,
+    endedBy: row.ended_by,
+    createdAt: row.created_at,
+    description: row.description,
+    metadata: row.metadata,
+  };
+}
+
+/** As the statements of `listGrants` tell them apart. */
+function statusOf({ remaining, started, ended_at }: sql.GrantListRow): GrantStatus {
+  if (remaining === 0n || ended_at !== null) return 'ended';
+  return started ? 'active' : 'pending';
+}
+
+function cut({ first, before }: NumberRange, position: bigint | undefined): NumberRange {
+  return { first, before: position !== undefined && position < before ? position : before };
+}
+
+/** The newest part of a range that one page may search. */
+function firstPart({ first, before }: NumberRange): NumberRange {
+  const longest = before - LONGEST_SEARCH;
+  return { first: longest > first ? longest : first, before };
+}
+
+/** A page that was searched for in a part of a range: it may be short, and then more may follow. */
+function searched<T>(page: Page<T>, part: NumberRange, range: NumberRange): Page<T> {
+  return page.more || part.first <= range.first ? page : { ...page, resumeBelow: part.first };
 }

@@ -17,7 +17,7 @@ export type AccountId = string & { readonly brand: 'AccountId' };
 export const ACCOUNT_PUBLIC_ID = /^[0-9a-f]{64}$/;
 
 /**
- * What the public ids of operations begin with. `opr` is what callers never name: what becomes due or
+ * What the public ids of operations begin with. `opn` is what callers never name: what becomes due or
  * changes a grant or a hold.
  */
 export const PREFIXES = {
@@ -28,12 +28,12 @@ export const PREFIXES = {
   grant: 'grt',
   reversal: 'rev',
   adjustment: 'adj',
-  grant_start: 'opr',
-  grant_extension: 'opr',
-  grant_void: 'opr',
-  grant_end: 'opr',
-  hold_void: 'opr',
-  hold_expiry: 'opr',
+  grant_start: 'opn',
+  grant_extension: 'opn',
+  grant_void: 'opn',
+  grant_end: 'opn',
+  hold_void: 'opn',
+  hold_expiry: 'opn',
 } as const satisfies Record<OperationKind, string>;
 
 export type OperationPrefix = (typeof PREFIXES)[OperationKind];

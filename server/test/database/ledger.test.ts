@@ -3,7 +3,7 @@ import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { changeAccount, lockBalance } from '../../src/ledger/accounts.ts';
 import { readBalance } from '../../src/ledger/current.ts';
-import { findReceipt, listReceipts } from '../../src/ledger/history.ts';
+import { findReceipt, listCharges } from '../../src/ledger/history.ts';
 import type { Operation } from '../../src/ledger/operations.ts';
 import { verify } from '../../src/ledger/verify.ts';
 import { useDatabase } from '../postgres.ts';
@@ -101,7 +101,7 @@ describe('races', () => {
       ),
     );
     expect(receipts.size).toBe(1);
-    const { items } = await listReceipts(db.database, account.id, 'charge', { limit: 10 });
+    const { items } = await listCharges(db.database, account.id, { limit: 10 });
     expect(items).toHaveLength(1);
   });
 });

@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import type { Account } from '../../ledger/accounts.ts';
 import type { Balance } from '../../ledger/current.ts';
 import { formatCents } from '../../ledger/money.ts';
+import type { Posted } from '../../ledger/past.ts';
 import { AccountPublicId, Cents, Instant, OneOf, OrNull } from '../formats.ts';
 import { formatInstant } from '../instants.ts';
 
@@ -39,6 +40,26 @@ export function accountResource(account: Account) {
   };
 }
 
+/** A sum and what it is made of. */
+export const ByCategory = Type.Object(
+  {
+    paid: Cents(),
+    promotional: Cents(),
+    overdraft: Cents(
+      'Below zero: what the account owes; above: what reversals gave back beyond that.',
+    ),
+  },
+  { description: 'Adds up to `posted`.' },
+);
+
+export function byCategoryOf({ paid, promotional, overdraft }: Posted['byCategory']) {
+  return {
+    paid: formatCents(paid),
+    promotional: formatCents(promotional),
+    overdraft: formatCents(overdraft),
+  };
+}
+
 export const BalanceResource = Type.Object(
   {
     type: Type.Literal('balance'),
@@ -48,16 +69,7 @@ export const BalanceResource = Type.Object(
       held: Cents('The sum of open holds.'),
       available: Cents('`posted` minus `held`; the overdraft is not counted.'),
       overdraft_limit: Cents(),
-      by_category: Type.Object(
-        {
-          paid: Cents(),
-          promotional: Cents(),
-          overdraft: Cents(
-            'Below zero: what the account owes; above: what reversals gave back beyond that.',
-          ),
-        },
-        { description: 'Adds up to `posted`.' },
-      ),
+      by_category: ByCategory,
       next_expiry: OrNull(
         Type.Object(
           { at: Instant('When credit expires next.'), amount: Cents('How much of it.') },
@@ -79,15 +91,37 @@ export function balanceResource(publicId: string, balance: Balance) {
       held: formatCents(balance.held),
       available: formatCents(balance.available),
       overdraft_limit: formatCents(balance.overdraftLimit),
-      by_category: {
-        paid: formatCents(byCategory.paid),
-        promotional: formatCents(byCategory.promotional),
-        overdraft: formatCents(byCategory.overdraft),
-      },
+      by_category: byCategoryOf(byCategory),
       next_expiry: nextExpiry && {
         at: formatInstant(nextExpiry.at),
         amount: formatCents(nextExpiry.amount),
       },
+    },
+  };
+}
+
+export const PastBalanceResource = Type.Object(
+  {
+    type: Type.Literal('balance'),
+    id: AccountPublicId(),
+    attributes: Type.Object({
+      at: Instant('The instant that was asked for.'),
+      posted: Cents('The sum of all entries until then.'),
+      by_category: ByCategory,
+    }),
+  },
+  { $id: 'PastBalance' },
+);
+
+/** What was posted at an instant. */
+export function pastBalanceResource(publicId: string, at: number, { posted, byCategory }: Posted) {
+  return {
+    type: 'balance',
+    id: publicId,
+    attributes: {
+      at: formatInstant(at),
+      posted: formatCents(posted),
+      by_category: byCategoryOf(byCategory),
     },
   };
 }

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import type { Charge } from '../../ledger/history.ts';
 import { operationId, uuidId } from '../../ledger/ids.ts';
 import { formatCents } from '../../ledger/money.ts';
 import type { Receipt } from '../../ledger/operations.ts';
@@ -31,6 +32,7 @@ export const ChargeResource = Type.Object(
         { description: 'Who paid, in burn order.' },
       ),
       reversed: Cents('What has been given back.'),
+      hold: OrNull(OperationId('hld', 'The hold that it captured.')),
       scope: OrNull(Scope('What the charge was for.')),
       api_key_id: OrNull(ApiKeyId("The customer's key that made the call.")),
       description: OrNull(Description()),
@@ -41,8 +43,17 @@ export const ChargeResource = Type.Object(
   { $id: 'Charge' },
 );
 
-/** A charge's receipt. */
-export function chargeResource(receipt: Receipt) {
+/** A charge as it is now. */
+export function chargeResource({ receipt, reversed, hold }: Charge) {
+  return resourceOf(receipt, reversed, hold);
+}
+
+/** A charge as it was when it was made, which is what its creation and every replay of it answer. */
+export function newChargeResource(receipt: Receipt) {
+  return resourceOf(receipt, 0n, null);
+}
+
+function resourceOf(receipt: Receipt, reversed: bigint, hold: bigint | null) {
   return {
     type: 'charge',
     id: operationId('chg', receipt.account, receipt.number),
@@ -54,7 +65,8 @@ export function chargeResource(receipt: Receipt) {
         grant: entry.grant === null ? null : operationId('grt', receipt.account, entry.grant),
         amount: formatCents(-entry.amount),
       })),
-      reversed: '0',
+      reversed: formatCents(reversed),
+      hold: hold === null ? null : operationId('hld', receipt.account, hold),
       scope: receipt.scope,
       api_key_id: receipt.apiKeyId === null ? null : uuidId('key', receipt.apiKeyId),
       description: receipt.description,

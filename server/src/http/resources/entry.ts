@@ -2,8 +2,30 @@ import { Type } from 'typebox';
 import type { EntryRow } from '../../ledger/history.ts';
 import { type AccountId, operationId, PREFIXES } from '../../ledger/ids.ts';
 import { formatCents } from '../../ledger/money.ts';
+import type { OperationKind } from '../../ledger/operations.ts';
 import { Cents, Instant, OneOf, OperationId, OrNull } from '../formats.ts';
 import { formatInstant } from '../instants.ts';
+
+/** Kinds of operations that have entries. */
+export const ENTRY_KINDS = [
+  'grant',
+  'grant_start',
+  'grant_void',
+  'grant_end',
+  'charge',
+  'capture',
+  'overage',
+  'reversal',
+  'adjustment',
+] as const satisfies readonly OperationKind[];
+
+export const BOOKS = ['funding', 'promotion', 'revenue', 'breakage', 'adjustment'] as const;
+export const ENTRY_CATEGORIES = ['paid', 'promotional', 'overdraft'] as const;
+
+/** The public id of an operation, by its kind. */
+export function idOfOperation(kind: OperationKind, account: AccountId, number: bigint): string {
+  return operationId(PREFIXES[kind], account, number);
+}
 
 export const EntryResource = Type.Object(
   {
@@ -11,15 +33,12 @@ export const EntryResource = Type.Object(
     id: Type.String({ description: "The operation's id, `_` and the line." }),
     attributes: Type.Object({
       operation: Type.String({ description: 'The operation that the entry is a line of.' }),
-      kind: OneOf(Object.keys(PREFIXES), "The operation's kind."),
+      kind: OneOf(ENTRY_KINDS, "The operation's kind."),
       line: Type.Integer({ minimum: 1 }),
       amount: Cents('Above zero: credit came in.'),
       grant: OrNull(OperationId('grt', 'The grant that it moved; null is the overdraft.')),
-      category: OneOf(['paid', 'promotional', 'overdraft']),
-      book: OneOf(
-        ['funding', 'promotion', 'revenue', 'breakage', 'adjustment'],
-        "The operator's side of the entry.",
-      ),
+      category: OneOf(ENTRY_CATEGORIES),
+      book: OneOf(BOOKS, "The operator's side of the entry."),
       posted_after: Cents("The account's posted balance after the entry."),
       created_at: Instant('When it was booked.'),
     }),
@@ -28,7 +47,7 @@ export const EntryResource = Type.Object(
 );
 
 export function entryResource(account: AccountId, entry: EntryRow) {
-  const operation = operationId(PREFIXES[entry.kind], account, entry.number);
+  const operation = idOfOperation(entry.kind, account, entry.number);
   return {
     type: 'entry',
     id: `${operation}_${entry.line}`,

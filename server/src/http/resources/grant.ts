@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { GrantRow } from '../../ledger/history.ts';
+import { GRANT_STATUSES, type GrantRow } from '../../ledger/history.ts';
 import { type AccountId, operationId } from '../../ledger/ids.ts';
 import { formatCents } from '../../ledger/money.ts';
 import type { Receipt } from '../../ledger/operations.ts';
@@ -27,6 +27,17 @@ export const GrantResource = Type.Object(
       amount: Cents('What was given.'),
       remaining: Cents('What is left of it.'),
       reserved: Cents('The part of `remaining` that open holds have reserved.'),
+      status: OneOf(
+        GRANT_STATUSES,
+        '`pending`: to come; `active`: can be spent; `ended`: has expired, was voided or is used up.',
+      ),
+      used_up: Type.Boolean({
+        description: 'All of it was spent; what is given back makes it `active` again.',
+      }),
+      ended_at: OrNull(Instant('When it expired or was voided.')),
+      ended_by: OrNull(
+        OneOf(['expiry', 'void'], 'How it ended; null where it has not, or is used up.'),
+      ),
       category: OneOf(GRANT_CATEGORIES),
       priority: Type.Integer({ minimum: 0, maximum: 100, description: 'Lower burns first.' }),
       description: OrNull(Description()),
@@ -53,6 +64,10 @@ export function grantResource(publicId: string, account: AccountId, grant: Grant
       amount: formatCents(grant.amount),
       remaining: formatCents(grant.remaining),
       reserved: formatCents(grant.reserved),
+      status: grant.status,
+      used_up: grant.remaining === 0n && grant.endedBy === null,
+      ended_at: formatOptionalInstant(grant.endedAt),
+      ended_by: grant.endedBy,
       category,
       priority,
       description: grant.description,
@@ -71,12 +86,16 @@ export function newGrantResource(receipt: Receipt) {
   if (terms === null) throw new Error('the receipt of a grant names its terms');
   const own = receipt.entries.find(({ grant }) => grant === receipt.number);
   // What repaid an overdraft was spent at once.
-  const started = own?.amount ?? 0n;
+  const isToCome = terms.effectiveAt > receipt.at;
+  const remaining = isToCome ? receipt.amount : (own?.amount ?? 0n);
   return grantResource(receipt.accountPublicId, receipt.account, {
     number: receipt.number,
     amount: receipt.amount,
-    remaining: terms.effectiveAt > receipt.at ? receipt.amount : started,
+    remaining,
     reserved: 0n,
+    status: isToCome ? 'pending' : remaining === 0n ? 'ended' : 'active',
+    endedAt: null,
+    endedBy: null,
     terms,
     createdAt: receipt.at,
     description: receipt.description,

@@ -10,15 +10,47 @@ export const findReceipt: Statement = {
     where o.account_id = $1 and o.number = $2 and o.kind = $3`,
 };
 
-/** $1 account, $2 kind, $3 the number before the page or null, $4 rows. */
-export const listReceipts: Statement = {
-  name: 'list_receipts',
+// --- charges ------------------------------------------------------------------------------
+
+const IS_CHARGE = `o.kind in ('charge', 'capture', 'overage')`;
+
+/** What a charge has beside its receipt; served by the index operations_by_subject. */
+const CHARGE_COLUMNS = `
+  ${RECEIPT_COLUMNS},
+  (select coalesce(sum(r.amount), 0)::bigint from operations r
+   where r.account_id = o.account_id and r.subject = o.number and r.kind = 'reversal') as reversed,
+  case when o.kind in ('capture', 'overage') then o.subject end as hold_number`;
+
+export interface ChargeRow extends ReceiptRow {
+  /** The sum of its reversals. */
+  reversed: bigint;
+  hold_number: bigint | null;
+}
+
+/** $1 account, $2 number. */
+export const findCharge: Statement = {
+  name: 'find_charge',
   text: `
-    select ${RECEIPT_COLUMNS}
+    select ${CHARGE_COLUMNS}
     from operations o ${RECEIPT_JOINS}
-    where o.account_id = $1 and o.kind = $2 and o.number < coalesce($3, 9223372036854775807)
-    order by o.number desc limit $4`,
+    where o.account_id = $1 and o.number = $2 and ${IS_CHARGE}`,
 };
+
+/**
+ * $1 account, $2 and $3 the numbers from which and before which to look, $4 and $5 key and scope or
+ * null, $6 rows.
+ */
+export const listCharges: Statement = {
+  name: 'list_charges',
+  text: `
+    select ${CHARGE_COLUMNS}
+    from operations o ${RECEIPT_JOINS}
+    where o.account_id = $1 and o.number >= $2 and o.number < $3 and ${IS_CHARGE}
+      and ($4::uuid is null or o.api_key_id = $4) and ($5::text is null or o.scope = $5)
+    order by o.number desc limit $6`,
+};
+
+// --- grants -------------------------------------------------------------------------------
 
 export interface GrantListRow {
   number: bigint;
@@ -30,22 +62,37 @@ export interface GrantListRow {
   effective_at: number;
   expires_at: number | null;
   applies_to: string[] | null;
+  started: boolean;
+  ended_at: number | null;
+  ended_by: 'expiry' | 'void' | null;
   created_at: number;
   description: string | null;
   metadata: string | null;
 }
 
 /** $1 account, $2 the number before the page or null, $3 rows. */
-export const listGrants: Statement = {
-  name: 'list_grants',
-  text: `
-    select g.number, g.category, g.priority, g.amount, g.remaining, g.reserved, g.effective_at,
-           g.expires_at, g.applies_to, o.at as created_at, o.description,
-           o.metadata::text as metadata
-    from grants g join operations o on o.account_id = g.account_id and o.number = g.number
-    where g.account_id = $1 and g.number < coalesce($2, 9223372036854775807)
-    order by g.number desc limit $3`,
-};
+function grantsThat(name: string, condition: string): Statement {
+  return {
+    name: `list_grants_${name}`,
+    text: `
+      select g.number, g.category, g.priority, g.amount, g.remaining, g.reserved, g.effective_at,
+             g.expires_at, g.applies_to, g.started, g.ended_at, g.ended_by, o.at as created_at,
+             o.description, o.metadata::text as metadata
+      from grants g join operations o on o.account_id = g.account_id and o.number = g.number
+      where g.account_id = $1 and g.number < coalesce($2, 9223372036854775807) and ${condition}
+      order by g.number desc limit $3`,
+  };
+}
+
+/** A statement a status: the index grants_live serves those that are few among many. */
+export const listGrants = {
+  all: grantsThat('all', 'true'),
+  pending: grantsThat('pending', 'g.live and not g.started and g.ended_at is null'),
+  active: grantsThat('active', 'g.live and g.started and g.ended_at is null'),
+  ended: grantsThat('ended', '(not g.live or g.ended_at is not null)'),
+} as const satisfies Readonly<Record<string, Statement>>;
+
+// --- entries ------------------------------------------------------------------------------
 
 export interface EntryListRow {
   number: bigint;
@@ -59,14 +106,38 @@ export interface EntryListRow {
   posted_after: bigint;
 }
 
-/** $1 account, $2 and $3 number and line before the page or null, $4 rows. */
+/** The columns of an `EntryListRow`, of entries `e` and their operations `o`. */
+export const ENTRY_COLUMNS = `
+  e.number, e.line, o.kind, o.at, e.amount, e.grant_number, e.category, e.book, e.posted_after`;
+
+/**
+ * Bounds stand on both tables: a bound of one says nothing of the other to the planner, and a merge
+ * would walk there. $1 account, $2 the number from which to look, $3 and $4 number and line before the
+ * page, $5 rows.
+ */
 export const listEntries: Statement = {
   name: 'list_entries',
   text: `
-    select e.number, e.line, o.kind, o.at, e.amount, e.grant_number, e.category, e.book,
-           e.posted_after
+    select ${ENTRY_COLUMNS}
     from entries e join operations o on o.account_id = e.account_id and o.number = e.number
-    where e.account_id = $1
-      and (e.number, e.line) < (coalesce($2, 9223372036854775807), coalesce($3::smallint, 0))
-    order by e.number desc, e.line desc limit $4`,
+    where e.account_id = $1 and e.number >= $2 and (e.number, e.line) < ($3::bigint, $4::smallint)
+      and o.account_id = $1 and o.number >= $2 and o.number <= $3
+    order by e.number desc, e.line desc limit $5`,
+};
+
+/** The same, of operations of some kinds or one key: $6 kinds, $7 key, or null. */
+export const listEntriesOf: Statement = {
+  name: 'list_entries_of',
+  text: `
+    select ${ENTRY_COLUMNS}
+    from operations o
+    cross join lateral (
+      select * from entries e
+      where e.account_id = o.account_id and e.number = o.number
+        and (e.number, e.line) < ($3::bigint, $4::smallint)
+      order by e.line desc
+    ) e
+    where o.account_id = $1 and o.number >= $2 and o.number <= $3
+      and ($6::text[] is null or o.kind::text = any($6)) and ($7::uuid is null or o.api_key_id = $7)
+    order by o.number desc, e.line desc limit $5`,
 };

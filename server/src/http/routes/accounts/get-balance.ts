@@ -1,11 +1,29 @@
+import { Type } from 'typebox';
 import { readBalance } from '../../../ledger/current.ts';
-import { answer, NO_QUERY, one } from '../../document.ts';
+import { balanceAt } from '../../../ledger/past.ts';
+import { answer, ref } from '../../document.ts';
 import { ApiError } from '../../errors/api-error.ts';
+import { requirePast } from '../../filters.ts';
+import { Instant, STRICT } from '../../formats.ts';
+import { upToDate } from '../../history.ts';
+import { parseInstantOf } from '../../instants.ts';
 import type { App, RouteParts } from '../../parts.ts';
-import { ACCOUNT_PATH, accountIdIn } from '../../paths.ts';
-import { balanceResource } from '../../resources/account.ts';
+import { ACCOUNT_PATH, accountIdIn, accountIn } from '../../paths.ts';
+import { balanceResource, pastBalanceResource } from '../../resources/account.ts';
 
-export function getBalanceRoute(app: App, { database }: RouteParts): void {
+const Query = Type.Object(
+  {
+    at: Type.Optional(
+      Instant(
+        'What was posted at that instant, what happened at it included; zero before there was an account. What was held then is not kept.',
+      ),
+    ),
+  },
+  STRICT,
+);
+
+export function getBalanceRoute(app: App, parts: RouteParts): void {
+  const { database } = parts;
   app.get(
     '/v1/accounts/:id/balance',
     {
@@ -13,13 +31,25 @@ export function getBalanceRoute(app: App, { database }: RouteParts): void {
       schema: {
         operationId: 'getBalance',
         tags: ['Accounts'],
-        summary: "Read an account's balance and what it is made of",
+        summary: "Read an account's balance and what it is made of, now or at an instant",
         params: ACCOUNT_PATH,
-        querystring: NO_QUERY,
-        response: { 200: answer('The balance.', one('Balance')) },
+        querystring: Query,
+        response: {
+          200: answer(
+            'The balance; with `at`, a past one.',
+            Type.Object({ data: Type.Union([ref('Balance'), ref('PastBalance')]) }),
+          ),
+        },
       },
     },
-    async ({ params }) => {
+    async ({ params, query }) => {
+      if (query.at !== undefined) {
+        const at = parseInstantOf('at', query.at);
+        const account = await accountIn(database, params);
+        requirePast('at', at, await upToDate(parts, account.id));
+        const posted = await balanceAt(database, account.id, at);
+        return { data: pastBalanceResource(account.publicId, at, posted) };
+      }
       const publicId = accountIdIn(params);
       const balance = await readBalance(database, publicId);
       if (!balance) throw new ApiError('account_not_found');

@@ -16,7 +16,7 @@ import { fingerprint, idempotencyDigest } from '../../idempotency.ts';
 import { parseAmount, parseMetadata, parseOptionalText } from '../../members.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { receiptOf } from '../../refusals.ts';
-import { chargeResource } from '../../resources/charge.ts';
+import { newChargeResource } from '../../resources/charge.ts';
 
 const Body = Type.Object(
   {
@@ -87,7 +87,7 @@ export function createChargeRoute(app: App, { ledger }: RouteParts): void {
       const isWanted = () => !request.raw.socket.destroyed;
       const { receipt, replayed } = receiptOf(await ledger.submit(operation, isWanted));
       if (replayed) reply.header('idempotency-replayed', 'true');
-      return reply.code(201).send({ data: chargeResource(receipt) });
+      return reply.code(201).send({ data: newChargeResource(receipt) });
     },
   );
 }

@@ -1,4 +1,4 @@
-import { findReceipt } from '../../../ledger/history.ts';
+import { findCharge } from '../../../ledger/history.ts';
 import { parseOperationId } from '../../../ledger/ids.ts';
 import { answer, NO_QUERY, one } from '../../document.ts';
 import { ApiError } from '../../errors/api-error.ts';
@@ -22,9 +22,9 @@ export function getChargeRoute(app: App, { database }: RouteParts): void {
     },
     async ({ params }) => {
       const ref = parseOperationId('chg', params.id);
-      const receipt = ref && (await findReceipt(database, ref, 'charge'));
-      if (!receipt) throw new ApiError('charge_not_found');
-      return { data: chargeResource(receipt) };
+      const charge = ref && (await findCharge(database, ref));
+      if (!charge) throw new ApiError('charge_not_found');
+      return { data: chargeResource(charge) };
     },
   );
 }

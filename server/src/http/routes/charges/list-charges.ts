@@ -1,13 +1,36 @@
-import { Type } from 'typebox';
-import { listReceipts } from '../../../ledger/history.ts';
+import type { FastifyRequest } from 'fastify';
+import { type Static, Type } from 'typebox';
+import type { Account } from '../../../ledger/accounts.ts';
+import { listCharges } from '../../../ledger/history.ts';
 import { answer, many } from '../../document.ts';
+import {
+  API_KEY_QUERY,
+  PERIOD_QUERY,
+  parseApiKeyFilter,
+  parsePeriod,
+  SCOPE_QUERY,
+  SHORT_PAGES,
+} from '../../filters.ts';
 import { STRICT } from '../../formats.ts';
+import { upToDate } from '../../history.ts';
 import { listOf, PAGE_QUERY, pageOf, parseNumberCursor } from '../../pages.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { ACCOUNT_PATH, accountIn } from '../../paths.ts';
 import { chargeResource } from '../../resources/charge.ts';
 
-export function listChargesRoute(app: App, { database }: RouteParts): void {
+const Query = Type.Object(
+  { ...PAGE_QUERY, ...PERIOD_QUERY, ...API_KEY_QUERY, ...SCOPE_QUERY },
+  STRICT,
+);
+
+/** What a list of charges answers, for the operator and for customers. */
+export const CHARGES_SCHEMA = {
+  description: `Plain charges, captures of holds and overages. ${SHORT_PAGES}`,
+  querystring: Query,
+  response: { 200: answer('Charges, newest first.', many('Charge')) },
+};
+
+export function listChargesRoute(app: App, parts: RouteParts): void {
   app.get(
     '/v1/accounts/:id/charges',
     {
@@ -17,15 +40,30 @@ export function listChargesRoute(app: App, { database }: RouteParts): void {
         tags: ['Charges'],
         summary: "List an account's charges",
         params: ACCOUNT_PATH,
-        querystring: Type.Object(PAGE_QUERY, STRICT),
-        response: { 200: answer('Charges, newest first.', many('Charge')) },
+        ...CHARGES_SCHEMA,
       },
     },
-    async (request) => {
-      const position = pageOf(request.query, parseNumberCursor);
-      const { id } = await accountIn(database, request.params);
-      const page = await listReceipts(database, id, 'charge', position);
-      return listOf(request, page, chargeResource, ({ number }) => [String(number)]);
-    },
+    async (request) =>
+      chargesOf(parts, await accountIn(parts.database, request.params), request, request.query),
   );
+}
+
+/** A page of an account's charges. */
+export async function chargesOf(
+  parts: RouteParts,
+  account: Pick<Account, 'id'>,
+  request: FastifyRequest,
+  query: Static<typeof Query>,
+) {
+  const asked = {
+    ...pageOf(query, parseNumberCursor),
+    ...parsePeriod(query),
+    apiKeyId: parseApiKeyFilter(query.api_key_id),
+    scope: query.scope,
+  };
+  await upToDate(parts, account.id);
+  const page = await listCharges(parts.database, account.id, asked);
+  return listOf({ url: request.url, query }, page, chargeResource, ({ receipt }) => [
+    String(receipt.number),
+  ]);
 }

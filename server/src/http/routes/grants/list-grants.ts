@@ -1,13 +1,35 @@
-import { Type } from 'typebox';
-import { listGrants } from '../../../ledger/history.ts';
+import type { FastifyRequest } from 'fastify';
+import { type Static, Type } from 'typebox';
+import type { Account } from '../../../ledger/accounts.ts';
+import { GRANT_STATUSES, listGrants } from '../../../ledger/history.ts';
 import { answer, many } from '../../document.ts';
-import { STRICT } from '../../formats.ts';
+import { OneOf, STRICT } from '../../formats.ts';
+import { upToDate } from '../../history.ts';
 import { listOf, PAGE_QUERY, pageOf, parseNumberCursor } from '../../pages.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { ACCOUNT_PATH, accountIn } from '../../paths.ts';
 import { grantResource } from '../../resources/grant.ts';
 
-export function listGrantsRoute(app: App, { database }: RouteParts): void {
+const Query = Type.Object(
+  {
+    ...PAGE_QUERY,
+    status: Type.Optional(
+      OneOf(
+        GRANT_STATUSES,
+        'Only those to come, those that can be spent, or those that have expired, were voided or are used up.',
+      ),
+    ),
+  },
+  STRICT,
+);
+
+/** What a list of grants answers, for the operator and for customers. */
+export const GRANTS_SCHEMA = {
+  querystring: Query,
+  response: { 200: answer('Grants, newest first.', many('Grant')) },
+};
+
+export function listGrantsRoute(app: App, parts: RouteParts): void {
   app.get(
     '/v1/accounts/:id/grants',
     {
@@ -17,17 +39,25 @@ export function listGrantsRoute(app: App, { database }: RouteParts): void {
         tags: ['Grants'],
         summary: "List an account's grants, with what each has left",
         params: ACCOUNT_PATH,
-        querystring: Type.Object(PAGE_QUERY, STRICT),
-        response: { 200: answer('Grants, newest first.', many('Grant')) },
+        ...GRANTS_SCHEMA,
       },
     },
-    async (request) => {
-      const position = pageOf(request.query, parseNumberCursor);
-      const account = await accountIn(database, request.params);
-      const page = await listGrants(database, account.id, position);
-      const print = (grant: (typeof page.items)[number]) =>
-        grantResource(account.publicId, account.id, grant);
-      return listOf(request, page, print, ({ number }) => [String(number)]);
-    },
+    async (request) =>
+      grantsOf(parts, await accountIn(parts.database, request.params), request, request.query),
   );
+}
+
+/** A page of an account's grants. */
+export async function grantsOf(
+  parts: RouteParts,
+  account: Pick<Account, 'id' | 'publicId'>,
+  request: FastifyRequest,
+  query: Static<typeof Query>,
+) {
+  const asked = { ...pageOf(query, parseNumberCursor), status: query.status };
+  await upToDate(parts, account.id);
+  const page = await listGrants(parts.database, account.id, asked);
+  const print = (grant: (typeof page.items)[number]) =>
+    grantResource(account.publicId, account.id, grant);
+  return listOf({ url: request.url, query }, page, print, ({ number }) => [String(number)]);
 }

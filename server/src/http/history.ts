@@ -1,0 +1,18 @@
+import type { AccountId } from '../ledger/ids.ts';
+import { readNow } from '../ledger/past.ts';
+import type { RouteParts } from './parts.ts';
+import { expectDone } from './refusals.ts';
+
+/**
+ * Brings an account's history up to date before it is told: what has become due since its last
+ * operation is booked first (ledger.md §2), so that no operation can be added later whose instant lies
+ * before the one that this answers. Every route that tells history calls it, after it knows that there
+ * is such an account. Answers the time now, by the ledger's clock.
+ */
+export async function upToDate(
+  { database, ledger }: Pick<RouteParts, 'database' | 'ledger'>,
+  account: AccountId,
+): Promise<number> {
+  expectDone(await ledger.advance(account));
+  return readNow(database);
+}

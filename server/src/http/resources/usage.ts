@@ -1,0 +1,60 @@
+import { Type } from 'typebox';
+import { uuidId } from '../../ledger/ids.ts';
+import { formatCents } from '../../ledger/money.ts';
+import type { Usage, UsageGroup } from '../../ledger/usage.ts';
+import { ApiKeyId, Cents, OrNull, Scope } from '../formats.ts';
+
+const NONE = '-';
+
+export const UsageResource = Type.Object(
+  {
+    type: Type.Literal('usage'),
+    id: Type.String({ description: 'What the line is grouped by, with `/` between.' }),
+    attributes: Type.Object({
+      day: Type.Optional(
+        Type.String({
+          format: 'date',
+          description: 'The day in UTC; left out where it is not grouped by.',
+          examples: ['2030-01-31'],
+        }),
+      ),
+      api_key_id: Type.Optional(
+        OrNull(
+          ApiKeyId('The key; null: charges that name none. Left out where it is not grouped by.'),
+        ),
+      ),
+      scope: Type.Optional(
+        OrNull(
+          Scope('The scope; null: charges that name none. Left out where it is not grouped by.'),
+        ),
+      ),
+      charges: Type.Integer({ minimum: 0, description: 'How many charges were made.' }),
+      charged: Cents('What they cost.'),
+      reversed: Cents('What was given back, of these charges or earlier ones.'),
+      net: Cents('`charged` minus `reversed`.'),
+    }),
+  },
+  { $id: 'Usage' },
+);
+
+/** A line of usage, with the members that it is grouped by. */
+export function usageResource(usage: Usage, groupBy: readonly UsageGroup[]) {
+  const { day, scope, charges, charged, reversed } = usage;
+  const key = usage.key === '' ? '' : uuidId('key', usage.key);
+  const groups = { day, key, scope };
+  const isBy = (group: UsageGroup) => groupBy.includes(group);
+  const order = (['day', 'key', 'scope'] as const).filter(isBy);
+  return {
+    type: 'usage',
+    id: order.map((group) => groups[group] || NONE).join('/'),
+    attributes: {
+      ...(isBy('day') && { day }),
+      ...(isBy('key') && { api_key_id: key || null }),
+      ...(isBy('scope') && { scope: scope || null }),
+      charges: Number(charges),
+      charged: formatCents(charged),
+      reversed: formatCents(reversed),
+      net: formatCents(charged - reversed),
+    },
+  };
+}

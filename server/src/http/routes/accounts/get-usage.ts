@@ -1,0 +1,75 @@
+import type { FastifyRequest } from 'fastify';
+import { type Static, Type } from 'typebox';
+import type { Account } from '../../../ledger/accounts.ts';
+import { parseUuidId, uuidId } from '../../../ledger/ids.ts';
+import { readUsage, USAGE_GROUPS, type Usage, type UsagePosition } from '../../../ledger/usage.ts';
+import { answer, many } from '../../document.ts';
+import { PERIOD_QUERY, parsePeriod, parseWords } from '../../filters.ts';
+import { ListOf, STRICT } from '../../formats.ts';
+import { upToDate } from '../../history.ts';
+import { listOf, PAGE_QUERY, pageOf } from '../../pages.ts';
+import type { App, RouteParts } from '../../parts.ts';
+import { ACCOUNT_PATH, accountIn } from '../../paths.ts';
+import { usageResource } from '../../resources/usage.ts';
+
+const Query = Type.Object(
+  {
+    ...PAGE_QUERY,
+    ...PERIOD_QUERY,
+    group_by: Type.Optional(ListOf(USAGE_GROUPS, 'What makes a line; all three where left out.')),
+  },
+  STRICT,
+);
+
+/** What usage answers, for the operator and for customers. */
+export const USAGE_SCHEMA = {
+  description:
+    'Charges count on their own day (UTC), reversals on the day that they were made, for the key and scope of their charge. Over all time, `net` adds up to what the book `revenue` has got.',
+  querystring: Query,
+  response: { 200: answer('Usage, newest day first.', many('Usage')) },
+};
+
+export function getUsageRoute(app: App, parts: RouteParts): void {
+  app.get(
+    '/v1/accounts/:id/usage',
+    {
+      config: { scopes: ['ledger:read'], errors: ['account_not_found'] },
+      schema: {
+        operationId: 'getUsage',
+        tags: ['Accounts'],
+        summary: "Read an account's usage by day, key and scope",
+        params: ACCOUNT_PATH,
+        ...USAGE_SCHEMA,
+      },
+    },
+    async (request) =>
+      usageOf(parts, await accountIn(parts.database, request.params), request, request.query),
+  );
+}
+
+/** A page of an account's usage. */
+export async function usageOf(
+  parts: RouteParts,
+  account: Pick<Account, 'id'>,
+  request: FastifyRequest,
+  query: Static<typeof Query>,
+) {
+  const groupBy = parseWords('group_by', query.group_by, USAGE_GROUPS) ?? USAGE_GROUPS;
+  const asked = { ...pageOf(query, parsePosition), ...parsePeriod(query), groupBy };
+  await upToDate(parts, account.id);
+  const page = await readUsage(parts.database, account.id, asked);
+  const print = (usage: Usage) => usageResource(usage, groupBy);
+  return listOf({ url: request.url, query }, page, print, wordsOf);
+}
+
+/** A scope has no dot, so a dot parts the words of a cursor. */
+function wordsOf({ day, key, scope }: UsagePosition): string[] {
+  return [day, key === '' ? '' : uuidId('key', key), scope];
+}
+
+function parsePosition([day, keyId, scope, ...rest]: readonly string[]): UsagePosition | undefined {
+  if (day === undefined || keyId === undefined || scope === undefined || rest.length > 0) return;
+  const key = keyId === '' ? '' : parseUuidId('key', keyId);
+  if (key === undefined || !/^(\d{4}-\d{2}-\d{2})?$/.test(day)) return undefined;
+  return /^[a-z0-9_:]*$/.test(scope) ? { day, key, scope } : undefined;
+}

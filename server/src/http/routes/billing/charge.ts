@@ -1,0 +1,32 @@
+import { findCharge } from '../../../ledger/history.ts';
+import { parseOperationId } from '../../../ledger/ids.ts';
+import { answer, NO_QUERY, one } from '../../document.ts';
+import { ApiError } from '../../errors/api-error.ts';
+import type { App, RouteParts } from '../../parts.ts';
+import { CHARGE_PATH, ownAccount } from '../../paths.ts';
+import { chargeResource } from '../../resources/charge.ts';
+
+export function getOwnChargeRoute(app: App, { database }: RouteParts): void {
+  app.get(
+    '/v1/billing/charges/:id',
+    {
+      config: { scopes: ['billing:read'], errors: ['charge_not_found'] },
+      schema: {
+        operationId: 'getOwnCharge',
+        tags: ['Billing'],
+        summary: "Read the receipt of a charge of the account's",
+        params: CHARGE_PATH,
+        querystring: NO_QUERY,
+        response: { 200: answer('The receipt.', one('Charge')) },
+      },
+    },
+    async (request) => {
+      const ref = parseOperationId('chg', request.params.id);
+      // Another account's charge is one that is not there.
+      const isOwn = ref?.account === ownAccount(request).id;
+      const charge = ref && isOwn ? await findCharge(database, ref) : undefined;
+      if (!charge) throw new ApiError('charge_not_found');
+      return { data: chargeResource(charge) };
+    },
+  );
+}

@@ -1,0 +1,19 @@
+import type { App, RouteParts } from '../../parts.ts';
+import { ownAccount } from '../../paths.ts';
+import { GRANTS_SCHEMA, grantsOf } from '../grants/list-grants.ts';
+
+export function listOwnGrantsRoute(app: App, parts: RouteParts): void {
+  app.get(
+    '/v1/billing/grants',
+    {
+      config: { scopes: ['billing:read'] },
+      schema: {
+        operationId: 'listOwnGrants',
+        tags: ['Billing'],
+        summary: "List the account's grants, with what each has left",
+        ...GRANTS_SCHEMA,
+      },
+    },
+    (request) => grantsOf(parts, ownAccount(request), request, request.query),
+  );
+}

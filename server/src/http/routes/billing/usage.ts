@@ -1,0 +1,19 @@
+import type { App, RouteParts } from '../../parts.ts';
+import { ownAccount } from '../../paths.ts';
+import { USAGE_SCHEMA, usageOf } from '../accounts/get-usage.ts';
+
+export function getOwnUsageRoute(app: App, parts: RouteParts): void {
+  app.get(
+    '/v1/billing/usage',
+    {
+      config: { scopes: ['billing:read'] },
+      schema: {
+        operationId: 'getOwnUsage',
+        tags: ['Billing'],
+        summary: "Read the account's usage by day, key and scope",
+        ...USAGE_SCHEMA,
+      },
+    },
+    (request) => usageOf(parts, ownAccount(request), request, request.query),
+  );
+}

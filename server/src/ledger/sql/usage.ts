@@ -1,0 +1,136 @@
+import type { Statement } from '../../db/database.ts';
+
+/**
+ * What operations `o` add to usage, a line each: charges of all three kinds on their day, reversals on
+ * theirs for the key and scope of their charge.
+ */
+const USED = `
+  (o.at at time zone 'UTC')::date as day,
+  case when o.kind = 'reversal' then c.api_key_id else o.api_key_id end as api_key_id,
+  case when o.kind = 'reversal' then c.scope else o.scope end as scope,
+  case when o.kind = 'reversal' then 0 else 1 end as charges,
+  case when o.kind = 'reversal' then 0 else o.amount end as charged,
+  case when o.kind = 'reversal' then o.amount else 0 end as reversed`;
+const USED_JOIN = `
+  left join operations c
+    on o.kind = 'reversal' and c.account_id = o.account_id and c.number = o.subject`;
+const IS_USE = `o.kind in ('charge', 'capture', 'overage', 'reversal')`;
+
+/** Up to which operation the rollup counts; no row: it has not begun. $1 account. */
+export const readRolledUp: Statement = {
+  name: 'read_rolled_up',
+  text: 'select number from rollups where account_id = $1',
+};
+
+export interface UsageRow {
+  /** `2026-11-23`, or empty where it is not grouped by. */
+  day: string;
+  /** The key's UUID, or empty for none or where it is not grouped by. */
+  key: string;
+  scope: string;
+  charges: bigint;
+  /** Microcents as text: a sum may be beyond int64. */
+  charged: string;
+  reversed: string;
+}
+
+/**
+ * Usage, newest and last first: days from the rollup, and operations as they are. $1 account, $2 the
+ * days from and $3 before which the rollup is asked, $4 and $5 the ranges of operations, each from a
+ * number and before one, $6 $7 $8 whether to group by day, key and scope, $9 $10 $11 the line before
+ * the page or nulls, $12 rows.
+ */
+export const readUsage: Statement = {
+  name: 'read_usage',
+  text: `
+    select l.day, l.key, l.scope, sum(l.charges)::bigint as charges, sum(l.charged)::text as charged,
+           sum(l.reversed)::text as reversed
+    from (
+      select case when $6 then u.day::text else '' end collate "C" as day,
+             case when $7 then coalesce(u.api_key_id::text, '') else '' end collate "C" as key,
+             case when $8 then coalesce(u.scope, '') else '' end collate "C" as scope,
+             u.charges, u.charged, u.reversed
+      from (
+        select day, api_key_id, scope, charges, charged, reversed
+        from usage_days where account_id = $1 and day >= $2::date and day < $3::date
+        union all
+        select ${USED}
+        from unnest($4::bigint[], $5::bigint[]) as range (first, before)
+        join operations o
+          on o.account_id = $1 and o.number >= range.first and o.number < range.before
+        ${USED_JOIN}
+        where ${IS_USE}
+      ) u
+    ) l
+    where $9::text is null or (l.day, l.key, l.scope) < ($9, $10::text, $11::text)
+    group by l.day, l.key, l.scope
+    order by l.day desc, l.key desc, l.scope desc limit $12`,
+};
+
+// --- the rollup ---------------------------------------------------------------------------
+
+export interface TailRow {
+  account_id: string;
+  /** How many operations are not counted. */
+  tail: bigint;
+}
+
+/**
+ * The accounts that follow one in the order of their ids, and how many operations of each are not
+ * counted. $1 the account before or null, $2 rows.
+ */
+export const readTails: Statement = {
+  name: 'read_tails',
+  text: `
+    select b.account_id, b.last_number - coalesce(r.number, 0) as tail
+    from balances b left join rollups r on r.account_id = b.account_id
+    where $1::uuid is null or b.account_id > $1
+    order by b.account_id limit $2`,
+};
+
+export const beginRollup: Statement = {
+  name: 'begin_rollup',
+  text: 'insert into rollups (account_id) values ($1) on conflict do nothing',
+};
+
+/** No row where somebody else is counting this account. $1 account. */
+export const lockRollup: Statement = {
+  name: 'lock_rollup',
+  text: 'select number from rollups where account_id = $1 for update skip locked',
+};
+
+/**
+ * Counts the operations after $2, $3 at most, and notes up to which. One statement is one snapshot,
+ * and whoever runs it has the lock of `lockRollup` and $2 from there: nothing is counted twice or
+ * missed. $1 account.
+ */
+export const countOn: Statement = {
+  name: 'count_on',
+  text: `
+    with counted as materialized (
+      select o.* from operations o
+      where o.account_id = $1 and o.number > $2 and o.number <= $2::bigint + $3::bigint
+    ),
+    days as (
+      insert into usage_days as known (account_id, day, api_key_id, scope, charges, charged, reversed)
+      select $1, u.day, u.api_key_id, u.scope, sum(u.charges), sum(u.charged), sum(u.reversed)
+      from (select ${USED} from counted o ${USED_JOIN} where ${IS_USE}) u
+      group by u.day, u.api_key_id, u.scope
+      on conflict (account_id, day, api_key_id, scope) do update
+        set charges = known.charges + excluded.charges,
+            charged = known.charged + excluded.charged,
+            reversed = known.reversed + excluded.reversed
+    ),
+    sums as (
+      insert into entry_sums (account_id, number, kind, book, category, amount, entries)
+      select $1, (select max(number) from counted), o.kind, e.book, e.category, sum(e.amount),
+             count(*)
+      from counted o join entries e on e.account_id = $1 and e.number = o.number
+      where e.number > $2 and e.number <= $2::bigint + $3::bigint
+      group by o.kind, e.book, e.category
+    )
+    update rollups set number = counted.last
+    from (select max(number) as last, count(*) as operations from counted) counted
+    where account_id = $1 and counted.last is not null
+    returning counted.operations`,
+};
