@@ -35,7 +35,7 @@ function authenticateCustomer(
   onKeyUsed: OnKeyUsed,
 ): Promise<Principal> {
   return keys.customerKey(sha256(key)).then((read) => {
-    if (!read) throw new NotAuthenticated('invalid');
+    if (!read?.isValid) throw new NotAuthenticated('invalid');
     onKeyUsed('customer', read.apiKeyId);
     return read;
   });

@@ -10,6 +10,7 @@ import {
   type PageOptions,
 } from './command.ts';
 import type { Context } from './context.ts';
+import { chargeVerbs } from './money.ts';
 import { showResource, showTable } from './show.ts';
 
 interface PeriodOptions {
@@ -31,7 +32,7 @@ interface StatementOptions extends JsonOption, PeriodOptions {
 
 const JANUARY = '--from 2027-01-01T00:00:00Z --to 2027-02-01T00:00:00Z';
 
-/** `purser entry list`, `purser charge list`, `purser statement` and `purser usage`. */
+/** `purser entry list`, `purser charge …`, `purser statement` and `purser usage`. */
 export function historyCommands(context: Context): Command[] {
   const entry = command(
     'entry',
@@ -43,6 +44,7 @@ export function historyCommands(context: Context): Command[] {
     'credit that was spent',
     'purser charge list --account 5f2c… --scope search',
   ).addCommand(listChargesCommand(context));
+  for (const verb of chargeVerbs(context)) charge.addCommand(verb);
   return [entry, charge, statementCommand(context), usageCommand(context)];
 }
 

@@ -5,6 +5,7 @@ import type { Context } from './context.ts';
 import { grantCommands } from './grants.ts';
 import { historyCommands } from './history.ts';
 import { keyCommands } from './keys.ts';
+import { adjustmentCommands, holdCommands } from './money.ts';
 import { verifyCommand } from './verify.ts';
 
 /** Exit code of a command that was written wrongly, as shells use it. */
@@ -28,6 +29,8 @@ export function buildProgram(context: Context, version: string): Command {
     ...keyCommands(context),
     ...grantCommands(context),
     ...historyCommands(context),
+    ...holdCommands(context),
+    ...adjustmentCommands(context),
   ];
   for (const object of objects) program.addCommand(object);
   settle(program);

@@ -3,7 +3,7 @@ import type { FastifySchema, RouteOptions } from 'fastify';
 import { type TSchema, Type } from 'typebox';
 import type { Principal } from '../auth/principal.ts';
 import { definitionOf, type ErrorCode } from './errors/codes.ts';
-import { AccountPublicId, Cents, STRICT } from './formats.ts';
+import { AccountPublicId, Cents, Instant, OneOf, STRICT } from './formats.ts';
 
 /**
  * What the OpenAPI document says of routes beside their own schemas: the shapes that all share, and
@@ -31,8 +31,35 @@ export const InsufficientCreditsBody = Type.Object(
     available: Cents('What could have paid.'),
     required: Cents('What was asked for.'),
     shortfall: Cents('`required` minus `available`.'),
+    available_elsewhere: Type.Optional(Cents('Credit that there is besides, for other scopes.')),
   },
   { $id: 'InsufficientCredits' },
+);
+
+/** The body of 402 where a spend limit stands against it. */
+export const SpendLimitReachedBody = Type.Object(
+  {
+    detail: Type.String(),
+    code: Type.String(),
+    error: Type.Literal('payment_required'),
+    message: Type.String(),
+    spend_limit: Cents('What may be spent in the period.'),
+    spend_used: Cents('What counts towards it.'),
+    period: OneOf(['day', 'month', 'total']),
+    reset_at: Type.Union([Instant('When the period ends.'), Type.Null()]),
+  },
+  { $id: 'SpendLimitReached' },
+);
+
+/** The body of a 409 for something that has ended. */
+export const EndedBody = Type.Object(
+  {
+    detail: Type.String(),
+    code: Type.String(),
+    ended_by: OneOf(['captured', 'voided', 'expired']),
+    ended_at: Instant('When it ended.'),
+  },
+  { $id: 'Ended' },
 );
 
 /** The body of a 409 for an external id that is taken. */
@@ -47,6 +74,9 @@ export const ExternalIdTakenBody = Type.Object(
 
 const BODY_OF: Partial<Record<ErrorCode, string>> = {
   insufficient_credits: 'InsufficientCredits',
+  spend_limit_reached: 'SpendLimitReached',
+  hold_ended: 'Ended',
+  grant_ended: 'Ended',
   external_id_taken: 'ExternalIdTaken',
 };
 

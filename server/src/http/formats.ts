@@ -12,6 +12,7 @@ import { LONGEST_TEXT } from './members.ts';
 /** What an error says that a member of the format must be. */
 export const EXPECTED: Readonly<Record<string, string>> = {
   cents: 'a string of cents such as "0.5"',
+  'signed-cents': 'a string of cents such as "0.5" or "-0.5"',
   'account-id': "an account's id, 64 lowercase hex characters",
   'api-key-id': 'the id of an API key, such as "key_" and 26 characters',
   scope: `a scope word such as "search" or "balance:read", of at most ${LONGEST_SCOPE} characters`,
@@ -22,6 +23,15 @@ export const EXPECTED: Readonly<Record<string, string>> = {
 /** An amount in a request. */
 export const CentsIn = (description: string): TString =>
   Type.String({ format: 'cents', pattern: CENTS_PATTERN, description, examples: ['0.5'] });
+
+/** An amount in a request that may be below zero. */
+export const SignedCentsIn = (description: string): TString =>
+  Type.String({
+    format: 'signed-cents',
+    pattern: CENTS_PATTERN.replace('^', '^-?'),
+    description,
+    examples: ['-0.5'],
+  });
 
 /** An amount in an answer; it may be negative. */
 export const Cents = (description?: string): TString =>
@@ -51,6 +61,18 @@ export const Name = (description: string): TString =>
 
 export const Description = (): TString =>
   Type.String({ maxLength: LONGEST_TEXT, description: 'A text for people, kept as it is.' });
+
+/** Why the operator does it: the description of the operation. */
+export const Reason = (): TString =>
+  Type.String({ minLength: 1, maxLength: LONGEST_TEXT, description: 'Why, for the history.' });
+
+/** How long a hold lasts. */
+export const ExpiresInS = () =>
+  Type.Integer({
+    minimum: 1,
+    maximum: 86_400,
+    description: 'Seconds until it is given back by itself: 1 to 86400, a day.',
+  });
 
 export const Metadata = () =>
   Type.Record(Type.String(), Type.Unknown(), {

@@ -13,6 +13,8 @@ export async function upToDate(
   { database, ledger }: Pick<RouteParts, 'database' | 'ledger'>,
   account: AccountId,
 ): Promise<number> {
+  // The lane's lock comes after the time: what commits from then on is not before it.
+  const now = await readNow(database);
   expectDone(await ledger.advance(account));
-  return readNow(database);
+  return now;
 }

@@ -19,6 +19,11 @@ export function idempotencyDigest(headers: IncomingHttpHeaders): Digest {
   if (typeof key !== 'string' || !IDEMPOTENCY_KEY.test(key)) {
     throw new ApiError('idempotency_key_invalid');
   }
+  return digestOfKey(key);
+}
+
+/** The same, of a key that came as a member and has the form of the header. */
+export function digestOfKey(key: string): Digest {
   return digest(`operator\0${key}`);
 }
 

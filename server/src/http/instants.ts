@@ -22,7 +22,11 @@ export function parseInstantOf(member: string, text: string): number {
   );
 }
 
-/** Reads a member that names a coming instant. Throws `invalid_request`, naming the member. */
+export function parseOptionalInstant(member: string, text: string | undefined): number | null {
+  return text === undefined ? null : parseInstantOf(member, text);
+}
+
+/** The same, of an instant that is still to come at `now`. */
 export function parseComingInstant(member: string, text: string, now: number): number {
   const instant = parseInstantOf(member, text);
   if (instant <= now) throw invalidRequest(`${member} must be in the future`);

@@ -27,6 +27,18 @@ export function parseAmount(member: string, text: string): bigint {
   return amount;
 }
 
+/** The same, above zero. */
+export function parsePositiveAmount(member: string, text: string): bigint {
+  const amount = parseAmount(member, text);
+  if (amount === 0n) throw invalidRequest(`${member} must be above 0`);
+  return amount;
+}
+
+/** The same, with a sign. */
+export function parseSignedAmount(member: string, text: string): bigint {
+  return text.startsWith('-') ? -parseAmount(member, text.slice(1)) : parseAmount(member, text);
+}
+
 /** A text that PostgreSQL can hold, as it was sent. */
 export function parseText(member: string, text: string): string {
   if (!isStorable(text)) {

@@ -1,6 +1,12 @@
 import Fastify from 'fastify';
 import { authenticateByKey } from '../auth/authentication.ts';
-import { ErrorBody, ExternalIdTakenBody, InsufficientCreditsBody } from './document.ts';
+import {
+  EndedBody,
+  ErrorBody,
+  ExternalIdTakenBody,
+  InsufficientCreditsBody,
+  SpendLimitReachedBody,
+} from './document.ts';
 import { addEntry, admitOnly, mark } from './entry.ts';
 import { ApiError } from './errors/api-error.ts';
 import { errorHandler } from './errors/handler.ts';
@@ -9,10 +15,14 @@ import { addOpenApi, openApiText } from './openapi.ts';
 import type { App, HttpParts, RouteParts } from './parts.ts';
 import { newRequestId, requestIdOf } from './request-id.ts';
 import { AccountResource, BalanceResource, PastBalanceResource } from './resources/account.ts';
+import { AdjustmentResource } from './resources/adjustment.ts';
 import { ApiKeyResource } from './resources/api-key.ts';
+import { AuthorizationResource } from './resources/authorization.ts';
 import { ChargeResource } from './resources/charge.ts';
 import { EntryResource } from './resources/entry.ts';
 import { GrantResource } from './resources/grant.ts';
+import { HoldResource } from './resources/hold.ts';
+import { ReversalResource } from './resources/reversal.ts';
 import { StatementResource } from './resources/statement.ts';
 import { UsageResource } from './resources/usage.ts';
 import { changeAccountRoute } from './routes/accounts/change-account.ts';
@@ -23,9 +33,11 @@ import { getStatementRoute } from './routes/accounts/get-statement.ts';
 import { getUsageRoute } from './routes/accounts/get-usage.ts';
 import { listAccountsRoute } from './routes/accounts/list-accounts.ts';
 import { listEntriesRoute } from './routes/accounts/list-entries.ts';
+import { createAdjustmentRoute } from './routes/adjustments/create-adjustment.ts';
 import { createApiKeyRoute } from './routes/api-keys/create-api-key.ts';
 import { listApiKeysRoute } from './routes/api-keys/list-api-keys.ts';
 import { revokeApiKeyRoute } from './routes/api-keys/revoke-api-key.ts';
+import { authorizeBatchRoute, authorizeRoute } from './routes/authorizations/authorize.ts';
 import { accountBalance } from './routes/billing/account-balance.ts';
 import { getOwnChargeRoute } from './routes/billing/charge.ts';
 import { listOwnChargesRoute } from './routes/billing/charges.ts';
@@ -35,8 +47,15 @@ import { getOwnUsageRoute } from './routes/billing/usage.ts';
 import { createChargeRoute } from './routes/charges/create-charge.ts';
 import { getChargeRoute } from './routes/charges/get-charge.ts';
 import { listChargesRoute } from './routes/charges/list-charges.ts';
+import { reverseChargeRoute } from './routes/charges/reverse-charge.ts';
 import { createGrantRoute } from './routes/grants/create-grant.ts';
+import { extendGrantRoute } from './routes/grants/extend-grant.ts';
 import { listGrantsRoute } from './routes/grants/list-grants.ts';
+import { voidGrantRoute } from './routes/grants/void-grant.ts';
+import { captureHoldRoute } from './routes/holds/capture-hold.ts';
+import { createHoldRoute } from './routes/holds/create-hold.ts';
+import { getHoldRoute } from './routes/holds/get-hold.ts';
+import { voidHoldRoute } from './routes/holds/void-hold.ts';
 import { machineRoutes } from './routes/machines/machines.ts';
 import { operatorKeyRoutes } from './routes/operator-keys/operator-keys.ts';
 import { serializerCompiler, validatorCompiler } from './validation.ts';
@@ -59,9 +78,15 @@ const SCHEMAS = [
   ApiKeyResource,
   GrantResource,
   ChargeResource,
+  HoldResource,
+  ReversalResource,
+  AdjustmentResource,
+  AuthorizationResource,
   EntryResource,
   ErrorBody,
   InsufficientCreditsBody,
+  SpendLimitReachedBody,
+  EndedBody,
   ExternalIdTakenBody,
 ];
 
@@ -91,6 +116,16 @@ const OPERATOR_ROUTES = [
   createChargeRoute,
   getChargeRoute,
   listChargesRoute,
+  extendGrantRoute,
+  voidGrantRoute,
+  reverseChargeRoute,
+  createHoldRoute,
+  getHoldRoute,
+  captureHoldRoute,
+  voidHoldRoute,
+  createAdjustmentRoute,
+  authorizeRoute,
+  authorizeBatchRoute,
 ];
 
 /** The HTTP API over its parts, ready to listen or to be asked in-process with `inject`. */

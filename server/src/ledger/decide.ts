@@ -170,7 +170,7 @@ function postCapture(posting: Posting, operation: CaptureOperation, at: number):
     apiKeyId,
     subject: hold.number,
     hold: terms,
-    overage: over > 0n ? posting.next + 1n : null,
+    overage: over > 0n ? { number: posting.next + 1n, amount: over } : null,
   });
   count(state, { apiKeyId, countedAt: hold.at, amount: paid - hold.amount }, at, decision.limits);
   if (over > 0n) {

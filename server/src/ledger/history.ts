@@ -15,12 +15,10 @@ import type { ReceiptRow } from './sql/receipts.ts';
  */
 const LONGEST_SEARCH = 100_000n;
 
-/** A charge as it is now: its receipt, what was given back of it, and the hold that it captured. */
+/** A charge as it is now: its receipt, and what was given back of it. */
 export interface Charge {
   readonly receipt: Receipt;
   readonly reversed: bigint;
-  /** The number of the hold. */
-  readonly hold: bigint | null;
 }
 
 export const GRANT_STATUSES = ['pending', 'active', 'ended'] as const;
@@ -55,6 +53,18 @@ export interface EntryPosition {
   readonly number: bigint;
   /** 1: before the whole operation. */
   readonly line: number;
+}
+
+/** A grant by its id; undefined where there is none. */
+export async function findGrant(
+  on: Sql,
+  ref: OperationRef,
+): Promise<(GrantRow & { readonly accountPublicId: string }) | undefined> {
+  const [row] = await on.rows<sql.GrantListRow & { public_id: string }>(sql.findGrant, [
+    ref.account,
+    ref.number,
+  ]);
+  return row && { ...grantOf(row), accountPublicId: row.public_id };
 }
 
 /** The receipt of an operation of that kind; undefined where there is none. */
@@ -154,7 +164,7 @@ export function entryOf(row: sql.EntryListRow): EntryRow {
 }
 
 function chargeOf(row: sql.ChargeRow): Charge {
-  return { receipt: receiptOf(row), reversed: row.reversed, hold: row.hold_number };
+  return { receipt: receiptOf(row), reversed: row.reversed };
 }
 
 function grantOf(row: sql.GrantListRow): GrantRow {

@@ -195,8 +195,8 @@ export interface Receipt {
   readonly terms: GrantTerms | null;
   /** Of a capture, an overage and the void of a hold: the hold. */
   readonly hold: HoldTerms | null;
-  /** Of a capture: the number of the overage's charge. */
-  readonly overage: bigint | null;
+  /** Of a capture: the second charge, for the cost above the hold. */
+  readonly overage: { readonly number: bigint; readonly amount: bigint } | null;
 }
 
 /** Why an operation was not carried out, though everything worked: the caller can do something. */

@@ -67,7 +67,7 @@ interface Booking {
   readonly remainingAfter?: bigint | null;
   readonly terms?: GrantTerms | null;
   readonly hold?: HoldTerms | null;
-  readonly overage?: bigint | null;
+  readonly overage?: Receipt['overage'];
 }
 
 type Written = { -readonly [Member in keyof Receipt]: Receipt[Member] };

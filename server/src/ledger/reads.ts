@@ -25,9 +25,11 @@ const MOST_IN_FLIGHT = 2;
 const MOST_KEYS = 1_000;
 const CAPACITY = 20_000;
 
-/** A customer's key that is valid now, its account, and what the account has. */
+/** A customer's key, its account, and what the account has. */
 export interface CustomerKeyRead {
   readonly kind: 'customer';
+  /** Whether it is neither revoked nor expired. */
+  readonly isValid: boolean;
   readonly apiKeyId: string;
   readonly accountPublicId: string;
   readonly accountStatus: 'active' | 'suspended';
@@ -86,14 +88,14 @@ export class KeyReads {
   }
 
   /**
-   * The customer's key with this SHA-256, in hex; undefined where there is none, or it is expired or
-   * revoked. Rejects with DatabaseUnavailable within 2 s.
+   * The customer's key with this SHA-256, in hex, valid or not; undefined where there is none. Rejects
+   * with DatabaseUnavailable within 2 s.
    */
   customerKey(sha256: string): Promise<CustomerKeyRead | undefined> {
     return this.#ask<CustomerKeyRead>(CUSTOMER_KEYS, sha256);
   }
 
-  /** The operator key with this SHA-256; as `customerKey`. */
+  /** The operator key with this SHA-256; undefined where there is none, or it is not valid. */
   operatorKey(sha256: string): Promise<OperatorKeyRead | undefined> {
     return this.#ask<OperatorKeyRead>(OPERATOR_KEYS, sha256);
   }
@@ -238,9 +240,10 @@ function batchOf(questions: readonly Question[], lookup: Lookup<Line>) {
 }
 
 function customerLineOf(facts: readonly string[]): CustomerLine {
-  const [apiKeyId = '', accountPublicId = '', status, scopes = '', available = ''] = facts;
+  const [isValid, apiKeyId = '', accountPublicId = '', status, scopes = '', available = ''] = facts;
   return {
     kind: 'customer',
+    isValid: isValid === 't',
     apiKeyId,
     accountPublicId,
     accountStatus: status === 'active' ? 'active' : 'suspended',

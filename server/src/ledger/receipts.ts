@@ -30,7 +30,10 @@ export function receiptOf(row: ReceiptRow): Receipt {
     remainingAfter: row.remaining_after,
     terms: termsOf(row),
     hold: holdOf(row),
-    overage: row.overage,
+    overage:
+      row.overage === null || row.overage_amount === null
+        ? null
+        : { number: row.overage, amount: row.overage_amount },
   };
 }
 

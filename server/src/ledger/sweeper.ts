@@ -3,10 +3,12 @@ import type { Database } from '../db/database.ts';
 import type { AccountId } from './ids.ts';
 import type { Ledger } from './ledger.ts';
 import * as sql from './sql/sweeper.ts';
+import { ROLL_UP_BOUNDS, rollUp } from './usage.ts';
 
 /**
- * Writes what has become due, so that the books close even for accounts that nobody asks about. Any
- * number of nodes may sweep at once: who comes second finds nothing due.
+ * What is written in the background: what has become due, so that the books close even for accounts
+ * that nobody asks about, and the rollup that usage and statements are read from. Any number of nodes
+ * may sweep at once: who comes second finds nothing to do.
  */
 
 /** How often it looks, and how many accounts it takes at once. */
@@ -19,6 +21,8 @@ export class Sweeper {
   readonly #log: { warn(details: object, message: string): void };
   readonly #stop = new AbortController();
   #sweeping: Promise<void> | undefined;
+  /** The account after which the rollup goes on. */
+  #rolledUpTo: AccountId | null = null;
   #failing = false;
 
   constructor(
@@ -42,8 +46,15 @@ export class Sweeper {
     await this.#sweeping;
   }
 
-  /** One turn: true where there may be more to do at once. Rejects where PostgreSQL is away. */
+  /** One bounded turn: true where there is more to do at once. Rejects where PostgreSQL is away. */
   async sweep(): Promise<boolean> {
+    const moreIsDue = await this.#writeDue();
+    const { after, operations } = await rollUp(this.#database, this.#rolledUpTo);
+    this.#rolledUpTo = after;
+    return moreIsDue || operations >= ROLL_UP_BOUNDS.mostOperations;
+  }
+
+  async #writeDue(): Promise<boolean> {
     const due = await this.#database.rows<{ account_id: string }>(sql.dueAccounts, [MOST_ACCOUNTS]);
     const advanced = due.map(({ account_id }) => this.#ledger.advance(account_id as AccountId));
     const outcomes = await Promise.all(advanced);
@@ -60,7 +71,7 @@ export class Sweeper {
           return found;
         },
         (error: unknown) => {
-          if (!this.#failing) this.#log.warn({ err: error }, 'what has become due waits');
+          if (!this.#failing) this.#log.warn({ err: error }, 'the work in the background waits');
           this.#failing = true;
           return false;
         },

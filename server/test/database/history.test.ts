@@ -260,10 +260,10 @@ describe('lists', () => {
         const asked = { ...period, scope, apiKeyId, limit: 5, ...(before && { before }) };
         const page = await listCharges(db.database, account.id, asked);
         listed.push(
-          ...page.items.map(({ receipt, reversed, hold }) => ({
+          ...page.items.map(({ receipt, reversed }) => ({
             number: receipt.number,
             reversed,
-            hold,
+            hold: receipt.subject,
           })),
         );
         if (!page.more) break;
@@ -280,7 +280,10 @@ describe('lists', () => {
     }
     const capture = life.find(({ kind }) => kind === 'capture')?.number ?? 0n;
     const found = await findCharge(db.database, { account: account.id, number: capture });
-    expect(found).toMatchObject({ hold: capture - 1n, reversed: reversedOf(capture) });
+    expect(found).toMatchObject({
+      receipt: { subject: capture - 1n },
+      reversed: reversedOf(capture),
+    });
     const hold = life.find(({ kind }) => kind === 'hold')?.number ?? 0n;
     expect(await findCharge(db.database, { account: account.id, number: hold })).toBeUndefined();
   });

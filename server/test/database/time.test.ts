@@ -134,7 +134,12 @@ describe('a hold', () => {
     const first = await submit(capture);
     expect(first).toMatchObject({
       kind: 'recorded',
-      receipt: { amount: 10n, overage: 4n, availableAfter: 86n, hold: { description: 'a call' } },
+      receipt: {
+        amount: 10n,
+        overage: { number: 4n, amount: 4n },
+        availableAfter: 86n,
+        hold: { description: 'a call' },
+      },
     });
     expect(await open()).toHaveLength(0);
     expect(await submit(capture)).toEqual({ ...first, kind: 'replayed' });

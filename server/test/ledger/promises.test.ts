@@ -100,7 +100,7 @@ describe('a hold', () => {
       ['capture', 6n],
       ['overage', 3n],
     ]);
-    expect(recorded[0]).toMatchObject({ overage: 4n, availableAfter: 1n });
+    expect(recorded[0]).toMatchObject({ overage: { number: 4n, amount: 3n }, availableAfter: 1n });
   });
 
   test('captured for nothing ends, with a receipt', () => {

@@ -15,6 +15,7 @@ import {
   Scope,
 } from '../formats.ts';
 import { formatInstant } from '../instants.ts';
+import { GrantSlices, slicesResource } from './slices.ts';
 
 export const ChargeResource = Type.Object(
   {
@@ -24,15 +25,9 @@ export const ChargeResource = Type.Object(
       account: AccountPublicId('The account that paid.'),
       amount: Cents('What it cost.'),
       available: Cents('What the account had left after it.'),
-      grants: Type.Array(
-        Type.Object({
-          grant: OrNull(OperationId('grt', 'The grant that paid; null is the overdraft.')),
-          amount: Cents('How much of the charge.'),
-        }),
-        { description: 'Who paid, in burn order.' },
-      ),
+      grants: GrantSlices('Who paid, in burn order.'),
       reversed: Cents('What has been given back.'),
-      hold: OrNull(OperationId('hld', 'The hold that it captured.')),
+      hold: OrNull(OperationId('hld', 'The hold that it comes of.')),
       scope: OrNull(Scope('What the charge was for.')),
       api_key_id: OrNull(ApiKeyId("The customer's key that made the call.")),
       description: OrNull(Description()),
@@ -44,16 +39,16 @@ export const ChargeResource = Type.Object(
 );
 
 /** A charge as it is now. */
-export function chargeResource({ receipt, reversed, hold }: Charge) {
-  return resourceOf(receipt, reversed, hold);
+export function chargeResource({ receipt, reversed }: Charge) {
+  return resourceOf(receipt, reversed);
 }
 
 /** A charge as it was when it was made, which is what its creation and every replay of it answer. */
 export function newChargeResource(receipt: Receipt) {
-  return resourceOf(receipt, 0n, null);
+  return resourceOf(receipt, 0n);
 }
 
-function resourceOf(receipt: Receipt, reversed: bigint, hold: bigint | null) {
+function resourceOf(receipt: Receipt, reversed: bigint) {
   return {
     type: 'charge',
     id: operationId('chg', receipt.account, receipt.number),
@@ -61,12 +56,9 @@ function resourceOf(receipt: Receipt, reversed: bigint, hold: bigint | null) {
       account: receipt.accountPublicId,
       amount: formatCents(receipt.amount),
       available: formatCents(receipt.availableAfter),
-      grants: receipt.entries.map((entry) => ({
-        grant: entry.grant === null ? null : operationId('grt', receipt.account, entry.grant),
-        amount: formatCents(-entry.amount),
-      })),
+      grants: slicesResource(receipt, -1n),
       reversed: formatCents(reversed),
-      hold: hold === null ? null : operationId('hld', receipt.account, hold),
+      hold: receipt.hold === null ? null : operationId('hld', receipt.account, receipt.hold.number),
       scope: receipt.scope,
       api_key_id: receipt.apiKeyId === null ? null : uuidId('key', receipt.apiKeyId),
       description: receipt.description,

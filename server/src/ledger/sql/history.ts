@@ -18,13 +18,11 @@ const IS_CHARGE = `o.kind in ('charge', 'capture', 'overage')`;
 const CHARGE_COLUMNS = `
   ${RECEIPT_COLUMNS},
   (select coalesce(sum(r.amount), 0)::bigint from operations r
-   where r.account_id = o.account_id and r.subject = o.number and r.kind = 'reversal') as reversed,
-  case when o.kind in ('capture', 'overage') then o.subject end as hold_number`;
+   where r.account_id = o.account_id and r.subject = o.number and r.kind = 'reversal') as reversed`;
 
 export interface ChargeRow extends ReceiptRow {
   /** The sum of its reversals. */
   reversed: bigint;
-  hold_number: bigint | null;
 }
 
 /** $1 account, $2 number. */
@@ -70,14 +68,28 @@ export interface GrantListRow {
   metadata: string | null;
 }
 
+const GRANT_COLUMNS = `
+  g.number, g.category, g.priority, g.amount, g.remaining, g.reserved, g.effective_at, g.expires_at,
+  g.applies_to, g.started, g.ended_at, g.ended_by, o.at as created_at, o.description,
+  o.metadata::text as metadata`;
+
+/** $1 account, $2 number. */
+export const findGrant: Statement = {
+  name: 'find_grant',
+  text: `
+    select ${GRANT_COLUMNS}, a.public_id
+    from grants g
+    join operations o on o.account_id = g.account_id and o.number = g.number
+    join accounts a on a.id = g.account_id
+    where g.account_id = $1 and g.number = $2`,
+};
+
 /** $1 account, $2 the number before the page or null, $3 rows. */
 function grantsThat(name: string, condition: string): Statement {
   return {
     name: `list_grants_${name}`,
     text: `
-      select g.number, g.category, g.priority, g.amount, g.remaining, g.reserved, g.effective_at,
-             g.expires_at, g.applies_to, g.started, g.ended_at, g.ended_by, o.at as created_at,
-             o.description, o.metadata::text as metadata
+      select ${GRANT_COLUMNS}
       from grants g join operations o on o.account_id = g.account_id and o.number = g.number
       where g.account_id = $1 and g.number < coalesce($2, 9223372036854775807) and ${condition}
       order by g.number desc limit $3`,

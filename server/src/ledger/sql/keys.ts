@@ -11,25 +11,25 @@ export interface KeyLinesRow {
 }
 
 /**
- * The balance endpoint and every customer's authentication: place, key, account's public id, its
- * status, the key's scopes, what is available, or `due` where that must be computed first. $1 SHA-256
+ * The balance endpoint, every customer's authentication, and the keys of authorizations, valid or not:
+ * place, whether it is valid (`t` or `f`), key, account's public id, its status, the key's scopes, what is available, or `due` where that must be computed first. $1 SHA-256
  * hashes.
  */
 export const readCustomerKeys: Statement = {
   name: 'read_customer_keys',
   text: `
-    select string_agg(concat_ws(' ', asked.place, k.id, a.public_id, a.status,
-                                array_to_string(k.scopes, ','),
+    select string_agg(concat_ws(' ', asked.place,
+             (s.valid_until is null or s.valid_until > statement_timestamp())
+             and (k.expires_at is null or k.expires_at > statement_timestamp())
+             and k.revoked_at is null,
+             k.id, a.public_id, a.status, array_to_string(k.scopes, ','),
              case when b.next_due_at <= statement_timestamp() then 'due'
                   else (b.posted - b.held)::text end), e'\\n') as lines
     from unnest($1::bytea[]) with ordinality as asked (sha256, place)
     join api_key_secrets s on s.sha256 = asked.sha256
     join api_keys k on k.id = s.api_key_id
     join accounts a on a.id = k.account_id
-    join balances b on b.account_id = k.account_id
-    where (s.valid_until is null or s.valid_until > statement_timestamp())
-      and (k.expires_at is null or k.expires_at > statement_timestamp())
-      and k.revoked_at is null`,
+    join balances b on b.account_id = k.account_id`,
 };
 
 /** The authentication of operator keys: place, key, its scopes. $1 SHA-256 hashes. */

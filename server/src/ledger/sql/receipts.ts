@@ -8,10 +8,7 @@ export const RECEIPT_COLUMNS = `
   case when o.kind = 'grant' then o.expires_at else g.expires_at end as grant_expires_at,
   h.number as hold_number, h.at as hold_at, h.amount as hold_amount, h.expires_at as hold_expires_at,
   h.description as hold_description, h.metadata::text as hold_metadata,
-  case when o.kind = 'capture' then
-    (select v.number from operations v
-     where v.account_id = o.account_id and v.subject = o.subject and v.kind = 'overage')
-  end as overage,
+  v.number as overage, v.amount as overage_amount,
   array(select e.amount from entries e
         where e.account_id = o.account_id and e.number = o.number order by e.line) as amounts,
   array(select e.grant_number from entries e
@@ -23,12 +20,15 @@ export const RECEIPT_COLUMNS = `
   array(select e.posted_after from entries e
         where e.account_id = o.account_id and e.number = o.number order by e.line) as posteds`;
 
-/** What the columns are read from, beside operations `o`: the grant it made or is about, its hold. */
+/** Beside operations `o`: the grant that it made or is about, its hold, and its overage. */
 export const RECEIPT_JOINS = `
   join accounts a on a.id = o.account_id
   left join grants g on g.account_id = o.account_id and g.number = coalesce(o.subject, o.number)
   left join operations h
-    on h.account_id = o.account_id and h.number = o.subject and h.kind = 'hold'`;
+    on h.account_id = o.account_id and h.number = o.subject and h.kind = 'hold'
+  left join operations v
+    on v.account_id = o.account_id and v.subject = o.subject and v.kind = 'overage'
+   and o.kind = 'capture'`;
 
 export interface ReceiptRow {
   account_id: string;
@@ -72,6 +72,7 @@ export interface ReceiptRow {
   hold_description: string | null;
   hold_metadata: string | null;
   overage: bigint | null;
+  overage_amount: bigint | null;
   amounts: bigint[];
   grant_numbers: (bigint | null)[];
   categories: ('paid' | 'promotional' | 'overdraft')[];

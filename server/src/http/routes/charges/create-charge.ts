@@ -1,8 +1,6 @@
 import { Type } from 'typebox';
 import { accountIdOf, parseUuidId } from '../../../ledger/ids.ts';
-import type { ChargeOperation } from '../../../ledger/operations.ts';
 import { IDEMPOTENCY_HEADER, one, replayable } from '../../document.ts';
-import { operatorOf } from '../../entry.ts';
 import {
   AccountPublicId,
   ApiKeyId,
@@ -12,10 +10,10 @@ import {
   Scope,
   STRICT,
 } from '../../formats.ts';
-import { fingerprint, idempotencyDigest } from '../../idempotency.ts';
 import { parseAmount, parseMetadata, parseOptionalText } from '../../members.ts';
+import { askedBy, carryOut, MONEY_ERRORS } from '../../money.ts';
 import type { App, RouteParts } from '../../parts.ts';
-import { receiptOf } from '../../refusals.ts';
+
 import { newChargeResource } from '../../resources/charge.ts';
 
 const Body = Type.Object(
@@ -30,7 +28,7 @@ const Body = Type.Object(
   STRICT,
 );
 
-export function createChargeRoute(app: App, { ledger }: RouteParts): void {
+export function createChargeRoute(app: App, parts: RouteParts): void {
   app.post(
     '/v1/charges',
     {
@@ -42,12 +40,10 @@ export function createChargeRoute(app: App, { ledger }: RouteParts): void {
           'api_key_not_found',
           'api_key_inactive',
           'missing_scopes',
+          'spend_limit_reached',
           'insufficient_credits',
           'amount_too_large',
-          'idempotency_key_reused',
-          'overloaded',
-          'account_busy',
-          'outcome_unknown',
+          ...MONEY_ERRORS,
         ],
       },
       schema: {
@@ -63,30 +59,19 @@ export function createChargeRoute(app: App, { ledger }: RouteParts): void {
     },
     async (request, reply) => {
       const { body } = request;
-      const asked = {
-        amount: parseAmount('amount', body.amount),
-        scope: body.scope ?? null,
-        apiKeyId: (body.api_key_id && parseUuidId('key', body.api_key_id)) ?? null,
-        description: parseOptionalText('description', body.description),
-        metadata: parseMetadata(body.metadata),
-      };
-      const operation: ChargeOperation = {
+      const amount = parseAmount('amount', body.amount);
+      const scope = body.scope ?? null;
+      const apiKeyId = (body.api_key_id && parseUuidId('key', body.api_key_id)) ?? null;
+      const asked = askedBy(request, {
         kind: 'charge',
-        keySecret: null,
         account: accountIdOf(body.account),
         accountPublicId: body.account,
-        operatorKeyId: operatorOf(request).operatorKeyId,
-        idempotencyDigest: idempotencyDigest(request.headers),
-        fingerprint: fingerprint(
-          'charge',
-          [body.account, asked.amount, asked.scope, asked.apiKeyId, asked.description],
-          asked.metadata,
-        ),
-        ...asked,
-      };
-      const isWanted = () => !request.raw.socket.destroyed;
-      const { receipt, replayed } = receiptOf(await ledger.submit(operation, isWanted));
-      if (replayed) reply.header('idempotency-replayed', 'true');
+        values: [body.account, amount, scope, apiKeyId],
+        description: parseOptionalText('description', body.description),
+        metadata: parseMetadata(body.metadata),
+      });
+      const operation = { ...asked, amount, scope, apiKeyId, keySecret: null };
+      const receipt = await carryOut(parts, request, reply, operation);
       return reply.code(201).send({ data: newChargeResource(receipt) });
     },
   );

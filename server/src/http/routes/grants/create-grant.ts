@@ -1,19 +1,17 @@
 import { Type } from 'typebox';
+import { DEFAULT_PRIORITY } from '../../../ledger/decide.ts';
 import { accountIdOf } from '../../../ledger/ids.ts';
-import type { GrantOperation } from '../../../ledger/operations.ts';
 import { IDEMPOTENCY_HEADER, one, replayable } from '../../document.ts';
-import { operatorOf } from '../../entry.ts';
-import { invalidRequest } from '../../errors/api-error.ts';
-import { CentsIn, Description, Metadata, OneOf, STRICT } from '../../formats.ts';
-import { fingerprint, idempotencyDigest } from '../../idempotency.ts';
-import { parseAmount, parseMetadata, parseOptionalText } from '../../members.ts';
+import { CentsIn, Description, Instant, Metadata, OneOf, Scope, STRICT } from '../../formats.ts';
+import { parseOptionalInstant } from '../../instants.ts';
+import { parseMetadata, parseOptionalText, parsePositiveAmount } from '../../members.ts';
+import { askedBy, carryOut, MONEY_ERRORS } from '../../money.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { ACCOUNT_PATH, accountIdIn } from '../../paths.ts';
-import { receiptOf } from '../../refusals.ts';
 import { GRANT_CATEGORIES, newGrantResource } from '../../resources/grant.ts';
 
 const DEFAULT_CATEGORY = 'paid';
-const DEFAULT_PRIORITY = 50;
+const MOST_SCOPES = 50;
 
 const Body = Type.Object(
   {
@@ -26,27 +24,33 @@ const Body = Type.Object(
         description: `Lower burns first; ${DEFAULT_PRIORITY} where left out.`,
       }),
     ),
+    effective_at: Type.Optional(
+      Instant('From when on it can be spent; at once where left out or past.'),
+    ),
+    expires_at: Type.Optional(
+      Instant('From when on it cannot be spent any more; never where left out.'),
+    ),
+    applies_to: Type.Optional(
+      Type.Array(Scope(), {
+        minItems: 1,
+        maxItems: MOST_SCOPES,
+        uniqueItems: true,
+        description: 'The scopes that it pays for; everything where left out.',
+      }),
+    ),
     description: Type.Optional(Description()),
     metadata: Type.Optional(Metadata()),
   },
   STRICT,
 );
 
-export function createGrantRoute(app: App, { ledger }: RouteParts): void {
+export function createGrantRoute(app: App, parts: RouteParts): void {
   app.post(
     '/v1/accounts/:id/grants',
     {
       config: {
         scopes: ['ledger:write'],
-        errors: [
-          'account_not_found',
-          'amount_too_large',
-          'too_many_grants',
-          'idempotency_key_reused',
-          'overloaded',
-          'account_busy',
-          'outcome_unknown',
-        ],
+        errors: ['account_not_found', 'amount_too_large', 'too_many_grants', ...MONEY_ERRORS],
       },
       schema: {
         operationId: 'createGrant',
@@ -61,36 +65,24 @@ export function createGrantRoute(app: App, { ledger }: RouteParts): void {
     async (request, reply) => {
       const { body } = request;
       const publicId = accountIdIn(request.params);
-      const amount = parseAmount('amount', body.amount);
-      if (amount === 0n) throw invalidRequest('amount must be above 0');
+      const amount = parsePositiveAmount('amount', body.amount);
       const terms = {
         category: body.category ?? DEFAULT_CATEGORY,
         priority: body.priority ?? DEFAULT_PRIORITY,
-        effectiveAt: null,
-        expiresAt: null,
-        appliesTo: null,
+        effectiveAt: parseOptionalInstant('effective_at', body.effective_at),
+        expiresAt: parseOptionalInstant('expires_at', body.expires_at),
+        appliesTo: body.applies_to?.toSorted() ?? null,
       };
-      const description = parseOptionalText('description', body.description);
-      const metadata = parseMetadata(body.metadata);
-      const operation: GrantOperation = {
+      const { category, priority, effectiveAt, expiresAt, appliesTo } = terms;
+      const asked = askedBy(request, {
         kind: 'grant',
         account: accountIdOf(publicId),
         accountPublicId: publicId,
-        operatorKeyId: operatorOf(request).operatorKeyId,
-        idempotencyDigest: idempotencyDigest(request.headers),
-        fingerprint: fingerprint(
-          'grant',
-          [publicId, amount, terms.category, terms.priority, description],
-          metadata,
-        ),
-        amount,
-        terms,
-        description,
-        metadata,
-      };
-      const isWanted = () => !request.raw.socket.destroyed;
-      const { receipt, replayed } = receiptOf(await ledger.submit(operation, isWanted));
-      if (replayed) reply.header('idempotency-replayed', 'true');
+        values: [publicId, amount, category, priority, effectiveAt, expiresAt, String(appliesTo)],
+        description: parseOptionalText('description', body.description),
+        metadata: parseMetadata(body.metadata),
+      });
+      const receipt = await carryOut(parts, request, reply, { ...asked, amount, terms });
       return reply.code(201).send({ data: newGrantResource(receipt) });
     },
   );

@@ -1,0 +1,44 @@
+import { Type } from 'typebox';
+import { operationId } from '../../ledger/ids.ts';
+import { formatCents } from '../../ledger/money.ts';
+import type { Receipt } from '../../ledger/operations.ts';
+import { AccountPublicId, Cents, Instant, OneOf, OperationId, OrNull, Reason } from '../formats.ts';
+import { formatInstant } from '../instants.ts';
+import { GRANT_CATEGORIES } from './grant.ts';
+import { GrantSlices, slicesResource } from './slices.ts';
+
+export const AdjustmentResource = Type.Object(
+  {
+    type: Type.Literal('adjustment'),
+    id: OperationId('adj', 'The adjustment.'),
+    attributes: Type.Object({
+      account: AccountPublicId('The account that was adjusted.'),
+      amount: Cents('Above zero: credit was added.'),
+      category: OrNull(OneOf(GRANT_CATEGORIES, 'Of the grant that it made.')),
+      grant: OrNull(OperationId('grt', 'The grant that it made; null below zero.')),
+      available: Cents('What the account had after it.'),
+      grants: GrantSlices('What moved; below zero what was burned.'),
+      reason: Reason(),
+      created_at: Instant('When it was made.'),
+    }),
+  },
+  { $id: 'Adjustment' },
+);
+
+export function adjustmentResource(receipt: Receipt) {
+  const { account, number, terms } = receipt;
+  return {
+    type: 'adjustment',
+    id: operationId('adj', account, number),
+    attributes: {
+      account: receipt.accountPublicId,
+      amount: formatCents(receipt.amount),
+      category: terms?.category ?? null,
+      grant: terms === null ? null : operationId('grt', account, number),
+      available: formatCents(receipt.availableAfter),
+      grants: slicesResource(receipt, 1n),
+      reason: receipt.description,
+      created_at: formatInstant(receipt.at),
+    },
+  };
+}

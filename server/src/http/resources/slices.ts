@@ -1,0 +1,23 @@
+import { Type } from 'typebox';
+import { operationId } from '../../ledger/ids.ts';
+import { formatCents } from '../../ledger/money.ts';
+import type { Receipt } from '../../ledger/operations.ts';
+import { Cents, OperationId, OrNull } from '../formats.ts';
+
+/** The grants that an operation moved, and by how much each. */
+export const GrantSlices = (description: string) =>
+  Type.Array(
+    Type.Object({
+      grant: OrNull(OperationId('grt', 'The grant; null is the overdraft.')),
+      amount: Cents('How much of it.'),
+    }),
+    { description },
+  );
+
+/** `sign` -1 where what was taken is shown above zero. */
+export function slicesResource({ account, entries }: Receipt, sign: 1n | -1n) {
+  return entries.map(({ grant, amount }) => ({
+    grant: grant === null ? null : operationId('grt', account, grant),
+    amount: formatCents(sign * amount),
+  }));
+}

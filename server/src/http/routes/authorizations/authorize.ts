@@ -1,0 +1,153 @@
+import { Type } from 'typebox';
+import { authorize } from '../../authorize.ts';
+import { answer, one, ref, replayable } from '../../document.ts';
+import { operatorOf } from '../../entry.ts';
+import { invalidRequest } from '../../errors/api-error.ts';
+import { CentsIn, Description, ExpiresInS, Metadata, Scope, STRICT } from '../../formats.ts';
+import { digestOfKey, idempotencyDigest } from '../../idempotency.ts';
+import { parseAmount, parseMetadata, parseOptionalText } from '../../members.ts';
+import { isWanted, MONEY_ERRORS } from '../../money.ts';
+import type { App, RouteParts } from '../../parts.ts';
+import { authorizationResource } from '../../resources/authorization.ts';
+
+/** A batch is one request: its items must fit into a body. */
+const MOST_ITEMS = 100;
+
+const MEMBERS = {
+  api_key: Type.String({
+    minLength: 1,
+    maxLength: 512,
+    description: 'The API key that the customer sent.',
+  }),
+  scope: Scope('What the key must be allowed to do.'),
+  amount: Type.Optional(
+    CentsIn('What it costs, in cents; left out, nothing is charged and only the rest is judged.'),
+  ),
+  expires_in_s: Type.Optional(ExpiresInS()),
+  description: Type.Optional(Description()),
+  metadata: Type.Optional(Metadata()),
+};
+
+const Body = Type.Object(MEMBERS, STRICT);
+
+const Item = Type.Object(
+  {
+    ...MEMBERS,
+    idempotency_key: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 255,
+        pattern: '^[\\x21-\\x7e]+$',
+        description: 'As the header Idempotency-Key; required where there is an amount.',
+      }),
+    ),
+  },
+  STRICT,
+);
+
+interface Asked {
+  readonly api_key: string;
+  readonly scope: string;
+  readonly amount?: string;
+  readonly expires_in_s?: number;
+  readonly description?: string;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+/** What was asked, in parsed values; `digest` is called where something is charged or held. */
+function parse(
+  asked: Asked,
+  operatorKeyId: string | null,
+  digest: () => ReturnType<typeof digestOfKey>,
+) {
+  if (asked.amount === undefined && asked.expires_in_s !== undefined) {
+    throw invalidRequest('expires_in_s must be left out where there is no amount to hold');
+  }
+  const spending =
+    asked.amount === undefined
+      ? null
+      : {
+          amount: parseAmount('amount', asked.amount),
+          expiresInMs: asked.expires_in_s === undefined ? null : asked.expires_in_s * 1_000,
+          idempotencyDigest: digest(),
+        };
+  return {
+    apiKey: asked.api_key,
+    scope: asked.scope,
+    spending,
+    description: parseOptionalText('description', asked.description),
+    metadata: parseMetadata(asked.metadata),
+    operatorKeyId,
+  };
+}
+
+const ERRORS = [
+  'amount_too_large',
+  'too_many_holds',
+  'idempotency_key_missing',
+  'idempotency_key_invalid',
+  ...MONEY_ERRORS,
+] as const;
+
+export function authorizeRoute(app: App, parts: RouteParts): void {
+  app.post(
+    '/v1/authorizations',
+    {
+      config: { scopes: ['authorize'], errors: [...ERRORS] },
+      schema: {
+        operationId: 'authorize',
+        tags: ['Authorizations'],
+        summary: "Judge a customer's key, and charge or hold in the same commit",
+        description:
+          'Key, scope, spend limits and credit are one decision. `allowed` false comes with the `status` and `body` to relay to the customer. Needs an `Idempotency-Key` where there is an `amount`.',
+        body: Body,
+        response: { 200: replayable('The decision.', one('Authorization')) },
+      },
+    },
+    async (request, reply) => {
+      const { operatorKeyId } = operatorOf(request);
+      const asked = parse(request.body, operatorKeyId, () => idempotencyDigest(request.headers));
+      const authorization = await authorize(parts, asked, isWanted(request));
+      if (authorization.replayed) reply.header('idempotency-replayed', 'true');
+      return { data: authorizationResource(authorization) };
+    },
+  );
+}
+
+export function authorizeBatchRoute(app: App, parts: RouteParts): void {
+  app.post(
+    '/v1/authorizations/batch',
+    {
+      config: { scopes: ['authorize'], errors: [...ERRORS] },
+      schema: {
+        operationId: 'authorizeBatch',
+        tags: ['Authorizations'],
+        summary: 'Many authorizations in one request',
+        description:
+          'Each is a decision of its own, under its own `idempotency_key`; the answers come in the order of the items. Where one cannot be decided now, the whole request fails: repeat it as it is.',
+        body: Type.Object(
+          { items: Type.Array(Item, { minItems: 1, maxItems: MOST_ITEMS }) },
+          STRICT,
+        ),
+        response: {
+          200: answer('The decisions.', Type.Object({ data: Type.Array(ref('Authorization')) })),
+        },
+      },
+    },
+    async (request) => {
+      const { operatorKeyId } = operatorOf(request);
+      const items = request.body.items.map((item, index) =>
+        parse(item, operatorKeyId, () => {
+          if (item.idempotency_key !== undefined) return digestOfKey(item.idempotency_key);
+          throw invalidRequest(
+            `items.${index}.idempotency_key is required where there is an amount`,
+          );
+        }),
+      );
+      const data = await Promise.all(
+        items.map((item) => authorize(parts, item, isWanted(request))),
+      );
+      return { data: data.map(authorizationResource) };
+    },
+  );
+}

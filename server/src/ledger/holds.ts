@@ -1,0 +1,59 @@
+import type { Sql } from '../db/database.ts';
+import type { AccountId, OperationRef } from './ids.ts';
+import type { HoldTerms } from './operations.ts';
+import * as sql from './sql/holds.ts';
+
+/** A hold, and what became of it. */
+export interface Hold {
+  readonly account: AccountId;
+  readonly accountPublicId: string;
+  readonly terms: HoldTerms;
+  /** Null: it is open. */
+  readonly ending: {
+    readonly by: 'capture' | 'void' | 'expiry';
+    readonly at: number;
+    /** Of a capture: what was charged in all, and the numbers of the charges. */
+    readonly captured: bigint;
+    readonly charge: bigint | null;
+    readonly overage: { readonly number: bigint } | null;
+  } | null;
+}
+
+/** A hold by its id; one past its expiry has expired, though that may not be written yet. */
+export async function findHold(on: Sql, ref: OperationRef): Promise<Hold | undefined> {
+  const [row] = await on.rows<sql.HoldRow>(sql.findHold, [ref.account, ref.number]);
+  if (!row) return undefined;
+  return {
+    account: ref.account,
+    accountPublicId: row.public_id,
+    terms: {
+      number: ref.number,
+      at: row.at,
+      amount: row.amount,
+      expiresAt: row.expires_at,
+      scope: row.scope,
+      apiKeyId: row.api_key_id,
+      description: row.description,
+      metadata: row.metadata,
+    },
+    ending: endingOf(row),
+  };
+}
+
+const ENDINGS = { capture: 'capture', hold_void: 'void', hold_expiry: 'expiry' } as const;
+
+function endingOf(row: sql.HoldRow): Hold['ending'] {
+  const nothing = { captured: 0n, charge: null, overage: null };
+  if (row.ended_by === null || row.ended_at === null || row.ended_number === null) {
+    return row.is_past ? { by: 'expiry', at: row.expires_at, ...nothing } : null;
+  }
+  const by = ENDINGS[row.ended_by];
+  if (by !== 'capture') return { by, at: row.ended_at, ...nothing };
+  return {
+    by,
+    at: row.ended_at,
+    captured: (row.ended_amount ?? 0n) + (row.overage_amount ?? 0n),
+    charge: row.ended_number,
+    overage: row.overage_number === null ? null : { number: row.overage_number },
+  };
+}

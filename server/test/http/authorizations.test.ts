@@ -1,0 +1,209 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
+import { attributesOf, call } from '../nodes/client.ts';
+import { type Node, startNode, useNodes } from '../nodes/node.ts';
+import { useDatabase } from '../postgres.ts';
+
+const db = useDatabase();
+useNodes();
+let node: Node;
+let operatorKey: string;
+
+beforeAll(async () => {
+  node = await startNode({ DATABASE_URL: db.databaseUrl });
+  operatorKey = await newOperatorKey(db);
+});
+
+afterAll(() => node.end());
+
+const post = (path: string, body: unknown, idempotencyKey?: string) =>
+  call('POST', `${node.url}${path}`, {
+    key: operatorKey,
+    body,
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+  });
+const authorize = (body: object, once?: string) => post('/v1/authorizations', body, once);
+const charge = (body: object) => authorize({ amount: '0.5', ...body }, randomUUID());
+
+async function newCustomer(credit: string[], more: object = {}) {
+  const account = await newFundedAccount(node.url, operatorKey, credit);
+  const made = await post(`/v1/accounts/${account}/api_keys`, {
+    scopes: ['search', 'balance:read'],
+    ...more,
+  });
+  const { id, key } = attributesOf(made, 201) as { id: string; key: string };
+  return { account, id, key };
+}
+
+describe('an authorization', () => {
+  test('charges a good key in the same decision, and replays it byte for byte', async () => {
+    const { account, id, key } = await newCustomer(['2']);
+    const once = randomUUID();
+    const asked = { api_key: key, scope: 'search', amount: '0.50', description: 'a call' };
+    const answer = await authorize(asked, once);
+    const { charge_id, ...rest } = attributesOf(answer, 200);
+    expect(rest).toEqual({
+      id: charge_id,
+      allowed: true,
+      account,
+      available: '1.5',
+      hold_id: null,
+    });
+    const receipt = await call('GET', `${node.url}/v1/charges/${charge_id}`, { key: operatorKey });
+    expect(attributesOf(receipt, 200)).toMatchObject({
+      amount: '0.5',
+      scope: 'search',
+      api_key_id: id,
+    });
+    await call('DELETE', `${node.url}/v1/api_keys/${id}`, { key: operatorKey });
+    const again = await authorize(asked, once);
+    expect(again).toMatchObject({ status: 200, body: answer.body });
+    expect(again.headers['idempotency-replayed']).toBe('true');
+    const other = await authorize({ ...asked, amount: '0.6' }, once);
+    expect(JSON.parse(other.body).code).toBe('idempotency_key_reused');
+    for (const { body } of [answer, again, other]) expect(body).not.toContain(key);
+    expect(node.output()).not.toContain(key);
+  });
+
+  test('holds where it names an expiry', async () => {
+    const { key } = await newCustomer(['2']);
+    const asked = { api_key: key, scope: 'search', amount: '1.5', expires_in_s: 60 };
+    const { hold_id, charge_id, available } = attributesOf(await charge(asked), 200);
+    expect({ charge_id, available }).toEqual({ charge_id: null, available: '0.5' });
+    const captured = await post(`/v1/holds/${hold_id}/capture`, { amount: '1' }, randomUUID());
+    expect(attributesOf(captured, 200)).toMatchObject({ captured: '1', available: '1' });
+  });
+
+  test('without an amount judges key, account and scope, and changes nothing', async () => {
+    const { account, key } = await newCustomer(['2']);
+    expect(attributesOf(await authorize({ api_key: key, scope: 'search' }), 200)).toEqual({
+      id: null,
+      allowed: true,
+      account,
+      available: '2',
+      charge_id: null,
+      hold_id: null,
+    });
+    const refused = await authorize({ api_key: key, scope: 'contents' });
+    expect(attributesOf(refused, 200)).toMatchObject({ allowed: false, status: 403 });
+  });
+
+  test('refused comes with exactly what to answer the customer', async () => {
+    const good = await newCustomer(['0.3']);
+    const suspended = await newCustomer(['9']);
+    await call('PATCH', `${node.url}/v1/accounts/${suspended.account}`, {
+      key: operatorKey,
+      body: { status: 'suspended' },
+    });
+    const revoked = await newCustomer(['9']);
+    await call('DELETE', `${node.url}/v1/api_keys/${revoked.id}`, { key: operatorKey });
+    const limited = await newCustomer(['9']);
+    await db.query(
+      `insert into spend_limits (account_id, holder, period, amount, used, period_start)
+       select id, id, 'total', 400000, 0, 'epoch' from accounts where public_id = $1`,
+      [limited.account],
+    );
+    const invalid = { detail: 'Invalid or expired API key', code: 'api_key_invalid' };
+    const cases = [
+      [{ api_key: 'nobody' }, null, 401, invalid],
+      [{ api_key: operatorKey }, null, 401, invalid],
+      [{ api_key: revoked.key }, revoked.account, 401, invalid],
+      [
+        { api_key: suspended.key },
+        suspended.account,
+        403,
+        { detail: 'Account is suspended', code: 'account_suspended' },
+      ],
+      [
+        { api_key: good.key, scope: 'contents' },
+        good.account,
+        403,
+        { detail: 'Missing required scopes', code: 'missing_scopes' },
+      ],
+      [
+        { api_key: good.key },
+        good.account,
+        402,
+        { error: 'payment_required', available: '0.3', required: '0.5', shortfall: '0.2' },
+      ],
+      [
+        { api_key: limited.key },
+        limited.account,
+        402,
+        { code: 'spend_limit_reached', spend_limit: '0.4', spend_used: '0', reset_at: null },
+      ],
+    ] as const;
+    for (const [asked, account, status, body] of cases) {
+      const answer = await charge({ scope: 'search', ...asked });
+      expect(attributesOf(answer, 200)).toMatchObject({
+        allowed: false,
+        account,
+        charge_id: null,
+        hold_id: null,
+        status,
+        body,
+      });
+    }
+  });
+
+  test.each([
+    ['an amount without an Idempotency-Key', { amount: '1' }, 400, 'idempotency_key_missing'],
+    ['an expiry without an amount', { expires_in_s: 5 }, 422, 'invalid_request'],
+    ['no scope', { scope: undefined }, 422, 'invalid_request'],
+    ['an unknown member', { price: '1' }, 422, 'invalid_request'],
+  ])('with %s is an error of the operator', async (_, more, status, code) => {
+    const { key } = await newCustomer(['1']);
+    const answer = await authorize({ api_key: key, scope: 'search', ...more });
+    expect([answer.status, JSON.parse(answer.body).code]).toEqual([status, code]);
+    expect(answer.body).not.toContain(key);
+  });
+
+  test('lets exactly 20 of 64 at once through on credit for 20', async () => {
+    const { account, key } = await newCustomer(['7', '3']);
+    const answers = await Promise.all(
+      Array.from({ length: 64 }, () => charge({ api_key: key, scope: 'search' })),
+    );
+    const allowed = answers.filter((answer) => attributesOf(answer, 200)['allowed']);
+    expect(allowed).toHaveLength(20);
+    const balance = await call('GET', `${node.url}/v1/accounts/${account}/balance`, {
+      key: operatorKey,
+    });
+    expect(attributesOf(balance, 200)).toMatchObject({ available: '0', posted: '0' });
+  });
+});
+
+describe('a batch of authorizations', () => {
+  test('answers each item in order, as it would alone', async () => {
+    const { key } = await newCustomer(['1']);
+    const item = { api_key: key, scope: 'search' };
+    const items = [
+      { ...item, amount: '0.75', idempotency_key: 'one' },
+      { ...item, api_key: 'nobody', amount: '0.75', idempotency_key: 'two' },
+      { ...item, amount: '0.75', idempotency_key: 'three' },
+      { ...item },
+    ];
+    const answer = await post('/v1/authorizations/batch', { items });
+    expect(answer.status).toBe(200);
+    const { data } = JSON.parse(answer.body);
+    const seen = data.map(({ attributes }: { attributes: Record<string, unknown> }) => [
+      attributes['allowed'],
+      attributes['status'],
+    ]);
+    expect(seen).toEqual([
+      [true, undefined],
+      [false, 401],
+      [false, 402],
+      [true, undefined],
+    ]);
+    const again = await post('/v1/authorizations/batch', { items });
+    expect(JSON.parse(again.body).data[0]).toEqual(data[0]);
+  });
+
+  test('names the item that is wrong', async () => {
+    const items = [{ api_key: 'k', scope: 'search', amount: '1' }];
+    const answer = await post('/v1/authorizations/batch', { items });
+    expect(answer.status).toBe(422);
+    expect(answer.body).toContain('items.0.idempotency_key');
+  });
+});
