@@ -1,9 +1,17 @@
 import type { Command } from 'commander';
+import { OperatorError } from '../db/operator-error.ts';
+import { UnknownAccount, type Verification, verify } from '../ledger/verify.ts';
 import { command } from './command.ts';
 import type { Context } from './context.ts';
 import type { Terminal } from './terminal.ts';
 
 const BAR_WIDTH = 30;
+
+interface Options {
+  readonly json?: true;
+  readonly account?: string;
+  readonly after?: string;
+}
 
 /** `purser verify`: proves the books; exit code 1 and the first offender where they do not add up. */
 export function verifyCommand(context: Context): Command {
@@ -11,24 +19,44 @@ export function verifyCommand(context: Context): Command {
     'verify',
     'prove that the books add up, account by account; the server may go on working',
     'purser verify',
-    'purser verify --json',
+    'purser verify --account 5f2c…',
+    'purser verify --after 5f2c… --json',
   )
+    .option('--account <id>', 'only this account')
+    .option('--after <id>', 'go on after this account, as a run that was ended says')
     .option('--json', 'print the result as JSON')
-    .action(async ({ json }: { json?: true }) => {
-      const { terminal } = context;
-      const { verify } = await import('../ledger/verify.ts');
-      const { result, restricted } = await context.withDatabase(async (opened) => ({
-        result: await verify(opened.database, {
-          onProgress: (done, total) => terminal.progress(bar(done, total)),
-        }),
-        restricted: opened.restricted,
-      }));
-      terminal.progress(null);
-      if (result.problem) context.fail();
-      const notes = restricted ? [] : [NOT_RESTRICTED];
-      if (json) return terminal.line(JSON.stringify({ ...result, notes }));
-      show(terminal, result, notes);
-    });
+    .action((options: Options) => run(context, options));
+}
+
+async function run(context: Context, { json, account, after }: Options): Promise<void> {
+  const { terminal } = context;
+  const stop = new AbortController();
+  const end = () => stop.abort();
+  process.once('SIGINT', end);
+  const { result, restricted } = await context.withDatabase(async (opened) => ({
+    result: await verify(opened.database, {
+      only: account,
+      after,
+      signal: stop.signal,
+      onProgress: (done, total, operations) => terminal.progress(bar(done, total, operations)),
+    }).catch(explain),
+    restricted: opened.restricted,
+  }));
+  process.off('SIGINT', end);
+  terminal.progress(null);
+  if (result.problem || stop.signal.aborted) context.fail();
+  const notes = restricted ? [] : [NOT_RESTRICTED];
+  if (json) return terminal.line(JSON.stringify({ ...result, notes }));
+  show(terminal, result, notes, stop.signal.aborted);
+}
+
+function explain(error: unknown): never {
+  if (!(error instanceof UnknownAccount)) throw error;
+  throw new OperatorError(
+    'There is no such account.',
+    `No account has the id "${error.message}".`,
+    'Take the id from `purser account list`.',
+  );
 }
 
 const NOT_RESTRICTED =
@@ -36,23 +64,27 @@ const NOT_RESTRICTED =
 
 function show(
   { line, colors }: Terminal,
-  result: Awaited<ReturnType<typeof import('../ledger/verify.ts').verify>>,
+  { accounts, operations, entries, problem, provedTo }: Verification,
   notes: readonly string[],
+  wasEnded: boolean,
 ): void {
-  const { accounts, operations, entries, problem } = result;
   const looked = `${accounts} accounts, ${operations} operations, ${entries} entries`;
   for (const note of notes) line(`${colors.yellow('Note:')} ${note}`);
-  if (!problem) {
+  if (problem) {
+    line(`${colors.red('The books do not add up')} (after ${looked}).`);
+    line(`  account  ${problem.account}`);
+    line(`  broken   ${problem.promise}`);
+    line(`  found    ${problem.details}`);
+  } else if (wasEnded) {
+    line(`${colors.yellow('Ended early:')} nothing wrong in ${looked}.`);
+  } else {
     line(`${colors.green('The books add up:')} ${looked}.`);
-    return;
   }
-  line(`${colors.red('The books do not add up')} (after ${looked}).`);
-  line(`  account  ${problem.account}`);
-  line(`  broken   ${problem.promise}`);
-  line(`  found    ${problem.details}`);
+  if (provedTo !== null) line(`To go on: purser verify --after ${provedTo}`);
 }
 
-function bar(done: number, total: number): string {
+function bar(done: number, total: number, operations: number): string {
   const filled = total === 0 ? BAR_WIDTH : Math.floor((done / total) * BAR_WIDTH);
-  return `verifying ${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)} ${done}/${total} accounts`;
+  const blocks = '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled);
+  return `verifying ${blocks} ${done}/${total} accounts, ${operations} operations`;
 }
