@@ -19,9 +19,11 @@ import { getAccountRoute } from './routes/accounts/get-account.ts';
 import { getBalanceRoute } from './routes/accounts/get-balance.ts';
 import { listAccountsRoute } from './routes/accounts/list-accounts.ts';
 import { listEntriesRoute } from './routes/accounts/list-entries.ts';
+import { changeApiKeyRoute } from './routes/api-keys/change-api-key.ts';
 import { createApiKeyRoute } from './routes/api-keys/create-api-key.ts';
 import { listApiKeysRoute } from './routes/api-keys/list-api-keys.ts';
 import { revokeApiKeyRoute } from './routes/api-keys/revoke-api-key.ts';
+import { rotateApiKeyRoute } from './routes/api-keys/rotate-api-key.ts';
 import { accountBalance } from './routes/billing/account-balance.ts';
 import { createChargeRoute } from './routes/charges/create-charge.ts';
 import { getChargeRoute } from './routes/charges/get-charge.ts';
@@ -64,6 +66,8 @@ const OPERATOR_ROUTES = [
   listEntriesRoute,
   createApiKeyRoute,
   listApiKeysRoute,
+  changeApiKeyRoute,
+  rotateApiKeyRoute,
   revokeApiKeyRoute,
   createGrantRoute,
   listGrantsRoute,
