@@ -4,6 +4,7 @@ import { command } from './command.ts';
 import type { Context } from './context.ts';
 import { grantCommands } from './grants.ts';
 import { keyCommands } from './keys.ts';
+import { limitCommands } from './limits.ts';
 import { verifyCommand } from './verify.ts';
 
 /** Exit code of a command that was written wrongly, as shells use it. */
@@ -22,7 +23,12 @@ export function buildProgram(context: Context, version: string): Command {
     .addCommand(migrateCommand(context))
     .addCommand(verifyCommand(context))
     .addCommand(openapiCommand(context));
-  const objects = [...accountCommands(context), ...keyCommands(context), ...grantCommands(context)];
+  const objects = [
+    ...accountCommands(context),
+    ...keyCommands(context),
+    ...grantCommands(context),
+    ...limitCommands(context),
+  ];
   for (const object of objects) program.addCommand(object);
   settle(program);
   return program;

@@ -13,6 +13,7 @@ import { ApiKeyResource } from './resources/api-key.ts';
 import { ChargeResource } from './resources/charge.ts';
 import { EntryResource } from './resources/entry.ts';
 import { GrantResource } from './resources/grant.ts';
+import { SpendLimitResource } from './resources/spend-limit.ts';
 import { changeAccountRoute } from './routes/accounts/change-account.ts';
 import { createAccountRoute } from './routes/accounts/create-account.ts';
 import { getAccountRoute } from './routes/accounts/get-account.ts';
@@ -32,6 +33,9 @@ import { createGrantRoute } from './routes/grants/create-grant.ts';
 import { listGrantsRoute } from './routes/grants/list-grants.ts';
 import { machineRoutes } from './routes/machines/machines.ts';
 import { operatorKeyRoutes } from './routes/operator-keys/operator-keys.ts';
+import { clearSpendLimitRoute } from './routes/spend-limits/clear-spend-limit.ts';
+import { getSpendLimitRoute } from './routes/spend-limits/get-spend-limit.ts';
+import { setSpendLimitRoute } from './routes/spend-limits/set-spend-limit.ts';
 import { serializerCompiler, validatorCompiler } from './validation.ts';
 
 /** The largest body: a metadata of 2 KB many times over. */
@@ -50,6 +54,7 @@ const SCHEMAS = [
   GrantResource,
   ChargeResource,
   EntryResource,
+  SpendLimitResource,
   ErrorBody,
   InsufficientCreditsBody,
   ExternalIdTakenBody,
@@ -69,6 +74,9 @@ const OPERATOR_ROUTES = [
   changeApiKeyRoute,
   rotateApiKeyRoute,
   revokeApiKeyRoute,
+  setSpendLimitRoute,
+  getSpendLimitRoute,
+  clearSpendLimitRoute,
   createGrantRoute,
   listGrantsRoute,
   createChargeRoute,
