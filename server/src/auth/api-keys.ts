@@ -99,12 +99,96 @@ export async function listApiKeys(
  */
 export async function revokeApiKey(database: Database, id: string): Promise<boolean> {
   return database.transaction(async (tx) => {
-    const [row] = await tx.rows<sql.ApiKeyRow>(sql.findApiKey, [id]);
-    if (!row) return false;
-    await lockBalance(tx, row.account_id as AccountId);
+    if (!(await lockedApiKey(tx, id))) return false;
     await tx.rows(sql.revokeApiKey, [id]);
     return true;
   });
+}
+
+/** What may be changed of a key; what is left out stays. */
+export interface ApiKeyChange {
+  readonly name?: string;
+  readonly scopes?: readonly string[];
+  /** Null: it never expires. */
+  readonly expiresAt?: number | null;
+}
+
+/** Why a key cannot be changed any more. */
+export interface Inactive {
+  readonly inactive: 'revoked' | 'expired';
+}
+
+/**
+ * Changes a key under its account's lock: once this has resolved, no operation decided on the old
+ * scopes or expiry can commit. A key that has expired may be given a later end; a revoked one may not
+ * be changed. Undefined where there is no such key.
+ */
+export async function changeApiKey(
+  database: Database,
+  id: string,
+  { name, scopes, expiresAt }: ApiKeyChange,
+): Promise<{ apiKey: ApiKey } | Inactive | undefined> {
+  return database.transaction(async (tx) => {
+    const apiKey = await lockedApiKey(tx, id);
+    if (!apiKey) return undefined;
+    if (apiKey.revokedAt !== null) return { inactive: 'revoked' };
+    await tx.rows(sql.changeApiKey, [
+      id,
+      name ?? null,
+      scopes ? [...scopes] : null,
+      expiresAt !== undefined,
+      instant(expiresAt ?? null),
+    ]);
+    return { apiKey: await apiKeyIn(tx, id) };
+  });
+}
+
+/**
+ * Gives a key a new secret under its account's lock. Earlier secrets end `graceS` seconds from now, or
+ * when they would have ended anyway; with 0, once this has resolved, no operation that was decided by
+ * them can commit. Undefined where there is no such key.
+ */
+export async function rotateApiKey(
+  database: Database,
+  id: string,
+  graceS: number,
+): Promise<{ apiKey: ApiKey; secret: string } | Inactive | undefined> {
+  const secret = newKey(CUSTOMER_PREFIX);
+  return database.transaction(async (tx) => {
+    if (!(await lockedApiKey(tx, id))) return undefined;
+    const [state] = await tx.rows<sql.ApiKeyStateRow>(sql.apiKeyState, [id]);
+    if (state?.inactive) return { inactive: state.inactive };
+    await tx.rows(sql.endApiKeySecrets, [id, graceS]);
+    const inserted = await tx.rows(sql.insertApiKeySecret, [sha256(secret), id]);
+    if (inserted.length === 0) throw new Error('a new key has the hash of another one');
+    await tx.rows(sql.changeMasked, [id, maskKey(CUSTOMER_PREFIX, secret)]);
+    return { apiKey: await apiKeyIn(tx, id), secret };
+  });
+}
+
+/** A key, whatever its state. */
+export async function findApiKey(on: Sql, id: string): Promise<ApiKey | undefined> {
+  const [row] = await on.rows<sql.ApiKeyRow>(sql.findApiKey, [id]);
+  return row && apiKeyOf(row);
+}
+
+/** A key as it is under its account's lock. */
+async function lockedApiKey(tx: Sql, id: string): Promise<ApiKey | undefined> {
+  const apiKey = await findApiKey(tx, id);
+  if (!apiKey) return undefined;
+  await lockBalance(tx, apiKey.account);
+  return findApiKey(tx, id);
+}
+
+/** A key that is known to be there. */
+async function apiKeyIn(tx: Sql, id: string): Promise<ApiKey> {
+  const apiKey = await findApiKey(tx, id);
+  if (!apiKey) throw new Error('a key has gone under its lock');
+  return apiKey;
+}
+
+function instant(milliseconds: number | null): string | null {
+  return milliseconds === null ? null : new Date(milliseconds).toISOString();
 }
 
 async function insertIn(
@@ -119,12 +203,10 @@ async function insertIn(
     key.name,
     [...(key.scopes ?? DEFAULT_CUSTOMER_SCOPES)],
     key.masked,
-    key.expiresAt === null ? null : new Date(key.expiresAt).toISOString(),
+    instant(key.expiresAt),
   ]);
   const inserted = await tx.rows(sql.insertApiKeySecret, [key.sha256, id]);
-  if (inserted.length === 0) return undefined;
-  const [row] = await tx.rows<sql.ApiKeyRow>(sql.findApiKey, [id]);
-  return row && apiKeyOf(row);
+  return inserted.length === 0 ? undefined : apiKeyIn(tx, id);
 }
 
 async function findBySecret(on: Sql, hash: string): Promise<ApiKey | undefined> {

@@ -68,6 +68,49 @@ export const revokeApiKey: Statement = {
     where id = $1 and revoked_at is null`,
 };
 
+/** Runs under the account's lock. $1 key, $2 name, $3 scopes, $4 whether $5 is the new expiry. */
+export const changeApiKey: Statement = {
+  name: 'change_api_key',
+  text: `
+    update api_keys
+    set name = coalesce($2, name), scopes = coalesce($3, scopes),
+        expires_at = case when $4::boolean then $5::timestamptz else expires_at end
+    where id = $1`,
+};
+
+export interface ApiKeyStateRow {
+  /** Null: it is valid. */
+  inactive: 'revoked' | 'expired' | null;
+}
+
+/** Why a key is refused now. $1 key. */
+export const apiKeyState: Statement = {
+  name: 'api_key_state',
+  text: `
+    select case when revoked_at is not null then 'revoked'
+                when expires_at <= clock_timestamp() then 'expired' end as inactive
+    from api_keys where id = $1`,
+};
+
+/**
+ * Ends a key's secrets after a grace; one that ends earlier already keeps its end (`least` passes over
+ * nulls). Runs under the account's lock. $1 key, $2 seconds.
+ */
+export const endApiKeySecrets: Statement = {
+  name: 'end_api_key_secrets',
+  text: `
+    update api_key_secrets
+    set valid_until = least(valid_until,
+          date_trunc('milliseconds', clock_timestamp()) + $2::integer * interval '1 second')
+    where api_key_id = $1`,
+};
+
+/** $1 key, $2 how its new secret is shown. */
+export const changeMasked: Statement = {
+  name: 'change_masked',
+  text: 'update api_keys set masked = $2 where id = $1',
+};
+
 export interface OperatorKeyRow {
   id: string;
   name: string | null;

@@ -9,10 +9,11 @@ import {
   listCommand,
   type PageOptions,
   parseList,
+  parseWhole,
 } from './command.ts';
 import type { Context } from './context.ts';
 import { importCommand } from './key-import.ts';
-import { showNewKey } from './show.ts';
+import { showNewKey, showResource } from './show.ts';
 
 interface CreateOptions extends JsonOption {
   readonly account?: string;
@@ -23,7 +24,7 @@ interface CreateOptions extends JsonOption {
 
 const KEY_COLUMNS = ['id', 'name', 'masked', 'scopes', 'expires_at', 'revoked_at', 'last_used_at'];
 
-/** `purser key create|list|revoke|import` and `purser operator-key create|list|revoke`. */
+/** `purser key create|list|update|rotate|revoke|import` and `purser operator-key create|list|revoke`. */
 export function keyCommands(context: Context): Command[] {
   const key = command(
     'key',
@@ -33,6 +34,8 @@ export function keyCommands(context: Context): Command[] {
     .addCommand(createKeyCommand(context))
     .addCommand(listKeysCommand(context))
     .addCommand(revokeCommand(context, 'purser key', '/v1/api_keys', 'key_…'))
+    .addCommand(updateCommand(context))
+    .addCommand(rotateCommand(context))
     .addCommand(importCommand(context));
   const operatorKey = command(
     'operator-key',
@@ -102,6 +105,56 @@ function listOperatorKeysCommand(context: Context): Command {
     (options: PageOptions) =>
       askForPage(context, options, { method: 'GET', path: '/v1/operator_keys' }, KEY_COLUMNS),
   );
+}
+
+interface UpdateOptions extends JsonOption {
+  readonly name?: string;
+  readonly scopes?: string[];
+  readonly expiresAt?: string;
+}
+
+function updateCommand(context: Context): Command {
+  return apiCommand(
+    'update',
+    'change the name, the scopes or the expiry of a key; what is left out stays',
+    'purser key update key_… --scopes balance:read,search',
+    'purser key update key_… --expires-at never',
+  )
+    .argument('<id>', 'the key, by its id')
+    .option('--name <name>', 'what it is for')
+    .option('--scopes <a,b>', 'what it may do from now on', parseList)
+    .option('--expires-at <time>', 'when it ends, such as 2027-01-31T00:00:00.000Z, or never')
+    .action(async (id: string, options: UpdateOptions) => {
+      const { name, scopes, expiresAt } = options;
+      const body = { name, scopes, expires_at: expiresAt === 'never' ? null : expiresAt };
+      const path = `/v1/api_keys/${encodeURIComponent(id)}`;
+      await askForOne(context, options, { method: 'PATCH', path, body }, (resource) => {
+        context.terminal.line('The key was changed.');
+        showResource(context.terminal, resource);
+      });
+    });
+}
+
+function rotateCommand(context: Context): Command {
+  return apiCommand(
+    'rotate',
+    'give a key a new secret; it is shown this once',
+    'purser key rotate key_… --grace-s 86400',
+  )
+    .argument('<id>', 'the key, by its id')
+    .option(
+      '--grace-s <n>',
+      'seconds that the old secret stays valid, at most 604800 (default: 0)',
+      parseWhole,
+    )
+    .action(async (id: string, options: JsonOption & { graceS?: number }) => {
+      const path = `/v1/api_keys/${encodeURIComponent(id)}/rotate`;
+      const body = { grace_s: options.graceS };
+      await askForOne(context, options, { method: 'POST', path, body }, (resource) => {
+        context.terminal.line('The key has a new secret.');
+        showNewKey(context.terminal, resource);
+      });
+    });
 }
 
 function revokeCommand(context: Context, object: string, path: string, id: string): Command {

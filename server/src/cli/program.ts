@@ -5,6 +5,7 @@ import type { Context } from './context.ts';
 import { grantCommands } from './grants.ts';
 import { historyCommands } from './history.ts';
 import { keyCommands } from './keys.ts';
+import { limitCommands } from './limits.ts';
 import { adjustmentCommands, holdCommands } from './money.ts';
 import { verifyCommand } from './verify.ts';
 
@@ -31,6 +32,7 @@ export function buildProgram(context: Context, version: string): Command {
     ...historyCommands(context),
     ...holdCommands(context),
     ...adjustmentCommands(context),
+    ...limitCommands(context),
   ];
   for (const object of objects) program.addCommand(object);
   settle(program);

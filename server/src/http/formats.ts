@@ -55,6 +55,13 @@ export const OperationId = (prefix: OperationPrefix, description: string): TStri
 export const Scope = (description = 'A scope word.'): TString =>
   Type.String({ format: 'scope', pattern: SCOPE_PATTERN, maxLength: LONGEST_SCOPE, description });
 
+/** A customer's key has at most this many scopes. */
+const MOST_SCOPES = 50;
+
+/** The scopes of a customer's key in a request. */
+export const ScopesIn = (description: string) =>
+  Type.Array(Scope(), { uniqueItems: true, maxItems: MOST_SCOPES, description });
+
 /** Text of 1 to 255 characters. */
 export const Name = (description: string): TString =>
   Type.String({ minLength: 1, maxLength: LONGEST_TEXT, description });

@@ -1,3 +1,4 @@
+import { isOperatorScope } from '../auth/scopes.ts';
 import { LARGEST_AMOUNT, parseCents } from '../ledger/money.ts';
 import { ApiError, invalidRequest } from './errors/api-error.ts';
 
@@ -53,6 +54,13 @@ export function parseText(member: string, text: string): string {
 
 export function parseOptionalText(member: string, text: string | undefined): string | null {
   return text === undefined ? null : parseText(member, text);
+}
+
+/** The scopes of a customer's key: words that are not for operator keys. */
+export function parseScopes(scopes: readonly string[]): readonly string[] {
+  const reserved = scopes.find(isOperatorScope);
+  if (reserved) throw invalidRequest(`scopes: ${reserved} is for operator keys only`);
+  return scopes;
 }
 
 /** Metadata as the JSON text that is kept and answered. */

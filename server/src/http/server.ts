@@ -23,6 +23,7 @@ import { EntryResource } from './resources/entry.ts';
 import { GrantResource } from './resources/grant.ts';
 import { HoldResource } from './resources/hold.ts';
 import { ReversalResource } from './resources/reversal.ts';
+import { SpendLimitResource } from './resources/spend-limit.ts';
 import { StatementResource } from './resources/statement.ts';
 import { UsageResource } from './resources/usage.ts';
 import { changeAccountRoute } from './routes/accounts/change-account.ts';
@@ -34,9 +35,11 @@ import { getUsageRoute } from './routes/accounts/get-usage.ts';
 import { listAccountsRoute } from './routes/accounts/list-accounts.ts';
 import { listEntriesRoute } from './routes/accounts/list-entries.ts';
 import { createAdjustmentRoute } from './routes/adjustments/create-adjustment.ts';
+import { changeApiKeyRoute } from './routes/api-keys/change-api-key.ts';
 import { createApiKeyRoute } from './routes/api-keys/create-api-key.ts';
 import { listApiKeysRoute } from './routes/api-keys/list-api-keys.ts';
 import { revokeApiKeyRoute } from './routes/api-keys/revoke-api-key.ts';
+import { rotateApiKeyRoute } from './routes/api-keys/rotate-api-key.ts';
 import { authorizeBatchRoute, authorizeRoute } from './routes/authorizations/authorize.ts';
 import { accountBalance } from './routes/billing/account-balance.ts';
 import { getOwnChargeRoute } from './routes/billing/charge.ts';
@@ -58,6 +61,9 @@ import { getHoldRoute } from './routes/holds/get-hold.ts';
 import { voidHoldRoute } from './routes/holds/void-hold.ts';
 import { machineRoutes } from './routes/machines/machines.ts';
 import { operatorKeyRoutes } from './routes/operator-keys/operator-keys.ts';
+import { clearSpendLimitRoute } from './routes/spend-limits/clear-spend-limit.ts';
+import { getSpendLimitRoute } from './routes/spend-limits/get-spend-limit.ts';
+import { setSpendLimitRoute } from './routes/spend-limits/set-spend-limit.ts';
 import { serializerCompiler, validatorCompiler } from './validation.ts';
 
 /** The largest body: a metadata of 2 KB many times over. */
@@ -83,6 +89,7 @@ const SCHEMAS = [
   AdjustmentResource,
   AuthorizationResource,
   EntryResource,
+  SpendLimitResource,
   ErrorBody,
   InsufficientCreditsBody,
   SpendLimitReachedBody,
@@ -110,7 +117,12 @@ const OPERATOR_ROUTES = [
   getUsageRoute,
   createApiKeyRoute,
   listApiKeysRoute,
+  changeApiKeyRoute,
+  rotateApiKeyRoute,
   revokeApiKeyRoute,
+  setSpendLimitRoute,
+  getSpendLimitRoute,
+  clearSpendLimitRoute,
   createGrantRoute,
   listGrantsRoute,
   createChargeRoute,

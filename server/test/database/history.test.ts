@@ -285,8 +285,7 @@ describe('lists', () => {
     }
     const capture = life.find(({ kind }) => kind === 'capture')?.number ?? 0n;
     const found = await findCharge(db.database, { account: account.id, number: capture });
-    expect(found?.receipt.subject).toBe(capture - 1n);
-    expect(found?.reversed).toBe(reversedOf(capture));
+    expect([found?.receipt.subject, found?.reversed]).toEqual([capture - 1n, reversedOf(capture)]);
     const hold = life.find(({ kind }) => kind === 'hold')?.number ?? 0n;
     expect(await findCharge(db.database, { account: account.id, number: hold })).toBeUndefined();
   });

@@ -40,3 +40,13 @@ export class ApiError extends Error {
 export function invalidRequest(detail: string): ApiError {
   return new ApiError('invalid_request', { detail });
 }
+
+/** The answer to a change of a key that has ended. */
+export function apiKeyInactive(reason: 'revoked' | 'expired'): ApiError {
+  return new ApiError('api_key_inactive', {
+    detail:
+      reason === 'revoked'
+        ? 'The API key is revoked: make a new key'
+        : 'The API key is expired: give it a later expires_at, or make a new key',
+  });
+}

@@ -57,6 +57,7 @@ export const ERRORS = {
   grant_not_found: { status: 404, detail: 'There is no such grant' },
   hold_not_found: { status: 404, detail: 'There is no such hold' },
   charge_not_found: { status: 404, detail: 'There is no such charge' },
+  spend_limit_not_found: { status: 404, detail: 'No spend limit is set for this period' },
   operator_key_not_found: { status: 404, detail: 'There is no such operator key' },
   external_id_taken: { status: 409, detail: 'Another account has this external_id' },
   api_key_taken: { status: 409, detail: 'This key is in use elsewhere and cannot be imported' },

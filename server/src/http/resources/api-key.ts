@@ -24,14 +24,14 @@ export const ApiKeyResource = Type.Object(
     attributes: Type.Object({
       ...attributes,
       key: Type.Optional(
-        Type.String({ description: 'The secret, in the answer to its creation and never again.' }),
+        Type.String({ description: 'The secret, in the answer that made it and never again.' }),
       ),
     }),
   },
   { $id: 'ApiKey' },
 );
 
-/** A key as it is shown; with its secret in the answer to its creation only. */
+/** A key as it is shown; with its secret in the answer that made it only. */
 export function apiKeyResource(apiKey: ApiKey, secret?: string) {
   return {
     type: 'api_key',

@@ -1,27 +1,18 @@
 import { Type } from 'typebox';
 import { createApiKey, importApiKey } from '../../../auth/api-keys.ts';
-import { isOperatorScope } from '../../../auth/scopes.ts';
 import { answer, one } from '../../document.ts';
-import { ApiError, invalidRequest } from '../../errors/api-error.ts';
-import { Instant, Name, Scope, STRICT } from '../../formats.ts';
+import { ApiError } from '../../errors/api-error.ts';
+import { Instant, Name, ScopesIn, STRICT } from '../../formats.ts';
 import { parseComingInstant } from '../../instants.ts';
-import { parseOptionalText } from '../../members.ts';
+import { parseOptionalText, parseScopes } from '../../members.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { ACCOUNT_PATH, accountIn } from '../../paths.ts';
 import { apiKeyResource } from '../../resources/api-key.ts';
 
-const MOST_SCOPES = 50;
-
 const Body = Type.Object(
   {
     name: Type.Optional(Name('For people.')),
-    scopes: Type.Optional(
-      Type.Array(Scope(), {
-        uniqueItems: true,
-        maxItems: MOST_SCOPES,
-        description: 'What the key may do; `balance:read` where left out.',
-      }),
-    ),
+    scopes: Type.Optional(ScopesIn('What the key may do; `balance:read` where left out.')),
     expires_at: Type.Optional(Instant('From when on it is refused; never where left out.')),
     sha256: Type.Optional(
       Type.String({
@@ -53,11 +44,9 @@ export function createApiKeyRoute(app: App, { database }: RouteParts): void {
       },
     },
     async ({ params, body }, reply) => {
-      const reserved = body.scopes?.find(isOperatorScope);
-      if (reserved) throw invalidRequest(`scopes: ${reserved} is for operator keys only`);
       const terms = {
         name: parseOptionalText('name', body.name),
-        scopes: body.scopes ?? null,
+        scopes: body.scopes ? parseScopes(body.scopes) : null,
         expiresAt:
           body.expires_at === undefined
             ? null

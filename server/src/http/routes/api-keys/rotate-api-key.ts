@@ -1,0 +1,52 @@
+import { Type } from 'typebox';
+import { rotateApiKey } from '../../../auth/api-keys.ts';
+import { answer, one } from '../../document.ts';
+import { ApiError, apiKeyInactive } from '../../errors/api-error.ts';
+import { STRICT } from '../../formats.ts';
+import type { App, RouteParts } from '../../parts.ts';
+import { API_KEY_PATH, apiKeyIdIn } from '../../paths.ts';
+import { apiKeyResource } from '../../resources/api-key.ts';
+
+/** A week: longer than a deployment takes, and too short to forget that two secrets are valid. */
+const LONGEST_GRACE_S = 604_800;
+
+const Body = Type.Object(
+  {
+    grace_s: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: LONGEST_GRACE_S,
+        default: 0,
+        description: 'How many seconds the old secret stays valid beside the new one.',
+      }),
+    ),
+  },
+  STRICT,
+);
+
+export function rotateApiKeyRoute(app: App, { database }: RouteParts): void {
+  app.post(
+    '/v1/api_keys/:id/rotate',
+    {
+      config: { scopes: ['keys:write'], errors: ['api_key_not_found', 'api_key_inactive'] },
+      schema: {
+        operationId: 'rotateApiKey',
+        tags: ['API keys'],
+        summary: 'Give an API key a new secret',
+        description:
+          'The key keeps its id, its scopes and its limits. The old secret is refused `grace_s` seconds after the rotation, at once and on every node where that is 0. A secret that ends earlier, by a rotation before, keeps its end. Where the answer was lost, rotate again: that makes another secret.',
+        params: API_KEY_PATH,
+        body: Body,
+        response: {
+          200: answer('The key; `key` is its new secret, shown this one time.', one('ApiKey')),
+        },
+      },
+    },
+    async ({ params, body }) => {
+      const result = await rotateApiKey(database, apiKeyIdIn(params), body.grace_s ?? 0);
+      if (!result) throw new ApiError('api_key_not_found');
+      if ('inactive' in result) throw apiKeyInactive(result.inactive);
+      return { data: apiKeyResource(result.apiKey, result.secret) };
+    },
+  );
+}

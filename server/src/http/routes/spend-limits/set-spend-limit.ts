@@ -1,0 +1,43 @@
+import { Type } from 'typebox';
+import { setSpendLimit } from '../../../ledger/spend-limits.ts';
+import { answer, one } from '../../document.ts';
+import { CentsIn, STRICT } from '../../formats.ts';
+import { parseAmount } from '../../members.ts';
+import type { App, RouteParts } from '../../parts.ts';
+import { spendLimitResource } from '../../resources/spend-limit.ts';
+import { LIMIT_HOLDERS } from './holders.ts';
+
+const Body = Type.Object(
+  { amount: CentsIn('What may be spent in a period; less than is used only stops more.') },
+  STRICT,
+);
+
+export function setSpendLimitRoute(app: App, { database }: RouteParts): void {
+  for (const { url, params, suffix, noun, writeScope, notFound, limitIn } of LIMIT_HOLDERS) {
+    app.put(
+      url,
+      {
+        config: {
+          scopes: [writeScope],
+          errors: [notFound, 'spend_limit_not_found', 'amount_too_large'],
+        },
+        schema: {
+          operationId: `set${suffix}`,
+          tags: ['Spend limits'],
+          summary: `Set a spend limit of ${noun}, or change its amount`,
+          description:
+            'What was spent since the start of the period counts, also before the limit was set. Once it is answered, nothing decided without the limit can commit.',
+          params,
+          body: Body,
+          response: { 200: answer('The spend limit.', one('SpendLimit')) },
+        },
+      },
+      async (request) => {
+        const amount = parseAmount('amount', request.body.amount);
+        const { key, holder } = await limitIn(database, request.params);
+        const limit = await setSpendLimit(database, key, amount);
+        return { data: spendLimitResource(holder, key.period, limit) };
+      },
+    );
+  }
+}

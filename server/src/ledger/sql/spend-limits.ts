@@ -1,0 +1,125 @@
+import type { Statement } from '../../db/database.ts';
+
+/**
+ * The SQL of spend limits. In all of it `holder` is the account's id or one of its keys'; a holder that
+ * is the account counts every key, and what is spent without one.
+ */
+
+export interface LimitRow {
+  amount: bigint;
+  used: bigint;
+  period_start: number;
+  now: number;
+}
+
+/**
+ * A limit and the time. Holds that have become due count no more, though their end may not be written
+ * yet. $1 account, $2 holder, $3 period.
+ */
+export const findLimit: Statement = {
+  name: 'find_spend_limit',
+  text: `
+    select l.amount, l.period_start, greatest(statement_timestamp(), b.last_at) as now,
+           l.used - coalesce((
+             select sum(h.amount) from holds h join operations o using (account_id, number)
+             where h.account_id = l.account_id and h.expires_at <= statement_timestamp()
+               and o.at >= l.period_start
+               and (l.holder = l.account_id or o.api_key_id = l.holder)), 0)::bigint as used
+    from spend_limits l join balances b using (account_id)
+    where l.account_id = $1 and l.holder = $2 and l.period = $3`,
+};
+
+/** Answers a row where the limit was set already; what counts stays. $4 the new amount. */
+export const changeLimit: Statement = {
+  name: 'change_spend_limit',
+  text: `
+    update spend_limits set amount = $4
+    where account_id = $1 and holder = $2 and period = $3
+    returning amount`,
+};
+
+/** $4 amount, $5 used, $6 start of the period. */
+export const insertLimit: Statement = {
+  name: 'insert_spend_limit',
+  text: `
+    insert into spend_limits (account_id, holder, period, amount, used, period_start)
+    values ($1, $2, $3, $4, $5, $6)`,
+};
+
+/** Answers a row where the limit was set. */
+export const deleteLimit: Statement = {
+  name: 'delete_spend_limit',
+  text: `
+    delete from spend_limits where account_id = $1 and holder = $2 and period = $3
+    returning amount`,
+};
+
+export interface ClockRow {
+  last_number: bigint;
+  now: number;
+}
+
+/** How far the account is, and its time, which never goes back behind its last operation. $1 account. */
+export const readClock: Statement = {
+  name: 'read_account_clock',
+  text: `
+    select last_number, greatest(statement_timestamp(), last_at) as now
+    from balances where account_id = $1`,
+};
+
+/**
+ * The first operation from an instant on, or the number after the last one. `at` never decreases with
+ * the number, so it is found by bisection, a look-up a step. $1 account, $2 last number, $3 instant.
+ */
+export const firstSince: Statement = {
+  name: 'first_operation_since',
+  text: `
+    with recursive search (low, high) as (
+      select 1::bigint, $2::bigint + 1
+      union all
+      select case when o.at >= $3 then s.low else s.middle + 1 end,
+             case when o.at >= $3 then s.middle else s.high end
+      from (select low, high, (low + high) / 2 as middle from search where low < high) s
+      cross join lateral (
+        select at from operations where account_id = $1 and number = s.middle limit 1
+      ) o
+    )
+    select low as number from search where low = high`,
+};
+
+/**
+ * What a range of operations adds to what was spent since the period's first one: charges, less what
+ * was reversed of such charges, each counted where it stands, so that ranges add up. A capture belongs
+ * to the period of its hold. `limit` keeps the look-up of a reversal's charge one by the primary key.
+ * $1 account, $2 holder, $3 the period's first number, $4 the number before the range, $5 its last.
+ */
+export const sumSpent: Statement = {
+  name: 'sum_spent',
+  text: `
+    select coalesce(sum(case o.kind when 'reversal' then -o.amount else o.amount end), 0)::bigint
+             as spent
+    from operations o
+    left join lateral (
+      select kind, number, subject, api_key_id from operations
+      where o.kind = 'reversal' and account_id = o.account_id and number = o.subject limit 1
+    ) reversed on true
+    cross join lateral (
+      select coalesce(reversed.kind, o.kind) as kind, coalesce(reversed.number, o.number) as number,
+             case when reversed.kind is null then o.subject else reversed.subject end as subject,
+             case when reversed.kind is null then o.api_key_id else reversed.api_key_id end as key
+    ) charge
+    where o.account_id = $1 and o.number > $4 and o.number <= $5
+      and o.kind in ('charge', 'capture', 'overage', 'reversal')
+      and case charge.kind when 'capture' then charge.subject else charge.number end >= $3
+      and ($2::uuid = $1::uuid or charge.key = $2)`,
+};
+
+/** What open holds reserve that were made since the period's first operation. Arguments as above. */
+export const sumHeld: Statement = {
+  name: 'sum_held_since',
+  text: `
+    select coalesce(sum(h.amount), 0)::bigint as held
+    from holds h join operations o using (account_id, number)
+    where h.account_id = $1 and h.number >= $3
+      and ($2::uuid = $1::uuid or o.api_key_id = $2)`,
+};
