@@ -32,7 +32,7 @@ export async function newFundedAccount(
 }
 
 /**
- * Counts the ledger against what the clients were told: every acknowledged charge is there once, every
+ * Counts the ledger against what the clients were told: every acknowledged operation is there once, every
  * refused one is not, nothing is there that nobody asked for, and the books add up.
  */
 export async function expectJournalInLedger(
@@ -40,7 +40,8 @@ export async function expectJournalInLedger(
   journal: readonly Attempt[],
 ): Promise<void> {
   const rows = await db.query<{ description: string; count: string }>(
-    `select description, count(*) from operations where kind = 'charge' group by description`,
+    `select description, count(*) from operations
+     where idempotency_digest is not null and description is not null group by description`,
   );
   const charged = new Map(rows.map(({ description, count }) => [description, Number(count)]));
   const asked = new Set(journal.map(({ idempotencyKey }) => idempotencyKey));
