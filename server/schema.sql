@@ -201,6 +201,7 @@ CREATE TABLE public.entries (
     CONSTRAINT entries_line_check CHECK ((line >= 1))
 )
 WITH (autovacuum_vacuum_insert_scale_factor='0.05');
+ALTER TABLE ONLY public.entries ALTER COLUMN account_id SET (n_distinct=100);
 
 --
 -- Name: entry_sums; Type: TABLE; Schema: public; Owner: -
@@ -249,6 +250,7 @@ CREATE TABLE public.grants (
     CONSTRAINT grants_priority_check CHECK (((priority >= 0) AND (priority <= 100)))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
+ALTER TABLE ONLY public.grants ALTER COLUMN account_id SET (n_distinct=100);
 
 --
 -- Name: holds; Type: TABLE; Schema: public; Owner: -
@@ -267,6 +269,7 @@ CREATE TABLE public.holds (
     CONSTRAINT holds_number_check CHECK ((number >= 1))
 )
 WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
+ALTER TABLE ONLY public.holds ALTER COLUMN account_id SET (n_distinct=100);
 
 --
 -- Name: operations; Type: TABLE; Schema: public; Owner: -
@@ -303,6 +306,7 @@ CREATE TABLE public.operations (
     CONSTRAINT operations_scope_check CHECK (((char_length(scope) >= 1) AND (char_length(scope) <= 64)))
 )
 WITH (autovacuum_vacuum_insert_scale_factor='0.05');
+ALTER TABLE ONLY public.operations ALTER COLUMN account_id SET (n_distinct=100);
 
 --
 -- Name: operator_key_uses; Type: TABLE; Schema: public; Owner: -

@@ -2,7 +2,14 @@ import { parseCents } from '../../server/src/ledger/money.ts';
 import { residentMegabytes, type Server } from './processes.ts';
 import { type Comparison, compare, type Report, ratioOf } from './report.ts';
 import type { Seeds } from './seed.ts';
-import { balanceReads, chargesTo, type Measurement, PRICE_MICROCENTS, type Side } from './sides.ts';
+import {
+  balanceReads,
+  chargesTo,
+  holdsOn,
+  type Measurement,
+  PRICE_MICROCENTS,
+  type Side,
+} from './sides.ts';
 
 /** What can be measured, in its order. */
 export const NAMES = [
@@ -11,7 +18,11 @@ export const NAMES = [
   'charges_hot',
   'charges_spread',
   'charges_two_nodes',
+  'holds_hot',
+  'charges_grown',
 ] as const;
+/** What is measured where nothing else is asked for: a grown ledger takes minutes to make. */
+export const BY_DEFAULT = NAMES.filter((name) => name !== 'charges_grown');
 
 export type Name = (typeof NAMES)[number];
 
@@ -24,6 +35,8 @@ export interface Bench {
   readonly measurement: Measurement;
   /** A second server of ours beside the same database; it is not there while one is measured. */
   startSecond(): Promise<Server>;
+  /** A server of ours over another database, whose ledger holds millions of entries. */
+  startGrown(): Promise<{ readonly server: Server; readonly seeds: Seeds }>;
 }
 
 type Compare = (bench: Bench) => Promise<Report>;
@@ -71,6 +84,30 @@ const COMPARISONS: Readonly<Record<Name, Compare>> = {
       charges_two_nodes: compare(two, theirs),
       two_to_one: ratioOf(two?.rate ?? 0, alone?.rate ?? 0),
     };
+  },
+
+  holds_hot: async ({ ours, seeds, measurement }) => {
+    const [hot = ''] = seeds.accounts;
+    const { ports, operatorKey } = { ports: [ours.port], operatorKey: seeds.operatorKey };
+    const [pairs, charges] = await measurement.of([
+      { name: 'hold + capture', ports, work: holdsOn([hot], operatorKey) },
+      { name: 'charge', ports, work: chargesTo([hot], operatorKey) },
+    ]);
+    return { holds_hot: compare(pairs, charges) };
+  },
+
+  charges_grown: async ({ ours, seeds, measurement, startGrown }) => {
+    const grown = await startGrown();
+    const sideOf = (name: string, server: Server, of: Seeds) => ({
+      name,
+      ports: [server.port],
+      work: chargesTo(of.accounts.slice(1), of.operatorKey),
+    });
+    const [full, empty] = await measurement.of([
+      sideOf('ours, grown', grown.server, grown.seeds),
+      sideOf('ours, empty', ours, seeds),
+    ]);
+    return { charges_grown: compare(full, empty) };
   },
 };
 

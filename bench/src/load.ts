@@ -7,13 +7,20 @@ import { createConnection } from 'node:net';
  * message, so that its code is warm for both sides.
  */
 
+export interface LoadRequest {
+  readonly head: string;
+  readonly body: string;
+  /** Sent after its answer, with the answer's id for `{id}` in the head; both count as one. */
+  readonly followUp?: { readonly head: string; readonly body: string };
+}
+
 /** What the load process is told in a message. */
 export interface Load {
   readonly ports: readonly number[];
   readonly connections: number;
   readonly seconds: number;
   /** The request's lines up to its own headers, in rotation over the connections. */
-  readonly requests: readonly { readonly head: string; readonly body: string }[];
+  readonly requests: readonly LoadRequest[];
   /** Begins each request's Idempotency-Key; undefined: none is sent. */
   readonly idempotencyPrefix?: string;
 }
@@ -33,21 +40,33 @@ const LONGEST_READ = 16 * 1_024;
 const STALL_MS = 15_000;
 const HEAD_END = '\r\n\r\n';
 const LENGTH = '\r\ncontent-length: ';
+const ID = /"id":"([^"]+)"/;
 
 async function run(load: Load): Promise<LoadResult> {
   const { ports, idempotencyPrefix } = load;
-  const beginnings = load.requests.map(({ head }) =>
-    idempotencyPrefix === undefined ? head : `${head}Idempotency-Key: ${idempotencyPrefix}`,
-  );
-  const endings = load.requests.map(({ body }) => HEAD_END + body);
+  const beginningOf = (head: string) =>
+    idempotencyPrefix === undefined ? head : `${head}Idempotency-Key: ${idempotencyPrefix}`;
+  const prepared = load.requests.map(({ head, body, followUp }) => ({
+    beginning: beginningOf(head),
+    ending: HEAD_END + body,
+    followUp: followUp && {
+      beginning: beginningOf(followUp.head),
+      ending: HEAD_END + followUp.body,
+    },
+  }));
   let answered = 0;
+  let turns = 0;
   let sent = 0;
 
-  const nextRequest = (): string => {
-    const turn = sent % beginnings.length;
+  const textOf = ({ beginning, ending }: { beginning: string; ending: string }): string => {
     sent += 1;
-    const key = idempotencyPrefix === undefined ? '' : sent.toString(36);
-    return `${beginnings[turn]}${key}${endings[turn]}`;
+    return beginning + (idempotencyPrefix === undefined ? '' : sent.toString(36)) + ending;
+  };
+  const nextRequest = () => {
+    const request = prepared[turns % prepared.length];
+    turns += 1;
+    if (!request) throw new Error('a load has no request');
+    return request;
   };
 
   const startedAt = performance.now();
@@ -58,6 +77,8 @@ async function run(load: Load): Promise<LoadResult> {
     new Promise<void>((resolve, reject) => {
       let received = '';
       let isDone = false;
+      let request = nextRequest();
+      let isFollowing = false;
       const hear = (piece: string) => {
         received += piece;
         const size = sizeOf(received);
@@ -66,11 +87,24 @@ async function run(load: Load): Promise<LoadResult> {
           socket.destroy(new Error(received));
           return;
         }
+        const answer = received;
         received = '';
+        if (request.followUp && !isFollowing) {
+          isFollowing = true;
+          const { beginning, ending } = request.followUp;
+          const [, id = ''] = ID.exec(answer) ?? [];
+          socket.write(textOf({ beginning: beginning.replace('{id}', id), ending }), 'latin1');
+          return;
+        }
+        isFollowing = false;
         answered += 1;
         isDone = performance.now() >= endAt;
-        if (isDone) socket.end();
-        else socket.write(nextRequest(), 'latin1');
+        if (isDone) {
+          socket.end();
+          return;
+        }
+        request = nextRequest();
+        socket.write(textOf(request), 'latin1');
       };
       const buffer = Buffer.alloc(LONGEST_READ);
       const callback = (length: number) => {
@@ -80,7 +114,7 @@ async function run(load: Load): Promise<LoadResult> {
       const options = { port, host: '127.0.0.1', noDelay: true, onread: { buffer, callback } };
       const socket = createConnection(options);
       socket.setTimeout(STALL_MS, () => socket.destroy(new Error('an answer does not come')));
-      socket.once('connect', () => socket.write(nextRequest(), 'latin1'));
+      socket.once('connect', () => socket.write(textOf(request), 'latin1'));
       socket.once('error', reject);
       socket.once('close', () => {
         if (isDone) resolve();

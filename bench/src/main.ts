@@ -8,13 +8,15 @@ import { compareAll } from './comparisons.ts';
 import { HELP, type Options, readOptions } from './options.ts';
 import { endProcesses, LoadProcess, programOf, startServer } from './processes.ts';
 import { jsonOf, type Report, tableOf } from './report.ts';
-import { seedPurser, seedTextbook } from './seed.ts';
+import { growLedger, seedPurser, seedTextbook } from './seed.ts';
 import { Measurement } from './sides.ts';
 
 const PURSER = fileURLToPath(new URL('../../server/bin/purser.js', import.meta.url));
 const ACCOUNTS = 10_000;
 const CUSTOMER_KEYS = 256;
 const TEXTBOOK = 'textbook';
+const GROWN = 'grown';
+const GROWN_ENTRIES = 5_000_000;
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
@@ -22,11 +24,7 @@ const say = (line: string) => process.stderr.write(`${line}\n`);
 async function report(postgres: EmbeddedPostgres, options: Options): Promise<Report> {
   const { host, port, user, database } = postgres.connection();
   const config = { host, port, user, database };
-  const textbookConfig = { ...config, database: TEXTBOOK };
-  const admin = new pg.Client(config);
-  await admin.connect();
-  await admin.query(`create database ${TEXTBOOK}`);
-  await admin.end();
+  const textbookConfig = await createDatabase(config, TEXTBOOK);
 
   say(`seeding ${ACCOUNTS} accounts …`);
   const seeds = await seedPurser(config, { accounts: ACCOUNTS, customerKeys: CUSTOMER_KEYS });
@@ -34,8 +32,16 @@ async function report(postgres: EmbeddedPostgres, options: Options): Promise<Rep
 
   const urlOf = (name: string) =>
     `postgresql://${user}@/${name}?host=${encodeURIComponent(host)}&port=${port}`;
-  const startOurs = () =>
-    startServer([PURSER, 'start'], { DATABASE_URL: urlOf(database), PURSER_PORT: '0' });
+  const startOn = (name: string) =>
+    startServer([PURSER, 'start'], { DATABASE_URL: urlOf(name), PURSER_PORT: '0' });
+  const startOurs = () => startOn(database);
+  const startGrown = async () => {
+    const grown = await createDatabase(config, GROWN);
+    say(`seeding ${GROWN_ENTRIES} entries …`);
+    const grownSeeds = await seedPurser(grown, { accounts: ACCOUNTS, customerKeys: 0 });
+    await growLedger(grown, GROWN_ENTRIES);
+    return { server: await startOn(GROWN), seeds: grownSeeds };
+  };
   const bench = {
     ours: await startOurs(),
     constant: await startServer(programOf('constant.ts')),
@@ -43,8 +49,18 @@ async function report(postgres: EmbeddedPostgres, options: Options): Promise<Rep
     seeds,
     measurement: new Measurement(new LoadProcess(), options.seconds, say),
     startSecond: startOurs,
+    startGrown,
   };
   return compareAll(bench, options.only, say);
+}
+
+/** Makes a database beside the one that is given, and answers how to reach it. */
+async function createDatabase(config: pg.ClientConfig, name: string): Promise<pg.ClientConfig> {
+  const admin = new pg.Client(config);
+  await admin.connect();
+  await admin.query(`create database ${name}`);
+  await admin.end();
+  return { ...config, database: name };
 }
 
 async function main(options: Options): Promise<void> {

@@ -13,6 +13,8 @@ import type { Digest } from '../../server/src/ledger/operations.ts';
 /** Ten billion cents: no run spends it. */
 const CREDIT = 10_000_000_000_000_000n;
 const AT_ONCE = 64;
+/** Accounts of one statement that grows the ledger. */
+const GROWN_AT_ONCE = 500;
 
 export interface Seeds {
   readonly operatorKey: string;
@@ -103,6 +105,43 @@ export async function seedTextbook(config: pg.ClientConfig, seeds: Seeds): Promi
   await client.query('insert into balances select unnest($1::text[]), $2', [
     seeds.accounts,
     CREDIT,
+  ]);
+  await client.end();
+  await analyze(config);
+}
+
+/** Adds charges to the accounts of a fresh seed until the ledger holds that many entries. */
+export async function growLedger(config: pg.ClientConfig, entries: number): Promise<void> {
+  const client = new pg.Client(config);
+  await client.connect();
+  const { rows } = await client.query(
+    'select account_id, posted from balances order by account_id',
+  );
+  const perAccount = Math.ceil(entries / rows.length);
+  for (let at = 0; at < rows.length; at += GROWN_AT_ONCE) {
+    const accounts = rows.slice(at, at + GROWN_AT_ONCE).map(({ account_id }) => account_id);
+    const values = [accounts, perAccount];
+    await client.query(
+      `insert into operations (account_id, number, kind, at, amount, available_after, scope,
+                               idempotency_digest, fingerprint)
+       select b.account_id, n, 'charge', b.last_at, 1, b.posted - n + 1, 'search',
+              decode(md5(b.account_id::text || n), 'hex'), decode(md5(n::text), 'hex')
+       from balances b cross join generate_series(2, $2::int) n
+       where b.account_id = any($1::uuid[])`,
+      values,
+    );
+    await client.query(
+      `insert into entries (account_id, number, line, amount, grant_number, category, book,
+                            posted_after)
+       select b.account_id, n, 1, -1, 1, 'paid', 'revenue', b.posted - n + 1
+       from balances b cross join generate_series(2, $2::int) n
+       where b.account_id = any($1::uuid[])`,
+      values,
+    );
+  }
+  await client.query('update grants set remaining = remaining - $1 + 1', [perAccount]);
+  await client.query('update balances set posted = posted - $1 + 1, last_number = $1', [
+    perAccount,
   ]);
   await client.end();
   await analyze(config);

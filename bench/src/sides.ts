@@ -12,6 +12,8 @@ const SLICES = 4;
 /** What one charge costs: a hundredth of a cent. */
 const PRICE = '0.01';
 export const PRICE_MICROCENTS = 10_000n;
+/** Holds that a slice leaves open are given back soon after it. */
+const HOLD_S = 30;
 
 /** One side of a comparison: where its requests go, and what they are. */
 export interface Side {
@@ -45,12 +47,28 @@ export function balanceReads(keys: readonly string[]): Work {
 
 /** Charges of one price, to each account in turn. */
 export function chargesTo(accounts: readonly string[], operatorKey: string): Work {
+  const requests = accounts.map((account) =>
+    postOf('/v1/charges', JSON.stringify({ account, amount: PRICE }), operatorKey),
+  );
+  return { requests, isCharge: true };
+}
+
+/** Pairs of a hold and its capture at the same price, on each account in turn. */
+export function holdsOn(accounts: readonly string[], operatorKey: string): Work {
   const requests = accounts.map((account) => {
-    const body = JSON.stringify({ account, amount: PRICE });
-    const head = `POST /v1/charges HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${operatorKey}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n`;
-    return { head, body };
+    const hold = JSON.stringify({ account, amount: PRICE, expires_in_s: HOLD_S });
+    const capture = JSON.stringify({ amount: PRICE });
+    return {
+      ...postOf('/v1/holds', hold, operatorKey),
+      followUp: postOf('/v1/holds/{id}/capture', capture, operatorKey),
+    };
   });
   return { requests, isCharge: true };
+}
+
+function postOf(path: string, body: string, operatorKey: string) {
+  const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${operatorKey}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n`;
+  return { head, body };
 }
 
 /** Measures sides in alternating slices, one process making the load of all of them. */
