@@ -117,13 +117,12 @@ export const sumSpent: Statement = {
       on o.kind = 'reversal'
     cross join lateral (
       select coalesce(reversed.kind, o.kind) as kind, coalesce(reversed.number, o.number) as number,
-             case when reversed.kind is null then o.subject else reversed.subject end as subject,
-             case when reversed.kind is null then o.api_key_id else reversed.api_key_id end as key
+             case when reversed.kind is null then o.subject else reversed.subject end as subject
     ) charge
     where o.account_id = $1 and o.number <= $5
       and o.kind in ('charge', 'capture', 'overage', 'reversal')
       and case charge.kind when 'capture' then charge.subject else charge.number end >= $3
-      and ($2::uuid = $1::uuid or charge.key = $2)`,
+      and ($2::uuid = $1::uuid or o.api_key_id = $2)`,
 };
 
 /** What open holds reserve that were made since the period's first operation. Arguments as above. */
