@@ -172,6 +172,53 @@ describe('the command line', () => {
     expect((await purser(['statement', ...of, '--from', to])).code).toBe(2);
   });
 
+  test('changes and rotates keys, and limits what is spent', async () => {
+    const account = await json('account', 'create', '--kind', 'individual', '--name', 'Grace');
+    const { id, attributes } = await json('key', 'create', '--account', account.id);
+    const statusWith = async (key: string) =>
+      (await call('GET', `${node.url}/v1/billing/account_balance`, { key })).status;
+    const ends = await json('key', 'update', id, '--expires-at', '2040-01-01T00:00:00Z');
+    expect(ends.attributes.expires_at).toBe('2040-01-01T00:00:00.000Z');
+    const update = ['key', 'update', id, '--name', 'b', '--scopes', 'balance:read,search'];
+    const updated = await json(...update, '--expires-at', 'never');
+    expect(updated.attributes).toMatchObject({
+      name: 'b',
+      scopes: ['balance:read', 'search'],
+      expires_at: null,
+    });
+    const second = (await json('key', 'rotate', id, '--grace-s', '600')).attributes.key;
+    expect([await statusWith(attributes.key), await statusWith(second)]).toEqual([200, 200]);
+    const { stdout } = await purser(['key', 'rotate', id]);
+    const third = /prsr_\w{49}/.exec(stdout)?.[0] ?? '';
+    expect(await Promise.all([attributes.key, second, third].map(statusWith))).toEqual([
+      401, 401, 200,
+    ]);
+
+    for (const [holder, limited] of [
+      ['--account', account.id],
+      ['--key', id],
+    ]) {
+      const limit = [holder, limited, '--period', 'month'];
+      const set = await json('limit', 'set', ...limit, '--amount', '12.50');
+      expect(set).toMatchObject({
+        id: `${limited}/month`,
+        attributes: { amount: '12.5', used: '0' },
+      });
+      expect(await json('limit', 'show', ...limit)).toEqual(set);
+      expect((await purser(['limit', 'clear', ...limit])).stdout).toContain('was removed');
+      const gone = await purser(['limit', 'show', ...limit]);
+      expect([gone.code, gone.stderr]).toEqual([
+        1,
+        expect.stringContaining('No spend limit is set'),
+      ]);
+    }
+    const neither = await purser(['limit', 'show', '--period', 'day']);
+    expect([neither.code, neither.stderr]).toEqual([
+      2,
+      expect.stringContaining('either --account'),
+    ]);
+  });
+
   test('revokes operator keys: the next request is 401', async () => {
     const { id, attributes } = await json('operator-key', 'create', '--scopes', 'ledger:read');
     const ask = () => call('GET', `${node.url}/v1/accounts`, { key: attributes.key });

@@ -26,7 +26,7 @@ export function limitCommands(context: Context): Command[] {
 function setCommand(context: Context): Command {
   return limitCommand(
     'set',
-    'limit what may be spent in a period; what was spent in it already counts',
+    'limit what may be spent, or change the amount; what was spent in the period counts',
     'purser limit set --account 5f2c… --period month --amount 100000',
     'purser limit set --key key_… --period day --amount 250.5',
   )

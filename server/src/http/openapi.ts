@@ -23,6 +23,7 @@ export async function addOpenApi(app: App): Promise<void> {
         { name: 'Billing', description: 'What customers ask with their own keys.' },
         { name: 'Accounts', description: 'Billing entities and what they have.' },
         { name: 'API keys', description: "Customers' credentials." },
+        { name: 'Spend limits', description: 'What may be spent in a day, a month or in total.' },
         { name: 'Grants', description: 'Credit given.' },
         { name: 'Charges', description: 'Credit spent.' },
       ],

@@ -2,6 +2,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LANE_SETTINGS } from '../../src/ledger/lane.ts';
 import { readKnown } from '../../src/ledger/sql/lane.ts';
+import { firstSince, sumSpent } from '../../src/ledger/sql/spend-limits.ts';
 import { useDatabase } from '../postgres.ts';
 
 const OPERATIONS = 20_000;
@@ -35,6 +36,29 @@ test('a batch finds its idempotency keys without a walk through the account', as
   const { rows } = await client.query(look);
   const { Plan } = rows[0]['QUERY PLAN'][0];
   expect(Plan['Shared Hit Blocks'] + Plan['Shared Read Blocks']).toBeLessThan(MOST_PAGES);
+  await client.query('rollback');
+});
+
+test('a spend limit finds where its period begins, and counts its last operations, without a walk', async () => {
+  await client.query('begin');
+  await client.query(insertOf('gen_random_uuid()', OPERATIONS));
+  await client.query('analyze operations');
+  await client.query('set local plan_cache_mode = force_generic_plan');
+  await client.query(`prepare first (uuid, bigint, timestamptz) as ${firstSince.text}`);
+  await client.query(`prepare spent (uuid, uuid, bigint, bigint, bigint) as ${sumSpent.text}`);
+  await client.query(insertOf(`'${ACCOUNT}'::uuid`, OPERATIONS));
+  const looks = [
+    `first ('${ACCOUNT}', ${OPERATIONS}, now() + interval '1 day')`,
+    `spent ('${ACCOUNT}', '${ACCOUNT}', 1, ${OPERATIONS - 12}, ${OPERATIONS - 2})`,
+  ];
+  for (const look of looks) {
+    const { rows } = await client.query(
+      `explain (analyze, buffers, timing off, format json) execute ${look}`,
+    );
+    const { Plan } = rows[0]['QUERY PLAN'][0];
+    // A bisection is 15 look-ups, and ten operations are a part of one block.
+    expect(Plan['Shared Hit Blocks'] + Plan['Shared Read Blocks']).toBeLessThan(10 * MOST_PAGES);
+  }
   await client.query('rollback');
 });
 
