@@ -58,6 +58,33 @@ describe('purser start', () => {
     );
   });
 
+  test('gives the demo a promotional and a paid grant that burn in order', async () => {
+    const output = node.output();
+    const body = /-d '(\{.*\})'/.exec(output)?.[1] ?? '';
+    const answer = await call('POST', `${node.url}/v1/charges`, {
+      key: keyIn(output, 'operator'),
+      idempotencyKey: 'demo',
+      body: JSON.parse(body),
+    });
+    const { data } = JSON.parse(answer.body);
+    const paid = data.attributes.grants.map(({ amount }: { amount: string }) => amount);
+    expect(paid).toEqual(['100', '20.5']);
+    const grants = await call('GET', `${node.url}/v1/billing/grants`, {
+      key: keyIn(output, 'organization'),
+    });
+    const shown = JSON.parse(grants.body).data.map(
+      ({ attributes: { category, remaining, status } }: { attributes: Record<string, string> }) => [
+        category,
+        remaining,
+        status,
+      ],
+    );
+    expect(shown).toEqual([
+      ['paid', '718804', 'active'],
+      ['promotional', '0', 'ended'],
+    ]);
+  });
+
   test('says of a port that is taken what to do', async () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
@@ -170,6 +197,36 @@ describe('the command line', () => {
     });
     expect(csv.stdout).toBe(body);
     expect((await purser(['statement', ...of, '--from', to])).code).toBe(2);
+  });
+
+  test('moves money: holds, captures, charges, reversals, adjustments, and grants with an end', async () => {
+    const account = await json('account', 'create', '--kind', 'organization', '--name', 'Moves');
+    const of = ['--account', account.id];
+    const times = ['--expires-at', '2040-01-01T00:00:00Z', '--applies-to', 'search'];
+    const grant = await json('grant', 'create', ...of, '--amount', '10', ...times);
+    expect(grant.attributes).toMatchObject({ applies_to: ['search'], status: 'active' });
+    const extended = await json('grant', 'extend', grant.id, '--expires-at', 'never');
+    expect(extended.attributes.expires_at).toBeNull();
+    const terms = ['--amount', '4', '--expires-in', '60', '--scope', 'search'];
+    const hold = await json('hold', 'create', ...of, ...terms);
+    const captured = await json('hold', 'capture', hold.id, '--amount', '1.5');
+    expect(captured.attributes).toMatchObject({ captured: '1.5', available: '8.5' });
+    expect((await json('hold', 'show', hold.id)).attributes.status).toBe('captured');
+    const other = await json('hold', 'create', ...of, ...terms);
+    expect((await json('hold', 'void', other.id)).attributes.status).toBe('voided');
+    const spend = ['--amount', '2', '--scope', 'search', '--idempotency-key', 'once'];
+    const charge = await json('charge', 'create', ...of, ...spend);
+    expect((await json('charge', 'create', ...of, ...spend)).id).toBe(charge.id);
+    const reversed = await json('charge', 'reverse', charge.id, '--reason', 'bad');
+    expect(reversed.attributes).toMatchObject({ amount: '2', available: '8.5' });
+    expect((await json('charge', 'show', charge.id)).attributes.reversed).toBe('2');
+    const down = await json('adjustment', 'create', ...of, '--amount=-0.5', '--reason', 'twice');
+    expect(down.attributes.available).toBe('8');
+    const voided = await purser(['grant', 'void', grant.id, '--reason', 'refund']);
+    expect(voided.stdout).toContain('taken back');
+    expect((await json('balance', ...of)).attributes.available).toBe('0');
+    const late = await purser(['hold', 'capture', hold.id, '--amount', '1']);
+    expect([late.code, late.stderr]).toEqual([1, expect.stringContaining('captured at')]);
   });
 
   test('changes and rotates keys, and limits what is spent', async () => {

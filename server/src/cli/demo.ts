@@ -13,8 +13,9 @@ const ORGANIZATION = {
   name: 'Demo Organization',
   externalId: 'demo-organization',
   grants: [
-    { amount: '10000', category: 'promotional' },
-    { amount: '708924.5', category: 'paid' },
+    // Small and with an end, so that a first charge shows both burning in order.
+    { amount: '100', category: 'promotional', expires_at: endOfNextYear() },
+    { amount: '718824.5', category: 'paid' },
   ],
 } as const;
 
@@ -71,12 +72,17 @@ export function showDemo({ line, colors }: Terminal, keys: DemoKeys, url: string
   line();
   line(`  curl ${url}/v1/billing/account_balance -H 'X-API-Key: ${keys.organizationKey}'`);
   line();
-  line('Charge it half a cent:');
+  line('Charge it 120.5 cents: its promotional grant pays first, its paid one the rest:');
   line();
   line(`  curl ${url}/v1/charges -H 'X-API-Key: ${keys.operatorKey}' \\`);
   line(`    -H "Idempotency-Key: $(date +%s%N)" -H 'Content-Type: application/json' \\`);
-  line(`    -d '{"account":"${keys.organization.id}","amount":"0.5"}'`);
+  line(`    -d '{"account":"${keys.organization.id}","amount":"120.5"}'`);
   line();
+}
+
+/** The same all year, so that a demo whose making was broken off can be made good. */
+function endOfNextYear(): string {
+  return `${new Date().getUTCFullYear() + 2}-01-01T00:00:00Z`;
 }
 
 async function makeAccount(
@@ -94,12 +100,12 @@ async function makeAccount(
         body: { kind, name, external_id: externalId },
       }),
     );
-  for (const { amount, category } of grants) {
+  for (const grant of grants) {
     await call(api, {
       method: 'POST',
       path: `/v1/accounts/${account.id}/grants`,
-      body: { amount, category, description: 'Demo credit' },
-      idempotencyKey: `demo-${category}`,
+      body: { ...grant, description: 'Demo credit' },
+      idempotencyKey: `demo-${grant.category}`,
     });
   }
   return account;
