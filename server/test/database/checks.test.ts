@@ -1,0 +1,126 @@
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { useDatabase } from '../postgres.ts';
+
+const db = useDatabase();
+let client: pg.Client;
+
+const ID = `'00000000-0000-0000-0000-000000000001'::uuid`;
+const KEY = `'00000000-0000-0000-0000-0000000000aa'::uuid`;
+const DIGEST = `decode(repeat('00', 16), 'hex')`;
+const HASH = `decode(repeat('00', 32), 'hex')`;
+
+/** A sound row of each table that has a CHECK. */
+const SOUND: readonly string[] = [
+  `insert into accounts (id, public_id, kind, name, created_at)
+   values (${ID}, rpad('00000000000000000000000000000001', 64, '0'), 'individual', 'A', now())`,
+  `insert into balances (account_id, posted, held, open_holds, last_at) values (${ID}, 10, 5, 1, now())`,
+  `insert into grants (account_id, number, category, book, priority, amount, remaining, reserved,
+                       effective_at, started, live)
+   values (${ID}, 1, 'paid', 'funding', 50, 10, 9, 5, now(), true, true)`,
+  `insert into holds (account_id, number, amount, expires_at, grants, amounts)
+   values (${ID}, 3, 5, now(), '{1}', '{5}')`,
+  `insert into operations (account_id, number, kind, at, amount, available_after,
+                           idempotency_digest, fingerprint)
+   values (${ID}, 2, 'charge', now(), 1, 4, ${DIGEST}, ${DIGEST})`,
+  `insert into entries (account_id, number, line, amount, grant_number, category, book, posted_after)
+   values (${ID}, 2, 1, -1, 1, 'paid', 'revenue', 9)`,
+  `insert into api_keys (id, account_id, scopes, created_at) values (${KEY}, ${ID}, '{a}', now())`,
+  `insert into api_key_secrets (sha256, api_key_id) values (${HASH}, ${KEY})`,
+  `insert into operator_keys (id, scopes, masked, sha256, created_at)
+   values (${KEY}, '{}', 'prso_', ${HASH}, now())`,
+  `insert into spend_limits (account_id, holder, period, amount, used, period_start)
+   values (${ID}, ${ID}, 'day', 1, 0, now())`,
+  `insert into rollups (account_id, number) values (${ID}, 2)`,
+  `insert into usage_days (account_id, day, charges, charged, reversed)
+   values (${ID}, current_date, 1, 1, 0)`,
+  `insert into entry_sums (account_id, number, kind, book, category, amount, entries)
+   values (${ID}, 2, 'charge', 'revenue', 'paid', -1, 1)`,
+];
+
+/** For each CHECK what makes a sound row break it, and it alone. */
+const BROKEN: Readonly<Record<string, string>> = {
+  accounts_check: `public_id = repeat('a', 64)`,
+  accounts_external_id_check: `external_id = ''`,
+  accounts_name_check: `name = repeat('x', 256)`,
+  api_key_secrets_sha256_check: `sha256 = '\\x00'`,
+  api_keys_name_check: `name = ''`,
+  balances_check: 'posted = -1',
+  balances_check1: 'overdraft_reserved = held + 1',
+  balances_held_check: 'held = -1',
+  balances_last_number_check: 'last_number = -1',
+  balances_open_holds_check: 'open_holds = -1',
+  balances_overdraft_limit_check: 'overdraft_limit = -1',
+  entries_amount_check: 'amount = 0',
+  entries_check: 'grant_number = null',
+  entries_line_check: 'line = 0',
+  entry_sums_entries_check: 'entries = 0',
+  grants_amount_check: 'amount = 0',
+  grants_applies_to_check: `applies_to = '{}'`,
+  grants_check: 'reserved = remaining + 1',
+  grants_check1: 'expires_at = effective_at',
+  grants_check2: 'live = false',
+  grants_check3: 'ended_at = now()',
+  grants_check4: `ended_at = now(), ended_by = 'void'`,
+  grants_check5: 'started = false',
+  grants_number_check: 'number = 0',
+  grants_priority_check: 'priority = 101',
+  holds_amount_check: 'amount = -1',
+  holds_amounts_check: `amounts = '{0}'`,
+  holds_check: `grants = '{1,2}'`,
+  holds_number_check: 'number = 0',
+  operations_check: 'amount = -1',
+  operations_check1: 'fingerprint = null',
+  operations_check2: 'idempotency_digest = null, fingerprint = null',
+  operations_check3: 'subject = 1',
+  operations_check4: `kind = 'capture', subject = number`,
+  operations_check5: 'remaining_after = 1',
+  operations_check6: `kind = 'hold'`,
+  operations_description_check: `description = repeat('x', 256)`,
+  operations_fingerprint_check: `fingerprint = '\\x00'`,
+  operations_idempotency_digest_check: `idempotency_digest = '\\x00'`,
+  operations_metadata_check: `metadata = to_json(repeat('x', 2048))`,
+  operations_number_check: 'number = 0',
+  operations_scope_check: `scope = ''`,
+  operator_keys_name_check: `name = ''`,
+  operator_keys_sha256_check: `sha256 = '\\x00'`,
+  rollups_number_check: 'number = -1',
+  spend_limits_amount_check: 'amount = -1',
+  spend_limits_used_check: 'used = -1',
+  usage_days_check: 'charges = -1',
+};
+
+/** What another CHECK, which PostgreSQL looks at before, refuses too. */
+const STRICTER: Readonly<Record<string, string>> = { balances_held_check: 'balances_check1' };
+
+beforeAll(async () => {
+  client = new pg.Client(db.config);
+  await client.connect();
+  for (const text of SOUND) await client.query(text);
+});
+
+afterAll(() => client.end());
+
+describe('every CHECK of the schema', () => {
+  test('has a row here that breaks it', async () => {
+    const { rows } = await client.query<{ conname: string }>(
+      `select conname from pg_constraint
+       where contype = 'c' and connamespace = 'public'::regnamespace order by conname`,
+    );
+    expect(rows.map(({ conname }) => conname)).toEqual(Object.keys(BROKEN).toSorted());
+  });
+
+  test.each(Object.entries(BROKEN))('%s refuses %s', async (name, change) => {
+    const { rows } = await client.query<{ conrelid: string }>(
+      'select conrelid::regclass::text as conrelid from pg_constraint where conname = $1',
+      [name],
+    );
+    const table = rows[0]?.conrelid;
+    await client.query('begin');
+    const stricter = STRICTER[name];
+    if (stricter) await client.query(`alter table ${table} drop constraint ${stricter}`);
+    const attempt = client.query(`update ${table} set ${change}`);
+    await expect(attempt).rejects.toMatchObject({ code: '23514', constraint: name });
+    await client.query('rollback');
+  });
+});
