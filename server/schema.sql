@@ -201,7 +201,6 @@ CREATE TABLE public.entries (
     CONSTRAINT entries_line_check CHECK ((line >= 1))
 )
 WITH (autovacuum_vacuum_insert_scale_factor='0.05');
-ALTER TABLE ONLY public.entries ALTER COLUMN account_id SET (n_distinct=100);
 
 --
 -- Name: entry_sums; Type: TABLE; Schema: public; Owner: -
@@ -250,7 +249,6 @@ CREATE TABLE public.grants (
     CONSTRAINT grants_priority_check CHECK (((priority >= 0) AND (priority <= 100)))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
-ALTER TABLE ONLY public.grants ALTER COLUMN account_id SET (n_distinct=100);
 
 --
 -- Name: holds; Type: TABLE; Schema: public; Owner: -
