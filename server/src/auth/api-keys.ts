@@ -8,6 +8,13 @@ import { CUSTOMER_PREFIX, maskKey, newKey } from './key-format.ts';
 import { DEFAULT_CUSTOMER_SCOPES } from './scopes.ts';
 import * as sql from './sql.ts';
 
+/**
+ * Secrets of one key that are valid at once. Each is one more text that opens the account, and a
+ * customer has to find them all when one leaks; five let deployments overlap, and stop a client that
+ * rotates in a loop.
+ */
+const MOST_SECRETS = 5;
+
 /** A customer's key as it may be shown: everything but its secret, which nobody has. */
 export interface ApiKey {
   readonly id: string;
@@ -143,21 +150,34 @@ export async function changeApiKey(
   });
 }
 
+/** A rotation that would leave too many secrets valid. */
+export interface TooManySecrets {
+  readonly mostSecrets: number;
+  /** When the first of them ends. */
+  readonly firstEnd: number;
+}
+
 /**
  * Gives a key a new secret under its account's lock. Earlier secrets end `graceS` seconds from now, or
  * when they would have ended anyway; with 0, once this has resolved, no operation that was decided by
- * them can commit. Undefined where there is no such key.
+ * them can commit. A grace that was promised is never cut short to make room: with 0, which leaves one
+ * secret, a rotation is never one too many. Undefined where there is no such key.
  */
 export async function rotateApiKey(
   database: Database,
   id: string,
   graceS: number,
-): Promise<{ apiKey: ApiKey; secret: string } | Inactive | undefined> {
+): Promise<{ apiKey: ApiKey; secret: string } | Inactive | TooManySecrets | undefined> {
   const secret = newKey(CUSTOMER_PREFIX);
   return database.transaction(async (tx) => {
     if (!(await lockedApiKey(tx, id))) return undefined;
     const [state] = await tx.rows<sql.ApiKeyStateRow>(sql.apiKeyState, [id]);
-    if (state?.inactive) return { inactive: state.inactive };
+    if (!state) throw new Error('a key has gone under its lock');
+    if (state.inactive) return { inactive: state.inactive };
+    const { secrets, first_end: firstEnd } = state;
+    if (graceS > 0 && firstEnd !== null && secrets >= MOST_SECRETS) {
+      return { mostSecrets: MOST_SECRETS, firstEnd };
+    }
     await tx.rows(sql.endApiKeySecrets, [id, graceS]);
     const inserted = await tx.rows(sql.insertApiKeySecret, [sha256(secret), id]);
     if (inserted.length === 0) throw new Error('a new key has the hash of another one');

@@ -81,28 +81,43 @@ export const changeApiKey: Statement = {
 export interface ApiKeyStateRow {
   /** Null: it is valid. */
   inactive: 'revoked' | 'expired' | null;
+  /** How many of its secrets are valid. */
+  secrets: number;
+  /** When the first of them ends; null: none has an end. */
+  first_end: number | null;
 }
 
-/** Why a key is refused now. $1 key. */
+/** Why a key is refused now, and its secrets that are not. $1 key. */
 export const apiKeyState: Statement = {
   name: 'api_key_state',
   text: `
-    select case when revoked_at is not null then 'revoked'
-                when expires_at <= clock_timestamp() then 'expired' end as inactive
-    from api_keys where id = $1`,
+    select case when k.revoked_at is not null then 'revoked'
+                when k.expires_at <= clock_timestamp() then 'expired' end as inactive,
+           valid.secrets, valid.first_end
+    from api_keys k
+    cross join lateral (
+      select count(*)::integer as secrets, min(s.valid_until) as first_end
+      from api_key_secrets s
+      where s.api_key_id = k.id
+        and (s.valid_until is null or s.valid_until > clock_timestamp())
+    ) valid
+    where k.id = $1`,
 };
 
 /**
- * Ends a key's secrets after a grace; one that ends earlier already keeps its end (`least` passes over
- * nulls). Runs under the account's lock. $1 key, $2 seconds.
+ * Ends a key's secrets after a grace; one that ends earlier keeps its end. Runs under the account's
+ * lock. $1 key, $2 seconds.
  */
 export const endApiKeySecrets: Statement = {
   name: 'end_api_key_secrets',
   text: `
-    update api_key_secrets
-    set valid_until = least(valid_until,
-          date_trunc('milliseconds', clock_timestamp()) + $2::integer * interval '1 second')
-    where api_key_id = $1`,
+    with grace as materialized (
+      select date_trunc('milliseconds', clock_timestamp()) + $2::integer * interval '1 second'
+               as over_at
+    )
+    update api_key_secrets s set valid_until = grace.over_at
+    from grace
+    where s.api_key_id = $1 and (s.valid_until is null or s.valid_until > grace.over_at)`,
 };
 
 /** $1 key, $2 how its new secret is shown. */

@@ -1,3 +1,4 @@
+import { createHash, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
@@ -158,6 +159,81 @@ describe('a rotation', () => {
     const { secret: fourth } = await rotate(id);
     expect([await statusWith(second), await statusWith(third)]).toEqual([401, 401]);
     expect(await statusWith(fourth)).toBe(200);
+  });
+
+  test('leaves five secrets valid at most, cuts no grace short, and is never refused without one', async () => {
+    const { id, secret: first } = await newKey();
+    const asked = Array.from({ length: 12 }, () =>
+      ask('POST', `/v1/api_keys/${id}/rotate`, { grace_s: 600 }),
+    );
+    const answers = await Promise.all(asked);
+    const made = answers.filter(({ status }) => status === 200);
+    const secrets = [first, ...made.map((answer) => String(attributesOf(answer, 200)['key']))];
+    expect(secrets).toHaveLength(5);
+    const refused = answers.filter(({ status }) => status === 409);
+    expect(refused).toHaveLength(8);
+    for (const { body } of refused) {
+      expect(JSON.parse(body)).toEqual({
+        code: 'too_many_secrets',
+        detail: expect.stringMatching(
+          /^The API key has 5 valid secrets.* grace_s 0.* until [\d-]{10}T[\d:.]{12}Z, when one ends$/,
+        ),
+      });
+    }
+    expect(await Promise.all(secrets.map(statusWith))).toEqual([200, 200, 200, 200, 200]);
+
+    const { secret: last } = await rotate(id);
+    expect(await Promise.all(secrets.map(statusWith))).toEqual([401, 401, 401, 401, 401]);
+    const { secret: next } = await rotate(id, { grace_s: 600 });
+    expect([await statusWith(last), await statusWith(next)]).toEqual([200, 200]);
+  });
+
+  test('can be repeated once a grace is over', async () => {
+    const { id } = await newKey();
+    await rotate(id, { grace_s: 1 });
+    for (let n = 0; n < 3; n += 1) await rotate(id, { grace_s: 600 });
+    const again = () => ask('POST', `/v1/api_keys/${id}/rotate`, { grace_s: 600 });
+    expect((await again()).status).toBe(409);
+    await expect.poll(async () => (await again()).status, { timeout: 5_000 }).toBe(200);
+    expect((await again()).status).toBe(409);
+  });
+
+  test('gives an imported key a secret of Purser’s making, and ends the imported one', async () => {
+    const imported = `their-own-${randomUUID()}`;
+    const sha256 = createHash('sha256').update(imported).digest('hex');
+    const path = `/v1/accounts/${account}/api_keys`;
+    const { id, masked } = attributesOf(await ask('POST', path, { sha256 }), 201);
+    expect([masked, await statusWith(imported)]).toEqual([null, 200]);
+    const { secret, attributes } = await rotate(String(id));
+    expect(attributes['masked']).toBe(`${secret.slice(0, 9)}…${secret.slice(-4)}`);
+    expect([await statusWith(imported), await statusWith(secret)]).toEqual([401, 200]);
+    // The old hash stays this key's: importing it again makes neither a key nor a valid secret.
+    expect(attributesOf(await ask('POST', path, { sha256 }), 200)['id']).toBe(id);
+    expect(await statusWith(imported)).toBe(401);
+  });
+
+  test('once answered, lets the other node charge nothing more with the old secret', async () => {
+    let { id, secret: old } = await newKey({ scopes: ['balance:read', 'search'] });
+    const allowedWith = async (secret: string) => {
+      const body = { api_key: secret, scope: 'search', amount: '0.000001' };
+      const options = { key: operatorKey, idempotencyKey: randomUUID(), body };
+      const answer = await call('POST', `${nodes[1].url}/v1/authorizations`, options);
+      return attributesOf(answer, 200)['allowed'];
+    };
+    for (let round = 0; round < 5; round += 1) {
+      const replaced = old;
+      let isRotated = false;
+      const late: unknown[] = [];
+      const charging = Array.from({ length: 16 }, async () => {
+        while (!isRotated) await allowedWith(replaced);
+        late.push(await allowedWith(replaced));
+      });
+      ({ secret: old } = await rotate(id));
+      isRotated = true;
+      await Promise.all(charging);
+      expect(late).toEqual(Array(16).fill(false));
+      expect(await allowedWith(old)).toBe(true);
+    }
   });
 
   test('shows its secret in its own answer only', async () => {

@@ -62,6 +62,7 @@ export const ERRORS = {
   external_id_taken: { status: 409, detail: 'Another account has this external_id' },
   api_key_taken: { status: 409, detail: 'This key is in use elsewhere and cannot be imported' },
   api_key_inactive: { status: 409, detail: 'The API key is revoked or expired' },
+  too_many_secrets: { status: 409, detail: 'The API key has as many valid secrets as it may have' },
   too_many_grants: {
     status: 409,
     detail: 'The account has 1000 live grants, the most it may have: spend some first',

@@ -1,8 +1,9 @@
 import { Type } from 'typebox';
-import { rotateApiKey } from '../../../auth/api-keys.ts';
+import { rotateApiKey, type TooManySecrets } from '../../../auth/api-keys.ts';
 import { answer, one } from '../../document.ts';
 import { ApiError, apiKeyInactive } from '../../errors/api-error.ts';
 import { STRICT } from '../../formats.ts';
+import { formatInstant } from '../../instants.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { API_KEY_PATH, apiKeyIdIn } from '../../paths.ts';
 import { apiKeyResource } from '../../resources/api-key.ts';
@@ -28,13 +29,16 @@ export function rotateApiKeyRoute(app: App, { database }: RouteParts): void {
   app.post(
     '/v1/api_keys/:id/rotate',
     {
-      config: { scopes: ['keys:write'], errors: ['api_key_not_found', 'api_key_inactive'] },
+      config: {
+        scopes: ['keys:write'],
+        errors: ['api_key_not_found', 'api_key_inactive', 'too_many_secrets'],
+      },
       schema: {
         operationId: 'rotateApiKey',
         tags: ['API keys'],
         summary: 'Give an API key a new secret',
         description:
-          'The key keeps its id, its scopes and its limits. The old secret is refused `grace_s` seconds after the rotation, at once and on every node where that is 0. A secret that ends earlier, by a rotation before, keeps its end. Where the answer was lost, rotate again: that makes another secret.',
+          'The key keeps its id, its scopes and its limits. The old secret is refused `grace_s` seconds after the rotation, at once and on every node where that is 0. A secret that ends earlier, by a rotation before, keeps its end. Where the answer was lost, rotate again: that makes another secret. At most five are valid at once, so a sixth needs `grace_s` 0, or the end of an earlier one.',
         params: API_KEY_PATH,
         body: Body,
         response: {
@@ -46,7 +50,14 @@ export function rotateApiKeyRoute(app: App, { database }: RouteParts): void {
       const result = await rotateApiKey(database, apiKeyIdIn(params), body.grace_s ?? 0);
       if (!result) throw new ApiError('api_key_not_found');
       if ('inactive' in result) throw apiKeyInactive(result.inactive);
+      if ('mostSecrets' in result) throw tooManySecrets(result);
       return { data: apiKeyResource(result.apiKey, result.secret) };
     },
   );
+}
+
+function tooManySecrets({ mostSecrets, firstEnd }: TooManySecrets): ApiError {
+  return new ApiError('too_many_secrets', {
+    detail: `The API key has ${mostSecrets} valid secrets, the most it may have: rotate with grace_s 0, which ends them at once, or wait until ${formatInstant(firstEnd)}, when one ends`,
+  });
 }
