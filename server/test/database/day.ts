@@ -43,7 +43,8 @@ export async function liveOneDay(db: TestDatabase, ledger: Ledger): Promise<Acco
     submit({ kind: 'hold', amount, expiresInMs, ...spend });
   const grant = (amount: bigint, change: object) =>
     submit(grantOf(account, amount, { terms: { ...TERMS, appliesTo: null, ...change } }));
-  const soon = Date.now() + 120;
+  // Late enough that nothing becomes due before the last of the numbered operations.
+  const soon = Date.now() + 2_500;
 
   await charge(5n); // 1: the overdraft pays
   await grant(100n, {}); // 2: repays it
@@ -70,11 +71,11 @@ export async function liveOneDay(db: TestDatabase, ledger: Ledger): Promise<Acco
   await submit({ kind: 'capture', hold: await hold(15n), amount: 8n }); // 13, 14
   await submit({ kind: 'capture', hold: await hold(6n), amount: 9n }); // 15, 16, and 17: an overage
   await hold(4n); // 18: stays open
-  await hold(3n, 100); // 19: expires
+  await hold(3n, 2_000); // 19: expires
   const adjust = { kind: 'adjustment', allowNegative: false };
   await submit({ ...adjust, amount: 25n, category: 'promotional' }); // 20
   await submit({ ...adjust, amount: -5n, category: 'paid' }); // 21
-  const end = Date.now() + 250;
+  const end = soon + 250;
   await grant(10n, { priority: 0, expiresAt: end }); // 22: used up
   const spent = await charge(10n); // 23
   while (Date.now() <= end) await ledger.advance(account.id);
