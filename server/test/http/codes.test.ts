@@ -40,6 +40,12 @@ test('each code of the registry is reached by a test', () => {
   expect(missing).toEqual([]);
 });
 
+/** The members of the body that the page of a code shows, in their order. */
+function membersOnPage(code: ErrorCode): string[] {
+  const page = readFileSync(new URL(`../../../docs/errors/${code}.md`, import.meta.url), 'utf8');
+  return Object.keys(JSON.parse(/```json\n([\s\S]*?)\n```/.exec(page)?.[1] ?? '{}'));
+}
+
 /** The API over parts of which some do what a test wants; the rest is not asked. */
 async function apiWith(parts: Partial<HttpParts>) {
   const unused = new Proxy({}, { get: () => () => Promise.reject(new Error('not asked')) });
@@ -75,6 +81,7 @@ describe('what cannot be said now is an error that can be repeated', () => {
       const headers = { 'idempotency-key': 'k' };
       const answer = await app.inject({ method: 'POST', headers, ...request });
       expect([answer.statusCode, answer.json().code]).toEqual([status, code]);
+      expect(Object.keys(answer.json())).toEqual(membersOnPage(code));
       const retryAfter = retryAfterS === undefined ? undefined : String(retryAfterS);
       expect(answer.headers['retry-after']).toBe(retryAfter);
     }
@@ -137,7 +144,24 @@ describe('who asks, and how', () => {
   ])('%s is refused by name', async (_, send, code) => {
     const answer = await send();
     expect(answer.status).toBe(ERRORS[code].status);
-    expect(await answer.json()).toMatchObject({ code });
+    const body = (await answer.json()) as object;
+    expect(body).toMatchObject({ code });
+    expect(Object.keys(body)).toEqual(membersOnPage(code));
+  });
+
+  test('a balance above the largest amount is amount_too_large, and nothing is granted', async () => {
+    const rich = await newFundedAccount(node.url, key, ['9223372036854.775807']);
+    const grants = `${node.url}/v1/accounts/${rich}/grants`;
+    const more = await call('POST', grants, {
+      key,
+      body: { amount: '0.000001' },
+      idempotencyKey: 'more',
+    });
+    expect([more.status, JSON.parse(more.body)]).toEqual([
+      422,
+      { detail: ERRORS.amount_too_large.detail, code: 'amount_too_large' },
+    ]);
+    expect(JSON.parse((await call('GET', grants, { key })).body).data).toHaveLength(1);
   });
 
   test('a hash that is another account’s key is api_key_taken, without naming it', async () => {
