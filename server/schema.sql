@@ -184,6 +184,39 @@ CREATE TABLE public.balances (
 WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
 
 --
+-- Name: call_claims; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.call_claims (
+    account_id uuid NOT NULL,
+    idempotency_digest bytea NOT NULL,
+    fingerprint bytea NOT NULL,
+    attempt integer DEFAULT 1 NOT NULL,
+    until timestamp with time zone NOT NULL,
+    outcome text,
+    CONSTRAINT call_claims_attempt_check CHECK ((attempt >= 1)),
+    CONSTRAINT call_claims_fingerprint_check CHECK ((octet_length(fingerprint) = 16)),
+    CONSTRAINT call_claims_idempotency_digest_check CHECK ((octet_length(idempotency_digest) = 16)),
+    CONSTRAINT call_claims_outcome_check CHECK ((outcome = ANY (ARRAY['delivered'::text, 'paid'::text, 'free'::text])))
+)
+WITH (fillfactor='70');
+
+--
+-- Name: call_endings; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.call_endings (
+    account_id uuid NOT NULL,
+    number bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    ending text NOT NULL,
+    status smallint,
+    CONSTRAINT call_endings_ending_check CHECK (((char_length(ending) >= 1) AND (char_length(ending) <= 64))),
+    CONSTRAINT call_endings_status_check CHECK (((status >= 100) AND (status <= 999)))
+)
+WITH (autovacuum_vacuum_insert_scale_factor='0.05');
+
+--
 -- Name: entries; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -289,6 +322,8 @@ CREATE TABLE public.operations (
     subject bigint,
     expires_at timestamp with time zone,
     remaining_after bigint,
+    call json,
+    CONSTRAINT operations_call_check CHECK ((octet_length((call)::text) <= 4096)),
     CONSTRAINT operations_check CHECK (((amount >= 0) OR ((kind)::text = 'adjustment'::text))),
     CONSTRAINT operations_check1 CHECK (((idempotency_digest IS NULL) = (fingerprint IS NULL))),
     CONSTRAINT operations_check2 CHECK (((idempotency_digest IS NULL) = ((kind)::text = ANY (ARRAY['grant_start'::text, 'grant_extension'::text, 'grant_end'::text, 'hold_expiry'::text, 'overage'::text])))),
@@ -296,6 +331,7 @@ CREATE TABLE public.operations (
     CONSTRAINT operations_check4 CHECK ((subject < number)),
     CONSTRAINT operations_check5 CHECK (((remaining_after IS NULL) = ((kind)::text <> 'grant_void'::text))),
     CONSTRAINT operations_check6 CHECK (((expires_at IS NOT NULL) OR ((kind)::text <> 'hold'::text))),
+    CONSTRAINT operations_check7 CHECK (((call IS NULL) OR ((kind)::text = ANY (ARRAY['charge'::text, 'hold'::text, 'capture'::text, 'overage'::text])))),
     CONSTRAINT operations_description_check CHECK ((char_length(description) <= 255)),
     CONSTRAINT operations_fingerprint_check CHECK ((octet_length(fingerprint) = 16)),
     CONSTRAINT operations_idempotency_digest_check CHECK ((octet_length(idempotency_digest) = 16)),
@@ -331,6 +367,19 @@ CREATE TABLE public.operator_keys (
     revoked_at timestamp with time zone,
     CONSTRAINT operator_keys_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255))),
     CONSTRAINT operator_keys_sha256_check CHECK ((octet_length(sha256) = 32))
+);
+
+--
+-- Name: price_books; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.price_books (
+    version integer NOT NULL,
+    text text NOT NULL,
+    sha256 bytea NOT NULL,
+    effective_at timestamp with time zone NOT NULL,
+    CONSTRAINT price_books_sha256_check CHECK ((octet_length(sha256) = 32)),
+    CONSTRAINT price_books_version_check CHECK ((version >= 1))
 );
 
 --
@@ -400,7 +449,23 @@ CREATE TABLE public.usage_days (
     charges bigint NOT NULL,
     charged numeric NOT NULL,
     reversed numeric NOT NULL,
+    route text,
     CONSTRAINT usage_days_check CHECK (((charges >= 0) AND (charged >= (0)::numeric) AND (reversed >= (0)::numeric)))
+)
+WITH (fillfactor='70');
+
+--
+-- Name: usage_quantities; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.usage_quantities (
+    account_id uuid NOT NULL,
+    day date NOT NULL,
+    api_key_id uuid,
+    scope text,
+    route text NOT NULL,
+    quantity text NOT NULL,
+    amount numeric NOT NULL
 )
 WITH (fillfactor='70');
 
@@ -458,6 +523,20 @@ ALTER TABLE ONLY public.api_keys
 
 ALTER TABLE ONLY public.balances
     ADD CONSTRAINT balances_pkey PRIMARY KEY (account_id);
+
+--
+-- Name: call_claims call_claims_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.call_claims
+    ADD CONSTRAINT call_claims_pkey PRIMARY KEY (account_id, idempotency_digest);
+
+--
+-- Name: call_endings call_endings_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.call_endings
+    ADD CONSTRAINT call_endings_pkey PRIMARY KEY (account_id, number);
 
 --
 -- Name: entries entries_pkey; Type: CONSTRAINT; Schema: public; Owner: -
@@ -523,6 +602,13 @@ ALTER TABLE ONLY public.operator_keys
     ADD CONSTRAINT operator_keys_sha256_key UNIQUE (sha256);
 
 --
+-- Name: price_books price_books_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.price_books
+    ADD CONSTRAINT price_books_pkey PRIMARY KEY (version);
+
+--
 -- Name: purser_migrations purser_migrations_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -544,11 +630,18 @@ ALTER TABLE ONLY public.spend_limits
     ADD CONSTRAINT spend_limits_pkey PRIMARY KEY (account_id, holder, period);
 
 --
--- Name: usage_days usage_days_account_id_day_api_key_id_scope_key; Type: CONSTRAINT; Schema: public; Owner: -
+-- Name: usage_days usage_days_account_id_day_api_key_id_scope_route_key; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
 ALTER TABLE ONLY public.usage_days
-    ADD CONSTRAINT usage_days_account_id_day_api_key_id_scope_key UNIQUE NULLS NOT DISTINCT (account_id, day, api_key_id, scope);
+    ADD CONSTRAINT usage_days_account_id_day_api_key_id_scope_route_key UNIQUE NULLS NOT DISTINCT (account_id, day, api_key_id, scope, route);
+
+--
+-- Name: usage_quantities usage_quantities_account_id_day_api_key_id_scope_route_quan_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.usage_quantities
+    ADD CONSTRAINT usage_quantities_account_id_day_api_key_id_scope_route_quan_key UNIQUE NULLS NOT DISTINCT (account_id, day, api_key_id, scope, route, quantity);
 
 --
 -- Name: accounts_newest; Type: INDEX; Schema: public; Owner: -
@@ -657,6 +750,18 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.api_keys TO purser_server;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.balances TO purser_server;
 
 --
+-- Name: TABLE call_claims; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.call_claims TO purser_server;
+
+--
+-- Name: TABLE call_endings; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.call_endings TO purser_server;
+
+--
 -- Name: TABLE entries; Type: ACL; Schema: public; Owner: -
 --
 
@@ -699,6 +804,12 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.operator_key_uses TO purser_server;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.operator_keys TO purser_server;
 
 --
+-- Name: TABLE price_books; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.price_books TO purser_server;
+
+--
 -- Name: TABLE purser_migrations; Type: ACL; Schema: public; Owner: -
 --
 
@@ -721,6 +832,12 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.spend_limits TO purser_server;
 --
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_days TO purser_server;
+
+--
+-- Name: TABLE usage_quantities; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_quantities TO purser_server;
 
 --
 -- PostgreSQL database dump complete

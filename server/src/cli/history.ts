@@ -95,7 +95,7 @@ function listChargesCommand(context: Context): Command {
 function usageCommand(context: Context): Command {
   const usage = listCommand(
     'usage',
-    'show what an account used, by day, key and scope',
+    'show what an account used, by day, key, scope and route',
     `purser usage --account 5f2c… --group-by day,scope ${JANUARY}`,
   ).option('--group-by <a,b>', 'what makes a line: day, key, scope (default: all three)');
   return withPeriod(usage).action(async (options: FilterOptions) => {

@@ -98,6 +98,17 @@ export const ListOf = (words: readonly string[], description: string): TString =
     description: `${description} One or more of ${words.map((word) => `\`${word}\``).join(', ')}, with commas between.`,
   });
 
+/** A route of the price book. */
+export const RouteName = (description: string): TString =>
+  Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$', description, examples: ['search'] });
+
+/** What was counted, by name. */
+export const Quantities = (description: string) =>
+  Type.Record(Type.String(), Type.String(), {
+    description: `${description} Decimal numbers.`,
+    examples: [{ calls: '1', pages: '20' }],
+  });
+
 /** A literal word of a few; an `enum`, which reads better than `anyOf` in the document. */
 export const OneOf = <const Words extends readonly string[]>(words: Words, description?: string) =>
   Type.Unsafe<Words[number]>({

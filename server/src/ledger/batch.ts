@@ -81,11 +81,21 @@ export function lockAndRead(
   skipLocked: boolean,
 ): Command[] {
   const { accounts, operatorKeys } = names;
-  const { keys, secrets, known, holds, charges, grants } = subjectsOf(operations);
   return [
     [sql.begin],
     ...when(operatorKeys.length > 0, [sql.lockOperatorKeys, [operatorKeys]]),
     [skipLocked ? sql.lockFreeBalances : sql.lockBalances, [accounts]],
+    ...readFor(operations, names),
+  ];
+}
+
+/** Reads all that `decide` needs. */
+export function readFor(
+  operations: readonly Operation[],
+  { accounts, operatorKeys }: BatchNames,
+): Command[] {
+  const { keys, secrets, known, holds, charges, grants } = subjectsOf(operations);
+  return [
     [state.readBalances, [accounts]],
     [state.readLiveGrants, [accounts]],
     [state.readLimits, [accounts, [...accounts, ...keys]]],

@@ -2,10 +2,11 @@ import type { QueryResultRow } from 'pg';
 import type { Database, Sql, Statement } from '../db/database.ts';
 import type { Command } from '../db/pipeline.ts';
 import { advance } from './advance.ts';
-import { readDue } from './batch.ts';
+import { namesIn, readDue, readFor } from './batch.ts';
 import { isInEffect } from './burn.ts';
+import { decide } from './decide.ts';
 import { type AccountId, accountIdOf } from './ids.ts';
-import type { Category } from './operations.ts';
+import type { Category, Outcome, SpendOperation } from './operations.ts';
 import { newDecision, Posting } from './posting.ts';
 import * as sql from './sql/state.ts';
 import type { AccountState } from './state.ts';
@@ -42,18 +43,34 @@ export async function readCurrent(
   database: Database,
   accounts: readonly AccountId[],
 ): Promise<ReadonlyMap<string, AccountState>> {
-  const known = await database.transaction(async (tx) => {
+  const known = await readKnown(database, [
+    [sql.readBalances, [accounts]],
+    [sql.readLiveGrants, [accounts]],
+  ]);
+  return new Map(Array.from(known, ([id, account]) => [id, advanced(account)]));
+}
+
+/**
+ * What would become of a charge or hold now: `decide` judges it as it would in the lane, and nothing
+ * is written. Another operation may come before it is asked in earnest.
+ */
+export async function foresee(database: Database, operation: SpendOperation): Promise<Outcome> {
+  const commands = readFor([operation], namesIn([operation]));
+  const known = (await readKnown(database, commands)).get(operation.account);
+  if (!known) return { kind: 'refused', refusal: { code: 'account_not_found' } };
+  const [outcome] = decide(known.state, [operation], known.now).outcomes;
+  if (!outcome) throw new Error('an operation got no outcome');
+  return outcome;
+}
+
+/** What the commands read, and what has become due, in one snapshot. */
+function readKnown(database: Database, commands: readonly Command[]) {
+  return database.transaction(async (tx) => {
     await tx.rows(sql.snapshot);
-    const read = statesOf(
-      await ask(tx, [
-        [sql.readBalances, [accounts]],
-        [sql.readLiveGrants, [accounts]],
-      ]),
-    );
+    const read = statesOf(await ask(tx, commands));
     addTo(read, await ask(tx, readDue(read)));
     return read;
   });
-  return new Map(Array.from(known, ([id, account]) => [id, advanced(account)]));
 }
 
 function advanced({ state, now }: Known): AccountState {

@@ -134,22 +134,29 @@ function makeGrant(
 }
 
 function postCharge(posting: Posting, operation: SpendOperation, at: number): Receipt {
-  const { amount, scope, apiKeyId } = operation;
+  const { amount, scope, apiKeyId, call = null } = operation;
   const entries = posting.burn(slicesFor(posting.state, amount, { scope }), 'revenue');
   count(posting.state, { apiKeyId, countedAt: at, amount }, at, posting.decision.limits);
-  return posting.record(at, { ...askedOf(operation), amount, scope, apiKeyId, entries });
+  return posting.record(at, { ...askedOf(operation), amount, scope, apiKeyId, call, entries });
 }
 
 function postHold(posting: Posting, operation: HoldOperation, at: number): Receipt {
-  const { amount, scope, apiKeyId, description, metadata } = operation;
+  const { amount, scope, apiKeyId, description, metadata, call = null } = operation;
   const expiresAt = at + operation.expiresInMs;
   const { state } = posting;
   const number = posting.next;
   posting.reserve({ number, at, amount, expiresAt, scope, apiKeyId, description, metadata });
   state.nextDueAt = earlier(state.nextDueAt, expiresAt);
   count(state, { apiKeyId, countedAt: at, amount }, at, posting.decision.limits);
-  const entries: [] = [];
-  return posting.record(at, { ...askedOf(operation), amount, scope, apiKeyId, expiresAt, entries });
+  return posting.record(at, {
+    ...askedOf(operation),
+    amount,
+    scope,
+    apiKeyId,
+    call,
+    expiresAt,
+    entries: [],
+  });
 }
 
 /** The hold pays what it reserved, in its order; what is above it is a second charge. */
@@ -168,6 +175,7 @@ function postCapture(posting: Posting, operation: CaptureOperation, at: number):
     entries: posting.burn(firstOf(slices, paid), 'revenue'),
     scope,
     apiKeyId,
+    call: operation.call ?? null,
     subject: hold.number,
     hold: terms,
     overage: over > 0n ? { number: posting.next + 1n, amount: over } : null,
@@ -182,6 +190,7 @@ function postCapture(posting: Posting, operation: CaptureOperation, at: number):
       apiKeyId,
       description: operation.description,
       metadata: operation.metadata,
+      call: operation.call ?? null,
       subject: hold.number,
       hold: terms,
     });

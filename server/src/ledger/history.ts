@@ -19,6 +19,8 @@ const LONGEST_SEARCH = 100_000n;
 export interface Charge {
   readonly receipt: Receipt;
   readonly reversed: bigint;
+  /** How the gateway's call ended that it paid for; null: no gateway made it. */
+  readonly call: { readonly ending: string; readonly status: number | null } | null;
 }
 
 export const GRANT_STATUSES = ['pending', 'active', 'ended'] as const;
@@ -80,6 +82,12 @@ export async function findReceipt(
 /** A charge of any kind; undefined where there is none of that number. */
 export async function findCharge(on: Sql, ref: OperationRef): Promise<Charge | undefined> {
   const [row] = await on.rows<sql.ChargeRow>(sql.findCharge, [ref.account, ref.number]);
+  return row && chargeOf(row);
+}
+
+/** The charge that the capture of a hold made; undefined where it has not been captured. */
+export async function findChargeOfHold(on: Sql, ref: OperationRef): Promise<Charge | undefined> {
+  const [row] = await on.rows<sql.ChargeRow>(sql.findChargeOfHold, [ref.account, ref.number]);
   return row && chargeOf(row);
 }
 
@@ -164,7 +172,9 @@ export function entryOf(row: sql.EntryListRow): EntryRow {
 }
 
 function chargeOf(row: sql.ChargeRow): Charge {
-  return { receipt: receiptOf(row), reversed: row.reversed };
+  const { call_ending: ending, call_status: status } = row;
+  const call = ending === null ? null : { ending, status };
+  return { receipt: receiptOf(row), reversed: row.reversed, call };
 }
 
 function grantOf(row: sql.GrantListRow): GrantRow {

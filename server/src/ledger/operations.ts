@@ -61,6 +61,8 @@ interface Spending extends Repeatable {
   readonly apiKeyId: string | null;
   /** The SHA-256, in hex, of the secret that the customer sent; null where the operator named the key. */
   readonly keySecret: string | null;
+  /** What of a priced route was used, as JSON; absent where no gateway made it. */
+  readonly call?: string;
 }
 
 export interface ChargeOperation extends Spending {
@@ -78,6 +80,8 @@ export interface CaptureOperation extends Repeatable {
   /** The number of the hold. */
   readonly hold: bigint;
   readonly amount: bigint;
+  /** As of a charge. */
+  readonly call?: string;
 }
 
 export interface HoldVoidOperation extends Repeatable {
@@ -144,6 +148,17 @@ export type OperationKind =
 /** What is a charge to the outside, with a `chg_…` id. */
 export const CHARGE_KINDS = ['charge', 'capture', 'overage'] as const satisfies OperationKind[];
 
+/** What `call` says of an operation, as JSON. */
+export interface CallText {
+  readonly route: string;
+  /** Of the price book. */
+  readonly version: number;
+  /** Decimal numbers. */
+  readonly quantities: Readonly<Record<string, string>>;
+  /** Until when the call may take, in milliseconds since 1970. */
+  readonly until: number;
+}
+
 /** One line of an operation. */
 export interface Entry {
   readonly amount: bigint;
@@ -181,6 +196,8 @@ export interface Receipt {
   readonly apiKeyId: string | null;
   readonly description: string | null;
   readonly metadata: string | null;
+  /** What of a priced route was used, as JSON. */
+  readonly call: string | null;
   /** Null where it became due or followed by itself, and for an extension. */
   readonly idempotencyDigest: Digest | null;
   readonly fingerprint: Digest | null;

@@ -60,6 +60,7 @@ interface Booking {
   readonly apiKeyId?: string | null;
   readonly description?: string | null;
   readonly metadata?: string | null;
+  readonly call?: string | null;
   readonly idempotencyDigest?: Digest | null;
   readonly fingerprint?: Digest | null;
   readonly subject?: bigint | null;
@@ -112,6 +113,7 @@ export class Posting {
       apiKeyId: null,
       description: null,
       metadata: null,
+      call: null,
       idempotencyDigest: null,
       fingerprint: null,
       entries,

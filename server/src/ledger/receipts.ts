@@ -16,6 +16,7 @@ export function receiptOf(row: ReceiptRow): Receipt {
     apiKeyId: row.api_key_id,
     description: row.description,
     metadata: row.metadata,
+    call: row.call,
     idempotencyDigest: row.idempotency_digest as Digest | null,
     fingerprint: row.fingerprint as Digest | null,
     entries: row.amounts.map((amount, index) => ({

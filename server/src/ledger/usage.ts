@@ -5,7 +5,8 @@ import { firstNumbers, inSnapshot, type NumberRange, type Period } from './past.
 import * as sql from './sql/usage.ts';
 
 /**
- * Usage: what was charged and given back, by day, key and scope. Whole days come from a rollup that
+ * Usage: what was charged and given back, by day, key, scope and the gateway's route, and what was
+ * counted of the calls. Whole days come from a rollup that
  * follows the ledger behind; parts of days, and the operations that the rollup does not count yet, are
  * read as they are, in the same snapshot. So usage says what the ledger says: over all time, charged
  * minus reversed is minus the entries of the book `revenue`.
@@ -25,10 +26,10 @@ export const ROLL_UP_BOUNDS = {
   mostAccounts: 10_000,
 };
 
-export const USAGE_GROUPS = ['day', 'key', 'scope'] as const;
+export const USAGE_GROUPS = ['day', 'key', 'scope', 'route'] as const;
 export type UsageGroup = (typeof USAGE_GROUPS)[number];
 
-/** One line: what was used on a day, by a key, for a scope. Amounts are microcents. */
+/** One line: what was used on a day, by a key, for a scope, of a route. Amounts are microcents. */
 export interface Usage {
   /** `2026-11-23`, in UTC; empty where it is not grouped by. */
   readonly day: string;
@@ -36,9 +37,13 @@ export interface Usage {
   readonly key: string;
   /** As `key`. */
   readonly scope: string;
+  /** The route of the price book; as `key`. */
+  readonly route: string;
   readonly charges: bigint;
   readonly charged: bigint;
   readonly reversed: bigint;
+  /** What was counted of the calls, by the quantity's name: decimal numbers. */
+  readonly quantities: Readonly<Record<string, string>>;
 }
 
 /** The place of a line in the list. */
@@ -46,7 +51,7 @@ export type UsagePosition = Pick<Usage, UsageGroup>;
 
 /**
  * An account's usage over a period, newest day first. A charge counts on its own day, a reversal on the
- * day that it was made, for the key and scope of its charge.
+ * day that it was made, for the key, scope and route of its charge.
  */
 export async function readUsage(
   database: Database,
@@ -58,30 +63,51 @@ export async function readUsage(
   },
 ): Promise<Page<Usage>> {
   const { groupBy, limit, before } = asked;
-  const rows = await inSnapshot(database, async (tx) => {
+  const page = await inSnapshot(database, async (tx) => {
     const days = wholeDays(asked);
     const { from = -Infinity, to = Infinity } = asked;
     const instants = [from, days.from, days.to, to];
     const numbers = await firstNumbers(tx, account, instants);
     const [done] = await tx.rows<{ number: bigint }>(sql.readRolledUp, [account]);
     const ranges = rangesBesides(numbers, done?.number ?? 0n);
-    return tx.rows<sql.UsageRow>(sql.readUsage, [
+    const used = [
       account,
       dayText(days.from),
       dayText(days.to),
       ranges.map(({ first }) => first),
       ranges.map(({ before: end }) => end),
       ...USAGE_GROUPS.map((group) => groupBy.includes(group)),
-      ...USAGE_GROUPS.map((group) => before?.[group] ?? null),
+    ];
+    const position = (usage?: UsagePosition) => USAGE_GROUPS.map((group) => usage?.[group] ?? null);
+    const rows = await tx.rows<sql.UsageRow>(sql.readUsage, [
+      ...used,
+      ...position(before),
       limit + 1,
     ]);
+    const lines = pageOf(rows, limit);
+    const [newest] = lines.items;
+    const quantities = newest
+      ? await tx.rows<sql.QuantityRow>(sql.readQuantities, [
+          ...used,
+          ...position(newest),
+          ...position(lines.items.at(-1)),
+        ])
+      : [];
+    return { ...lines, items: lines.items.map((row) => usageOf(row, quantities)) };
   });
-  const lines = rows.map(({ charged, reversed, ...row }) => ({
+  return page;
+}
+
+function usageOf(row: sql.UsageRow, quantities: readonly sql.QuantityRow[]): Usage {
+  const own = quantities.filter((other) =>
+    USAGE_GROUPS.every((group) => other[group] === row[group]),
+  );
+  return {
     ...row,
-    charged: BigInt(charged),
-    reversed: BigInt(reversed),
-  }));
-  return pageOf(lines, limit);
+    charged: BigInt(row.charged),
+    reversed: BigInt(row.reversed),
+    quantities: Object.fromEntries(own.map(({ quantity, amount }) => [quantity, amount])),
+  };
 }
 
 /** The whole days (UTC) of a period; from and to are one instant where there is none. */

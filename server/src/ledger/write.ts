@@ -49,6 +49,7 @@ function operationRow(receipt: Receipt): Row {
     receipt.subject,
     optionalInstant(receipt.expiresAt),
     receipt.remainingAfter,
+    receipt.call,
   ];
 }
 

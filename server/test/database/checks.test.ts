@@ -36,6 +36,10 @@ const SOUND: readonly string[] = [
    values (${ID}, current_date, 1, 1, 0)`,
   `insert into entry_sums (account_id, number, kind, book, category, amount, entries)
    values (${ID}, 2, 'charge', 'revenue', 'paid', -1, 1)`,
+  `insert into price_books (version, text, sha256, effective_at) values (1, '', ${HASH}, now())`,
+  `insert into call_endings (account_id, number, at, ending) values (${ID}, 2, now(), 'delivered')`,
+  `insert into call_claims (account_id, idempotency_digest, fingerprint, until)
+   values (${ID}, ${DIGEST}, ${DIGEST}, now())`,
 ];
 
 /** For each CHECK what makes a sound row break it, and it alone. */
@@ -51,6 +55,12 @@ const BROKEN: Readonly<Record<string, string>> = {
   balances_last_number_check: 'last_number = -1',
   balances_open_holds_check: 'open_holds = -1',
   balances_overdraft_limit_check: 'overdraft_limit = -1',
+  call_claims_attempt_check: 'attempt = 0',
+  call_claims_fingerprint_check: `fingerprint = '\\x00'`,
+  call_claims_idempotency_digest_check: `idempotency_digest = '\\x00'`,
+  call_claims_outcome_check: `outcome = 'other'`,
+  call_endings_ending_check: `ending = ''`,
+  call_endings_status_check: 'status = 99',
   entries_amount_check: 'amount = 0',
   entries_check: 'grant_number = null',
   entries_line_check: 'line = 0',
@@ -69,6 +79,7 @@ const BROKEN: Readonly<Record<string, string>> = {
   holds_amounts_check: `amounts = '{0}'`,
   holds_check: `grants = '{1,2}'`,
   holds_number_check: 'number = 0',
+  operations_call_check: `call = to_json(repeat('x', 4096))`,
   operations_check: 'amount = -1',
   operations_check1: 'fingerprint = null',
   operations_check2: 'idempotency_digest = null, fingerprint = null',
@@ -76,6 +87,7 @@ const BROKEN: Readonly<Record<string, string>> = {
   operations_check4: `kind = 'capture', subject = number`,
   operations_check5: 'remaining_after = 1',
   operations_check6: `kind = 'hold'`,
+  operations_check7: `kind = 'grant', call = '{}'`,
   operations_description_check: `description = repeat('x', 256)`,
   operations_fingerprint_check: `fingerprint = '\\x00'`,
   operations_idempotency_digest_check: `idempotency_digest = '\\x00'`,
@@ -84,6 +96,8 @@ const BROKEN: Readonly<Record<string, string>> = {
   operations_scope_check: `scope = ''`,
   operator_keys_name_check: `name = ''`,
   operator_keys_sha256_check: `sha256 = '\\x00'`,
+  price_books_sha256_check: `sha256 = '\\x00'`,
+  price_books_version_check: 'version = 0',
   rollups_number_check: 'number = -1',
   spend_limits_amount_check: 'amount = -1',
   spend_limits_used_check: 'used = -1',

@@ -20,7 +20,7 @@ import {
   type UsagePosition,
 } from '../../src/ledger/usage.ts';
 import { useDatabase } from '../postgres.ts';
-import { chanceOf, DAY_MS, KEYS, liveALife, type MadeOperation, SCOPES, write } from './life.ts';
+import { chanceOf, DAY_MS, inPeriod, KEYS, liveALife, SCOPES, usageIn, write } from './life.ts';
 import { chargeOf, grantOf, newAccount, useLedger, wanted } from './rig.ts';
 
 const db = useDatabase();
@@ -64,8 +64,6 @@ function periods(count: number, seed: number): { from: number; to: number }[] {
 }
 
 const sumOf = (amounts: readonly bigint[]) => amounts.reduce((sum, amount) => sum + amount, 0n);
-const inPeriod = ({ at }: MadeOperation, { from, to }: { from: number; to: number }) =>
-  from <= at && at < to;
 
 function postedBefore(instant: number) {
   const before = entries.filter(({ operation }) => operation.at < instant);
@@ -88,32 +86,6 @@ function sumsIn(period: { from: number; to: number }) {
     sums.set(group, { amount: known.amount + amount, entries: known.entries + 1n });
   }
   return sums;
-}
-
-/** What usage must be, by a walk through every operation. */
-function usageIn(period: { from: number; to: number }, groupBy: readonly UsageGroup[]): Usage[] {
-  const lines = new Map<string, Usage>();
-  for (const operation of life) {
-    const isReversal = operation.kind === 'reversal';
-    const isCharge = ['charge', 'capture', 'overage'].includes(operation.kind);
-    if (!inPeriod(operation, period) || !(isReversal || isCharge)) continue;
-    const of = isReversal ? life[Number(operation.subject) - 1] : operation;
-    const by = (group: UsageGroup, text: string | null | undefined) =>
-      groupBy.includes(group) ? (text ?? '') : '';
-    const day = by('day', new Date(operation.at).toISOString().slice(0, 10));
-    const [key, scope] = [by('key', of?.key), by('scope', of?.scope)];
-    const known = lines.get(`${day}/${key}/${scope}`);
-    lines.set(`${day}/${key}/${scope}`, {
-      day,
-      key,
-      scope,
-      charges: (known?.charges ?? 0n) + (isCharge ? 1n : 0n),
-      charged: (known?.charged ?? 0n) + (isCharge ? operation.amount : 0n),
-      reversed: (known?.reversed ?? 0n) + (isReversal ? operation.amount : 0n),
-    });
-  }
-  const order = ({ day, key, scope }: Usage) => `${day}/${key}/${scope}`;
-  return [...lines.values()].sort((a, b) => (order(a) < order(b) ? 1 : -1));
 }
 
 async function allUsage(
@@ -149,7 +121,7 @@ async function expectTruth(seed: number): Promise<void> {
     );
     expect(await balanceAt(db.database, account.id, period.to - 1)).toEqual(statement.closing);
     const groupBy = USAGE_GROUPS.filter((_, index) => (seed + period.from + index) % 3 !== 0);
-    expect(await allUsage(account, { ...period, groupBy })).toEqual(usageIn(period, groupBy));
+    expect(await allUsage(account, { ...period, groupBy })).toEqual(usageIn(life, period, groupBy));
   }
 }
 
@@ -196,6 +168,7 @@ describe('the past', () => {
       key: null,
       scope: null,
       subject: null,
+      call: null,
     } as const;
     const line = { line: 1, grant: 1n, category: 'paid', book: 'adjustment' } as const;
     await write(db, other, [

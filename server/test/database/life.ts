@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Account } from '../../src/ledger/accounts.ts';
 import type { OperationKind } from '../../src/ledger/operations.ts';
+import type { Usage, UsageGroup } from '../../src/ledger/usage.ts';
 import type { TestDatabase } from '../postgres.ts';
 
 /** The rows of an account's life with operations of every kind, made up by chance and written by hand. */
@@ -8,6 +9,7 @@ import type { TestDatabase } from '../postgres.ts';
 export const DAY_MS = 86_400_000;
 export const KEYS = [randomUUID(), randomUUID(), null];
 export const SCOPES = ['search', 'chat:read', null];
+const ROUTES = ['search', 'contents', null];
 
 export interface MadeEntry {
   readonly line: number;
@@ -25,8 +27,15 @@ export interface MadeOperation {
   readonly amount: bigint;
   readonly key: string | null;
   readonly scope: string | null;
+  /** Of the gateway: the route, and what was counted. */
+  readonly call: MadeCall | null;
   readonly subject: bigint | null;
   readonly entries: readonly MadeEntry[];
+}
+
+export interface MadeCall {
+  readonly route: string;
+  readonly quantities: Readonly<Record<string, string>>;
 }
 
 const CHARGES: readonly OperationKind[] = ['charge', 'capture', 'overage'];
@@ -83,6 +92,7 @@ export function liveALife(count: number, start: number, seed: number): MadeOpera
       amount: kind === 'adjustment' ? amount * BigInt(sign) : amount,
       key: isSpend ? (KEYS[chance(3)] ?? null) : null,
       scope: isSpend ? (SCOPES[chance(3)] ?? null) : null,
+      call: isSpend ? callOf(chance) : null,
       subject: subjectOf(kind, subject, number),
       entries: halves.map((half, index) => ({
         line: index + 1,
@@ -91,6 +101,13 @@ export function liveALife(count: number, start: number, seed: number): MadeOpera
     });
   }
   return operations;
+}
+
+function callOf(chance: (below: number) => number): MadeCall | null {
+  const route = ROUTES[chance(3)];
+  if (!route) return null;
+  const quantities = { calls: '1', ...(chance(2) === 0 && { pages: `${chance(30)}.5` }) };
+  return { route, quantities };
 }
 
 type Choice = readonly [kind: OperationKind, book: MadeEntry['book'], sign: -1 | 0 | 1];
@@ -131,6 +148,58 @@ function subjectOf(
   return ['grant', 'charge', 'hold', 'adjustment'].includes(kind) ? null : number - 1n;
 }
 
+export const inPeriod = (
+  { at }: MadeOperation,
+  { from, to }: { from: number; to: number },
+): boolean => from <= at && at < to;
+
+/** What usage must be, by a walk through every operation. */
+export function usageIn(
+  life: readonly MadeOperation[],
+  period: { from: number; to: number },
+  groupBy: readonly UsageGroup[],
+): Usage[] {
+  const lines = new Map<string, Usage>();
+  for (const operation of life) {
+    const isReversal = operation.kind === 'reversal';
+    const isCharge = ['charge', 'capture', 'overage'].includes(operation.kind);
+    if (!inPeriod(operation, period) || !(isReversal || isCharge)) continue;
+    const of = isReversal ? life[Number(operation.subject) - 1] : operation;
+    const by = (group: UsageGroup, text: string | null | undefined) =>
+      groupBy.includes(group) ? (text ?? '') : '';
+    const day = by('day', new Date(operation.at).toISOString().slice(0, 10));
+    const [key, scope] = [by('key', of?.key), by('scope', of?.scope)];
+    const route = by('route', of?.call?.route);
+    const line = `${day}/${key}/${scope}/${route}`;
+    const known = lines.get(line);
+    const isCounted = isCharge && operation.kind !== 'overage';
+    lines.set(line, {
+      day,
+      key,
+      scope,
+      route,
+      quantities: added(known?.quantities ?? {}, isCounted ? operation.call?.quantities : {}),
+      charges: (known?.charges ?? 0n) + (isCharge ? 1n : 0n),
+      charged: (known?.charged ?? 0n) + (isCharge ? operation.amount : 0n),
+      reversed: (known?.reversed ?? 0n) + (isReversal ? operation.amount : 0n),
+    });
+  }
+  const order = ({ day, key, scope, route }: Usage) => `${day}/${key}/${scope}/${route}`;
+  return [...lines.values()].sort((a, b) => (order(a) < order(b) ? 1 : -1));
+}
+
+/** Sums of halves. */
+function added(
+  sums: Readonly<Record<string, string>>,
+  counted: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  const all = { ...sums };
+  for (const [quantity, amount] of Object.entries(counted)) {
+    all[quantity] = `${Number(all[quantity] ?? '0') + Number(amount)}`;
+  }
+  return all;
+}
+
 /** Writes the operations, and the balance that they make. */
 export async function write(
   db: Pick<TestDatabase, 'query'>,
@@ -145,14 +214,14 @@ export async function write(
   }));
   await db.query(
     `insert into operations (account_id, number, kind, at, amount, available_after, scope, api_key_id,
-                             idempotency_digest, fingerprint, subject, expires_at, remaining_after)
+                             idempotency_digest, fingerprint, subject, expires_at, remaining_after, call)
      select $1, number, kind, at, amount, 0, scope, api_key_id,
             case when not by_itself then substring(sha256(number::text::bytea) for 16) end,
             case when not by_itself then substring(sha256(number::text::bytea) for 16) end,
             subject, case when kind = 'hold' then at + interval '1 hour' end,
-            case when kind = 'grant_void' then 0 end
+            case when kind = 'grant_void' then 0 end, call
      from jsonb_to_recordset($2) as o (number bigint, kind operation_kind, at timestamptz,
-       amount bigint, scope text, api_key_id uuid, subject bigint, by_itself boolean)`,
+       amount bigint, scope text, api_key_id uuid, subject bigint, by_itself boolean, call json)`,
     [account.id, asJson(rows)],
   );
   const entries = operations.flatMap(({ number, entries: lines }) =>

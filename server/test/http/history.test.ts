@@ -167,7 +167,7 @@ describe('the past', () => {
     ]);
   });
 
-  test('is summed up as usage by day, key and scope', async () => {
+  test('is summed up as usage by day, key, scope and route', async () => {
     const day = new Date().toISOString().slice(0, 10);
     const attributes = async (query: string) =>
       (await page(ofAccount(`usage${query}`))).data.map((line) => line.attributes);
@@ -176,11 +176,12 @@ describe('the past', () => {
       charged,
       reversed: '0',
       net: charged,
+      quantities: {},
     });
     expect(await attributes('')).toEqual([
-      { day, api_key_id: customer.id, scope: 'search', ...line('1') },
-      { day, api_key_id: null, scope: 'search', ...line('4') },
-      { day, api_key_id: null, scope: null, ...line('2') },
+      { day, api_key_id: customer.id, scope: 'search', route: null, ...line('1') },
+      { day, api_key_id: null, scope: 'search', route: null, ...line('4') },
+      { day, api_key_id: null, scope: null, route: null, ...line('2') },
     ]);
     expect(await attributes('?group_by=scope')).toEqual([
       { scope: 'search', ...line('5', 2) },
@@ -192,9 +193,9 @@ describe('the past', () => {
     const first = await page(ofAccount('usage?limit=2'));
     const second = await page(first.next);
     expect([...first.data, ...second.data].map(({ id }) => id)).toEqual([
-      `${day}/${customer.id}/search`,
-      `${day}/-/search`,
-      `${day}/-/-`,
+      `${day}/${customer.id}/search/-`,
+      `${day}/-/search/-`,
+      `${day}/-/-/-`,
     ]);
   });
 });

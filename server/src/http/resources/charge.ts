@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import type { Charge } from '../../ledger/history.ts';
 import { operationId, uuidId } from '../../ledger/ids.ts';
 import { formatCents } from '../../ledger/money.ts';
-import type { Receipt } from '../../ledger/operations.ts';
+import type { CallText, Receipt } from '../../ledger/operations.ts';
 import {
   AccountPublicId,
   ApiKeyId,
@@ -12,6 +12,8 @@ import {
   Metadata,
   OperationId,
   OrNull,
+  Quantities,
+  RouteName,
   Scope,
 } from '../formats.ts';
 import { formatInstant } from '../instants.ts';
@@ -30,6 +32,22 @@ export const ChargeResource = Type.Object(
       hold: OrNull(OperationId('hld', 'The hold that it comes of.')),
       scope: OrNull(Scope('What the charge was for.')),
       api_key_id: OrNull(ApiKeyId("The customer's key that made the call.")),
+      call: OrNull(
+        Type.Object(
+          {
+            route: RouteName('The route of the price book.'),
+            price_version: Type.Integer({ minimum: 1, description: 'The version that priced it.' }),
+            quantities: Quantities('What was counted.'),
+            ending: Type.String({
+              description:
+                'How the call ended: `delivered`, or an ending of the settlement such as `upstream_timeout`. `in_progress`: it is under way. `unknown`: the server died before it could tell.',
+              examples: ['delivered'],
+            }),
+            status: OrNull(Type.Integer({ description: "The status of the upstream's answer." })),
+          },
+          { description: "The gateway's call that it paid for; null where no gateway made it." },
+        ),
+      ),
       description: OrNull(Description()),
       metadata: OrNull(Metadata()),
       created_at: Instant('When it was charged.'),
@@ -39,16 +57,16 @@ export const ChargeResource = Type.Object(
 );
 
 /** A charge as it is now. */
-export function chargeResource({ receipt, reversed }: Charge) {
-  return resourceOf(receipt, reversed);
+export function chargeResource({ receipt, reversed, call }: Charge) {
+  return resourceOf(receipt, reversed, call);
 }
 
 /** A charge as it was when it was made, which is what its creation and every replay of it answer. */
 export function newChargeResource(receipt: Receipt) {
-  return resourceOf(receipt, 0n);
+  return resourceOf(receipt, 0n, null);
 }
 
-function resourceOf(receipt: Receipt, reversed: bigint) {
+function resourceOf(receipt: Receipt, reversed: bigint, call: Charge['call']) {
   return {
     type: 'charge',
     id: operationId('chg', receipt.account, receipt.number),
@@ -61,9 +79,16 @@ function resourceOf(receipt: Receipt, reversed: bigint) {
       hold: receipt.hold === null ? null : operationId('hld', receipt.account, receipt.hold.number),
       scope: receipt.scope,
       api_key_id: receipt.apiKeyId === null ? null : uuidId('key', receipt.apiKeyId),
+      call: callOf(receipt, call),
       description: receipt.description,
       metadata: receipt.metadata === null ? null : JSON.parse(receipt.metadata),
       created_at: formatInstant(receipt.at),
     },
   };
+}
+
+function callOf({ call }: Receipt, ended: Charge['call']) {
+  if (call === null || ended === null) return null;
+  const { route, version, quantities } = JSON.parse(call) as CallText;
+  return { route, price_version: version, quantities, ...ended };
 }

@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
 import { uuidId } from '../../ledger/ids.ts';
 import { formatCents } from '../../ledger/money.ts';
-import type { Usage, UsageGroup } from '../../ledger/usage.ts';
-import { ApiKeyId, Cents, OrNull, Scope } from '../formats.ts';
+import { USAGE_GROUPS, type Usage, type UsageGroup } from '../../ledger/usage.ts';
+import { ApiKeyId, Cents, OrNull, Quantities, RouteName, Scope } from '../formats.ts';
 
 const NONE = '-';
 
@@ -28,10 +28,18 @@ export const UsageResource = Type.Object(
           Scope('The scope; null: charges that name none. Left out where it is not grouped by.'),
         ),
       ),
+      route: Type.Optional(
+        OrNull(
+          RouteName(
+            "The gateway's route; null: charges that no route made. Left out where it is not grouped by.",
+          ),
+        ),
+      ),
       charges: Type.Integer({ minimum: 0, description: 'How many charges were made.' }),
       charged: Cents('What they cost.'),
       reversed: Cents('What was given back, of these charges or earlier ones.'),
       net: Cents('`charged` minus `reversed`.'),
+      quantities: Quantities('What was counted of the calls; reversals change nothing of it.'),
     }),
   },
   { $id: 'Usage' },
@@ -39,11 +47,11 @@ export const UsageResource = Type.Object(
 
 /** A line of usage, with the members that it is grouped by. */
 export function usageResource(usage: Usage, groupBy: readonly UsageGroup[]) {
-  const { day, scope, charges, charged, reversed } = usage;
+  const { day, scope, route, charges, charged, reversed, quantities } = usage;
   const key = usage.key === '' ? '' : uuidId('key', usage.key);
-  const groups = { day, key, scope };
+  const groups = { day, key, scope, route };
   const isBy = (group: UsageGroup) => groupBy.includes(group);
-  const order = (['day', 'key', 'scope'] as const).filter(isBy);
+  const order = USAGE_GROUPS.filter(isBy);
   return {
     type: 'usage',
     id: order.map((group) => groups[group] || NONE).join('/'),
@@ -51,10 +59,12 @@ export function usageResource(usage: Usage, groupBy: readonly UsageGroup[]) {
       ...(isBy('day') && { day }),
       ...(isBy('key') && { api_key_id: key || null }),
       ...(isBy('scope') && { scope: scope || null }),
+      ...(isBy('route') && { route: route || null }),
       charges: Number(charges),
       charged: formatCents(charged),
       reversed: formatCents(reversed),
       net: formatCents(charged - reversed),
+      quantities,
     },
   };
 }

@@ -17,10 +17,26 @@ const IS_CHARGE = `o.kind in ('charge', 'capture', 'overage')`;
 /** What a charge has beside its receipt; served by the index operations_by_subject. */
 const CHARGE_COLUMNS = `
   ${RECEIPT_COLUMNS},
+  coalesce(ce.ending, case
+    when o.call is null then null
+    when to_timestamp((o.call ->> 'until')::bigint / 1000.0) > statement_timestamp()
+      then 'in_progress'
+    else 'unknown' end) as call_ending,
+  ce.status as call_status,
   (select coalesce(sum(r.amount), 0)::bigint from operations r
    where r.account_id = o.account_id and r.subject = o.number and r.kind = 'reversal') as reversed`;
 
+/** Beside a charge: how the gateway's call ended that it paid for, by the charge or by its hold. */
+const CHARGE_JOINS = `
+  ${RECEIPT_JOINS}
+  left join call_endings ce
+    on o.call is not null and ce.account_id = o.account_id
+   and ce.number = coalesce(o.subject, o.number)`;
+
 export interface ChargeRow extends ReceiptRow {
+  /** Null where no gateway made the charge. */
+  call_ending: string | null;
+  call_status: number | null;
   /** The sum of its reversals. */
   reversed: bigint;
 }
@@ -30,8 +46,17 @@ export const findCharge: Statement = {
   name: 'find_charge',
   text: `
     select ${CHARGE_COLUMNS}
-    from operations o ${RECEIPT_JOINS}
+    from operations o ${CHARGE_JOINS}
     where o.account_id = $1 and o.number = $2 and ${IS_CHARGE}`,
+};
+
+/** The charge that the capture of a hold made. $1 account, $2 the hold's number. */
+export const findChargeOfHold: Statement = {
+  name: 'find_charge_of_hold',
+  text: `
+    select ${CHARGE_COLUMNS}
+    from operations o ${CHARGE_JOINS}
+    where o.account_id = $1 and o.subject = $2 and o.kind = 'capture'`,
 };
 
 /**
@@ -42,7 +67,7 @@ export const listCharges: Statement = {
   name: 'list_charges',
   text: `
     select ${CHARGE_COLUMNS}
-    from operations o ${RECEIPT_JOINS}
+    from operations o ${CHARGE_JOINS}
     where o.account_id = $1 and o.number >= $2 and o.number < $3 and ${IS_CHARGE}
       and ($4::uuid is null or o.api_key_id = $4) and ($5::text is null or o.scope = $5)
     order by o.number desc limit $6`,

@@ -1,7 +1,7 @@
 /** The columns of a `ReceiptRow`, of operations `o`, with `RECEIPT_JOINS`. */
 export const RECEIPT_COLUMNS = `
   o.account_id, a.public_id, o.number, o.kind, o.at, o.amount, o.available_after, o.scope, o.api_key_id,
-  o.description, o.metadata::text as metadata,
+  o.description, o.metadata::text as metadata, o.call::text as call,
   o.idempotency_digest::text as idempotency_digest, o.fingerprint::text as fingerprint,
   o.subject, o.expires_at, o.remaining_after,
   g.category, g.priority, g.effective_at, g.applies_to,
@@ -55,6 +55,8 @@ export interface ReceiptRow {
   api_key_id: string | null;
   description: string | null;
   metadata: string | null;
+  /** JSON. */
+  call: string | null;
   idempotency_digest: string | null;
   fingerprint: string | null;
   subject: bigint | null;

@@ -2,23 +2,41 @@ import type { Statement } from '../../db/database.ts';
 
 /**
  * What operations `o` add to usage, a line each: charges of all three kinds on their day, reversals on
- * theirs for the key and scope of their charge.
+ * theirs for the key, scope and route of their charge.
  */
 const USED = `
   (o.at at time zone 'UTC')::date as day,
   case when o.kind = 'reversal' then c.api_key_id else o.api_key_id end as api_key_id,
   case when o.kind = 'reversal' then c.scope else o.scope end as scope,
+  case when o.kind = 'reversal' then c.call else o.call end ->> 'route' as route,
   case when o.kind = 'reversal' then 0 else 1 end as charges,
   case when o.kind = 'reversal' then 0 else o.amount end as charged,
   case when o.kind = 'reversal' then o.amount else 0 end as reversed`;
 /** The charge of a reversal, in the order of its index: no plan can look for it elsewhere. */
 const USED_JOIN = `
   left join lateral (
-    select r.api_key_id, r.scope from operations r
+    select r.api_key_id, r.scope, r.call from operations r
     where o.kind = 'reversal' and (r.account_id, r.number) >= (o.account_id, o.subject)
     order by r.account_id, r.number limit 1
   ) c on true`;
 const IS_USE = `o.kind in ('charge', 'capture', 'overage', 'reversal')`;
+/** What was counted of the calls of operations `o`, a line each: that of an overage is its capture's. */
+const COUNTED = `
+  (o.at at time zone 'UTC')::date as day, o.api_key_id, o.scope, o.call ->> 'route' as route,
+  q.key as quantity, q.value::numeric as amount`;
+const COUNTED_JOIN = `cross join lateral json_each_text(o.call -> 'quantities') q`;
+const IS_COUNTED = `o.kind in ('charge', 'capture') and o.call is not null`;
+/** The operations of the ranges $4 and $5 of account $1. */
+const IN_RANGES = `
+  from unnest($4::bigint[], $5::bigint[]) as range (first, before)
+  join operations o
+    on o.account_id = $1 and o.number >= range.first and o.number < range.before`;
+/** What makes a line of the usage `u`: $6 to $9 say by what to group. */
+const GROUPS = `
+  case when $6 then u.day::text else '' end collate "C" as day,
+  case when $7 then coalesce(u.api_key_id::text, '') else '' end collate "C" as key,
+  case when $8 then coalesce(u.scope, '') else '' end collate "C" as scope,
+  case when $9 then coalesce(u.route, '') else '' end collate "C" as route`;
 
 /** Up to which operation the rollup counts; no row: it has not begun. $1 account. */
 export const readRolledUp: Statement = {
@@ -32,6 +50,7 @@ export interface UsageRow {
   /** The key's UUID, or empty for none or where it is not grouped by. */
   key: string;
   scope: string;
+  route: string;
   charges: bigint;
   /** Microcents as text: a sum may be beyond int64. */
   charged: string;
@@ -41,34 +60,62 @@ export interface UsageRow {
 /**
  * Usage, newest and last first: days from the rollup, and operations as they are. $1 account, $2 the
  * days from and $3 before which the rollup is asked, $4 and $5 the ranges of operations, each from a
- * number and before one, $6 $7 $8 whether to group by day, key and scope, $9 $10 $11 the line before
- * the page or nulls, $12 rows.
+ * number and before one, $6 $7 $8 $9 whether to group by day, key, scope and route, $10 to $13 the line
+ * before the page or nulls, $14 rows.
  */
 export const readUsage: Statement = {
   name: 'read_usage',
   text: `
-    select l.day, l.key, l.scope, sum(l.charges)::bigint as charges, sum(l.charged)::text as charged,
+    select l.day, l.key, l.scope, l.route, sum(l.charges)::bigint as charges, sum(l.charged)::text as charged,
            sum(l.reversed)::text as reversed
     from (
-      select case when $6 then u.day::text else '' end collate "C" as day,
-             case when $7 then coalesce(u.api_key_id::text, '') else '' end collate "C" as key,
-             case when $8 then coalesce(u.scope, '') else '' end collate "C" as scope,
-             u.charges, u.charged, u.reversed
+      select ${GROUPS}, u.charges, u.charged, u.reversed
       from (
-        select day, api_key_id, scope, charges, charged, reversed
+        select day, api_key_id, scope, route, charges, charged, reversed
         from usage_days where account_id = $1 and day >= $2::date and day < $3::date
         union all
-        select ${USED}
-        from unnest($4::bigint[], $5::bigint[]) as range (first, before)
-        join operations o
-          on o.account_id = $1 and o.number >= range.first and o.number < range.before
-        ${USED_JOIN}
+        select ${USED} ${IN_RANGES} ${USED_JOIN}
         where ${IS_USE}
       ) u
     ) l
-    where $9::text is null or (l.day, l.key, l.scope) < ($9, $10::text, $11::text)
-    group by l.day, l.key, l.scope
-    order by l.day desc, l.key desc, l.scope desc limit $12`,
+    where $10::text is null
+       or (l.day, l.key, l.scope, l.route) < ($10, $11::text, $12::text, $13::text)
+    group by l.day, l.key, l.scope, l.route
+    order by l.day desc, l.key desc, l.scope desc, l.route desc limit $14`,
+};
+
+export interface QuantityRow {
+  day: string;
+  key: string;
+  scope: string;
+  route: string;
+  quantity: string;
+  /** A decimal number as text. */
+  amount: string;
+}
+
+/**
+ * What was counted, for the lines of a page. $1 to $9 as of `readUsage`, $10 to $13 the page's first
+ * line, $14 to $17 its last.
+ */
+export const readQuantities: Statement = {
+  name: 'read_quantities',
+  text: `
+    select l.day, l.key, l.scope, l.route, l.quantity, trim_scale(sum(l.amount))::text as amount
+    from (
+      select ${GROUPS}, u.quantity, u.amount
+      from (
+        select day, api_key_id, scope, route, quantity, amount
+        from usage_quantities where account_id = $1 and day >= $2::date and day < $3::date
+        union all
+        select ${COUNTED} ${IN_RANGES} ${COUNTED_JOIN}
+        where ${IS_COUNTED}
+      ) u
+    ) l
+    where (l.day, l.key, l.scope, l.route) <= ($10::text, $11::text, $12::text, $13::text)
+      and (l.day, l.key, l.scope, l.route) >= ($14::text, $15::text, $16::text, $17::text)
+    group by l.day, l.key, l.scope, l.route, l.quantity
+    order by l.quantity`,
 };
 
 // --- the rollup ---------------------------------------------------------------------------
@@ -116,14 +163,24 @@ export const countOn: Statement = {
       where o.account_id = $1 and o.number > $2 and o.number <= $2::bigint + $3::bigint
     ),
     days as (
-      insert into usage_days as known (account_id, day, api_key_id, scope, charges, charged, reversed)
-      select $1, u.day, u.api_key_id, u.scope, sum(u.charges), sum(u.charged), sum(u.reversed)
+      insert into usage_days as known (account_id, day, api_key_id, scope, route, charges, charged,
+                                       reversed)
+      select $1, u.day, u.api_key_id, u.scope, u.route, sum(u.charges), sum(u.charged),
+             sum(u.reversed)
       from (select ${USED} from counted o ${USED_JOIN} where ${IS_USE}) u
-      group by u.day, u.api_key_id, u.scope
-      on conflict (account_id, day, api_key_id, scope) do update
+      group by u.day, u.api_key_id, u.scope, u.route
+      on conflict (account_id, day, api_key_id, scope, route) do update
         set charges = known.charges + excluded.charges,
             charged = known.charged + excluded.charged,
             reversed = known.reversed + excluded.reversed
+    ),
+    quantities as (
+      insert into usage_quantities as known (account_id, day, api_key_id, scope, route, quantity, amount)
+      select $1, u.day, u.api_key_id, u.scope, u.route, u.quantity, sum(u.amount)
+      from (select ${COUNTED} from counted o ${COUNTED_JOIN} where ${IS_COUNTED}) u
+      group by u.day, u.api_key_id, u.scope, u.route, u.quantity
+      on conflict (account_id, day, api_key_id, scope, route, quantity) do update
+        set amount = known.amount + excluded.amount
     ),
     sums as (
       insert into entry_sums (account_id, number, kind, book, category, amount, entries)

@@ -16,7 +16,7 @@ const Query = Type.Object(
   {
     ...PAGE_QUERY,
     ...PERIOD_QUERY,
-    group_by: Type.Optional(ListOf(USAGE_GROUPS, 'What makes a line; all three where left out.')),
+    group_by: Type.Optional(ListOf(USAGE_GROUPS, 'What makes a line; all four where left out.')),
   },
   STRICT,
 );
@@ -24,7 +24,7 @@ const Query = Type.Object(
 /** What usage answers, for the operator and for customers. */
 export const USAGE_SCHEMA = {
   description:
-    'Charges count on their own day (UTC), reversals on the day that they were made, for the key and scope of their charge. Over all time, `net` adds up to what the book `revenue` has got.',
+    'Charges count on their own day (UTC), reversals on the day that they were made, for the key, scope and route of their charge. Over all time, `net` adds up to what the book `revenue` has got.',
   querystring: Query,
   response: { 200: answer('Usage, newest day first.', many('Usage')) },
 };
@@ -37,7 +37,7 @@ export function getUsageRoute(app: App, parts: RouteParts): void {
       schema: {
         operationId: 'getUsage',
         tags: ['Accounts'],
-        summary: "Read an account's usage by day, key and scope",
+        summary: "Read an account's usage by day, key, scope and route",
         params: ACCOUNT_PATH,
         ...USAGE_SCHEMA,
       },
@@ -63,13 +63,17 @@ export async function usageOf(
 }
 
 /** A scope has no dot, so a dot parts the words of a cursor. */
-function wordsOf({ day, key, scope }: UsagePosition): string[] {
-  return [day, key === '' ? '' : uuidId('key', key), scope];
+function wordsOf({ day, key, scope, route }: UsagePosition): string[] {
+  return [day, key === '' ? '' : uuidId('key', key), scope, route];
 }
 
-function parsePosition([day, keyId, scope, ...rest]: readonly string[]): UsagePosition | undefined {
-  if (day === undefined || keyId === undefined || scope === undefined || rest.length > 0) return;
+function parsePosition(words: readonly string[]): UsagePosition | undefined {
+  const [day, keyId, scope, route, ...rest] = words;
+  if (day === undefined || keyId === undefined || scope === undefined) return undefined;
+  if (route === undefined || rest.length > 0) return undefined;
   const key = keyId === '' ? '' : parseUuidId('key', keyId);
   if (key === undefined || !/^(\d{4}-\d{2}-\d{2})?$/.test(day)) return undefined;
-  return /^[a-z0-9_:]*$/.test(scope) ? { day, key, scope } : undefined;
+  return /^[a-z0-9_:]*$/.test(scope) && /^[a-z0-9_]*$/.test(route)
+    ? { day, key, scope, route }
+    : undefined;
 }

@@ -1,4 +1,4 @@
-import { findCharge } from '../../../ledger/history.ts';
+import { findCharge, findChargeOfHold } from '../../../ledger/history.ts';
 import { parseOperationId } from '../../../ledger/ids.ts';
 import { answer, NO_QUERY, one } from '../../document.ts';
 import { ApiError } from '../../errors/api-error.ts';
@@ -15,16 +15,20 @@ export function getOwnChargeRoute(app: App, { database }: RouteParts): void {
         operationId: 'getOwnCharge',
         tags: ['Billing'],
         summary: "Read the receipt of a charge of the account's",
+        description:
+          'By the id of a charge, or of a hold, such as `X-Hold-Id` of a streamed answer: then the charge that its capture made.',
         params: CHARGE_PATH,
         querystring: NO_QUERY,
         response: { 200: answer('The receipt.', one('Charge')) },
       },
     },
     async (request) => {
-      const ref = parseOperationId('chg', request.params.id);
+      const { id } = request.params;
+      const find = id.startsWith('hld_') ? findChargeOfHold : findCharge;
+      const ref = parseOperationId(id.startsWith('hld_') ? 'hld' : 'chg', id);
       // Another account's charge is one that is not there.
       const isOwn = ref?.account === ownAccount(request).id;
-      const charge = ref && isOwn ? await findCharge(database, ref) : undefined;
+      const charge = ref && isOwn ? await find(database, ref) : undefined;
       if (!charge) throw new ApiError('charge_not_found');
       return { data: chargeResource(charge) };
     },

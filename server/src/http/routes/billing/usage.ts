@@ -10,7 +10,7 @@ export function getOwnUsageRoute(app: App, parts: RouteParts): void {
       schema: {
         operationId: 'getOwnUsage',
         tags: ['Billing'],
-        summary: "Read the account's usage by day, key and scope",
+        summary: "Read the account's usage by day, key, scope and route",
         ...USAGE_SCHEMA,
       },
     },
