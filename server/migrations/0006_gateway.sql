@@ -34,21 +34,26 @@ create table call_endings (
   check (status between 100 and 999)
 ) with (autovacuum_vacuum_insert_scale_factor = 0.05);
 
--- Calls with an Idempotency-Key of the customer's: one row a key. The attempt is part of the ledger's
--- own idempotency key, so what an attempt has paid is paid once.
+-- Calls with an Idempotency-Key of the customer's: one row a key. `payment` is part of the ledger's own
+-- idempotency key, so that what was paid is not paid again when the call is repeated.
 create table call_claims (
   account_id uuid not null,
   idempotency_digest bytea not null,
   fingerprint bytea not null,
-  attempt integer not null default 1,
+  -- How often the call was forwarded.
+  attempts integer not null default 1,
+  -- Which of its payments counts.
+  payment integer not null default 1,
   -- Until when the attempt may take; then it has ended, and nobody knows how.
   until timestamptz not null,
-  -- How the attempt ended; null: it is under way.
+  -- How the attempt ended: the customer has the answer; has none, but has paid; has not paid. Null: it
+  -- is under way.
   outcome text,
   primary key (account_id, idempotency_digest),
   check (octet_length(idempotency_digest) = 16),
   check (octet_length(fingerprint) = 16),
-  check (attempt >= 1),
+  check (attempts >= 1),
+  check (payment >= 1),
   check (outcome in ('delivered', 'paid', 'free'))
 ) with (fillfactor = 70);
 

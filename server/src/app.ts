@@ -1,8 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { KeyUses } from './auth/key-uses.ts';
 import { LOCAL_OPERATOR } from './auth/principal.ts';
-import type { Config } from './config.ts';
+import { type Config, readSecret } from './config.ts';
 import { type OpenDatabase, openDatabase } from './db/open.ts';
+import { Gateway } from './gateway/gateway.ts';
+import { readPriceBookFile, startWithFile } from './gateway/price-books.ts';
 import type { HttpParts } from './http/parts.ts';
 import { buildHttp } from './http/server.ts';
 import { Ledger } from './ledger/ledger.ts';
@@ -43,6 +45,7 @@ export async function createApp(
   const keys = new KeyReads(database, { observer: metrics });
   const sweeper = new Sweeper(database, ledger, log);
   const keyUses = new KeyUses(database, log);
+  const gateway = as === 'server' ? await openGateway(config, { database, ledger, log, metrics }) : undefined;
   const parts: HttpParts = {
     database,
     ledger,
@@ -52,6 +55,7 @@ export async function createApp(
     log,
     metricsToken: config.metricsToken,
     readiness: opened.isReady,
+    gateway,
   };
   const apis: FastifyInstance[] = [];
   const keep = (api: FastifyInstance): FastifyInstance => {
@@ -67,7 +71,9 @@ export async function createApp(
     local: async () =>
       keep(await buildHttp({ ...parts, local: true, authenticate: async () => LOCAL_OPERATOR })),
     close: async () => {
+      gateway?.beginStop();
       for (const api of apis) await api.close();
+      await gateway?.stop();
       await sweeper.stop();
       await ledger.stop();
       await keyUses.close();

@@ -23,6 +23,8 @@ export interface Config {
   readonly demo: boolean;
   /** The Bearer token that `/metrics` wants; undefined: it is open. */
   readonly metricsToken: string | undefined;
+  /** The price book's file, absolute; undefined: there is no gateway. */
+  readonly gatewayFile: string | undefined;
   /** Variables that begin with `PURSER_` and are none of ours, such as Kubernetes' service links. */
   readonly unknown: readonly string[];
 }
@@ -35,6 +37,7 @@ const CURES = {
   PURSER_LOG_LEVEL: `Set PURSER_LOG_LEVEL to one of ${LOG_LEVELS.join(', ')}, or unset it.`,
   PURSER_DEMO: 'Set PURSER_DEMO to off for no demo data, or unset it.',
   PURSER_METRICS_TOKEN: 'Set PURSER_METRICS_TOKEN to printable ASCII without blanks, or unset it.',
+  PURSER_GATEWAY: 'Set PURSER_GATEWAY to the file of a price book, or unset it for no gateway.',
   DATABASE_URL:
     'Set DATABASE_URL to postgres://user:password@host:port/database, or unset it to use the embedded PostgreSQL.',
 } as const;
@@ -59,6 +62,7 @@ export function readConfig(
     logLevel: readLogLevel(set('PURSER_LOG_LEVEL')),
     demo: readDemo(set('PURSER_DEMO')),
     metricsToken: readMetricsToken(set('PURSER_METRICS_TOKEN')),
+    gatewayFile: readGatewayFile(set('PURSER_GATEWAY')),
   };
 }
 
@@ -109,6 +113,19 @@ function readDemo(text: string | undefined): boolean {
 function readMetricsToken(text: string | undefined): string | undefined {
   if (text === undefined || /^[!-~]+$/.test(text)) return text;
   throw invalid('PURSER_METRICS_TOKEN', 'It holds characters that no HTTP header can carry.');
+}
+
+function readGatewayFile(text: string | undefined): string | undefined {
+  if (text?.includes('\0')) throw invalid('PURSER_GATEWAY', 'The path holds a NUL character.');
+  return text === undefined ? undefined : resolve(text);
+}
+
+/** An upstream's secret, in the variable that the price book names. */
+export function readSecret(
+  variable: string,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): string | undefined {
+  return env[variable] || undefined;
 }
 
 /**

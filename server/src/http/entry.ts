@@ -46,11 +46,11 @@ export function addEntry(app: App, metrics: HttpMetrics): void {
     stopping = true;
     done();
   });
-  app.decorate('enter', (request: FastifyRequest, pattern: string): ApiError | undefined => {
+  app.decorate('enter', (request, pattern, longestUrl = LONGEST_URL): ApiError | undefined => {
     request.startedAt = performance.now();
     request.pattern = pattern;
     if (stopping) return new ApiError('stopping');
-    if (request.url.length > LONGEST_URL) return new ApiError('url_too_long');
+    if (request.url.length > longestUrl) return new ApiError('url_too_long');
     return undefined;
   });
 
@@ -69,7 +69,7 @@ export function addEntry(app: App, metrics: HttpMetrics): void {
 declare module 'fastify' {
   interface FastifyInstance {
     /** Notes when a request came in; an error where it may not. */
-    enter(request: FastifyRequest, pattern: string): ApiError | undefined;
+    enter(request: FastifyRequest, pattern: string, longestUrl?: number): ApiError | undefined;
   }
 }
 
@@ -112,7 +112,7 @@ function entrance(
 }
 
 /** The kind of a key is judged before its account, and that before its scopes. */
-function refusalOf(
+export function refusalOf(
   principal: Principal,
   kind: Principal['kind'],
   scopes: readonly string[],

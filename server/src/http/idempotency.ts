@@ -1,12 +1,11 @@
-import { hash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { digestOf } from '../ledger/digest.ts';
 import type { Digest } from '../ledger/operations.ts';
 import { ApiError } from './errors/api-error.ts';
 import { canonicalJson } from './members.ts';
 
 /** One header of 1 to 255 visible characters; Node joins repeated ones with a comma and a blank. */
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
-const DIGEST_BYTES = 16;
 
 /**
  * The digest of a request's `Idempotency-Key`, which names the operation in its account for ever. The
@@ -14,17 +13,21 @@ const DIGEST_BYTES = 16;
  * or misspelt.
  */
 export function idempotencyDigest(headers: IncomingHttpHeaders): Digest {
-  const key = headers['idempotency-key'];
+  const key = optionalIdempotencyKey(headers);
   if (key === undefined) throw new ApiError('idempotency_key_missing');
-  if (typeof key !== 'string' || !IDEMPOTENCY_KEY.test(key)) {
-    throw new ApiError('idempotency_key_invalid');
-  }
   return digestOfKey(key);
+}
+
+/** A request's `Idempotency-Key`, where it has one. Throws 400 for one that is misspelt. */
+export function optionalIdempotencyKey(headers: IncomingHttpHeaders): string | undefined {
+  const key = headers['idempotency-key'];
+  if (key === undefined || (typeof key === 'string' && IDEMPOTENCY_KEY.test(key))) return key;
+  throw new ApiError('idempotency_key_invalid');
 }
 
 /** The same, of a key that came as a member and has the form of the header. */
 export function digestOfKey(key: string): Digest {
-  return digest(`operator\0${key}`);
+  return digestOf(`operator\0${key}`);
 }
 
 /**
@@ -39,10 +42,5 @@ export function fingerprint(
 ): Digest {
   const texts = values.map((value) => (typeof value === 'bigint' ? `${value}` : value));
   const canonical = metadata === null ? null : canonicalJson(metadata);
-  return digest(JSON.stringify([kind, texts, canonical]));
-}
-
-/** The first 16 bytes of SHA-256, in PostgreSQL's text form of bytea. */
-function digest(text: string): Digest {
-  return `\\x${hash('sha256', text).slice(0, 2 * DIGEST_BYTES)}` as Digest;
+  return digestOf(JSON.stringify([kind, texts, canonical]));
 }

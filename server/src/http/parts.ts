@@ -10,6 +10,7 @@ import type { Logger } from 'pino';
 import type { KeyLookups, OnKeyUsed } from '../auth/authentication.ts';
 import type { Authenticate } from '../auth/principal.ts';
 import type { Database } from '../db/database.ts';
+import type { Gateway } from '../gateway/gateway.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 
 /** What the wire counts and shows at `/metrics`. */
@@ -33,6 +34,8 @@ export interface HttpParts {
   readonly log: Logger;
   /** `/metrics` wants it as Bearer; undefined: `/metrics` is open. */
   readonly metricsToken?: string | undefined;
+  /** The priced routes in front of other APIs; undefined: there are none. */
+  readonly gateway?: Gateway | undefined;
   readonly readiness: () => Promise<{ database: boolean; migrations: boolean }>;
   /** For the machine's own command line: the routes of operator keys too. Never on the network. */
   readonly local?: boolean;

@@ -30,6 +30,21 @@ export function expectDone(outcome: Outcome): void {
   if (outcome.kind !== 'done') receiptOf(outcome);
 }
 
+/** What a refusal is to the customer whose key was used; `topUpUrl` is where there is more credit. */
+export function customersErrorOf(refusal: Refusal, topUpUrl: string | null): ApiError {
+  switch (refusal.code) {
+    case 'api_key_inactive':
+    case 'api_key_not_found':
+      return new ApiError('api_key_invalid');
+    case 'insufficient_credits':
+      return topUpUrl === null
+        ? errorOf(refusal)
+        : errorOf(refusal).with({ upgrade_url: topUpUrl });
+    default:
+      return errorOf(refusal);
+  }
+}
+
 /** What a refusal is to the operator who asked. */
 export function errorOf(refusal: Refusal): ApiError {
   switch (refusal.code) {

@@ -11,6 +11,7 @@ import { addEntry, admitOnly, mark } from './entry.ts';
 import { ApiError } from './errors/api-error.ts';
 import { errorHandler } from './errors/handler.ts';
 import { socketErrorHandler } from './errors/socket.ts';
+import { addGateway } from './gateway/proxy.ts';
 import { addOpenApi, openApiText } from './openapi.ts';
 import type { App, HttpParts, RouteParts } from './parts.ts';
 import { newRequestId, requestIdOf } from './request-id.ts';
@@ -172,18 +173,27 @@ export async function buildHttp(parts: HttpParts): Promise<App> {
     if (parts.local) operatorKeyRoutes(group, routeParts);
     done();
   });
+  const { gateway } = parts;
+  if (gateway) {
+    await app.register((group: App, _options, done) => {
+      addGateway(group, routeParts, gateway);
+      done();
+    });
+  }
   await app.ready();
   return app;
 }
 
 /** The OpenAPI document, as `/openapi.json` answers it; no database is needed. */
 export async function describeApi(): Promise<string> {
-  const unused = new Proxy({}, { get: (_, name) => (name === 'local' ? false : () => {}) });
+  const unused = new Proxy({}, { get: (_, name) => (ABSENT.has(String(name)) ? undefined : () => {}) });
   const app = await buildHttp(unused as HttpParts);
   const text = openApiText(app);
   await app.close();
   return text;
 }
+
+const ABSENT: ReadonlySet<string> = new Set(['local', 'gateway']);
 
 function newApp({ log, metrics }: HttpParts): App {
   const app = Fastify({

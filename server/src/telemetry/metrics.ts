@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { GatewayObserver } from '../gateway/gateway.ts';
 import type { LedgerObserver, RunAgainReason } from '../ledger/observer.ts';
 
 /**
@@ -21,7 +22,7 @@ interface RequestSeries {
 }
 
 /** What the process counts, and its text for `/metrics`. Every call is cheap and never fails. */
-export class Metrics implements LedgerObserver {
+export class Metrics implements LedgerObserver, GatewayObserver {
   readonly #registry = new Registry();
   readonly #requests = new Map<string, RequestSeries>();
   readonly #latency = this.#histogram('http_request_duration_seconds', {
@@ -61,6 +62,12 @@ export class Metrics implements LedgerObserver {
     'ledger_failures_total',
     'Operations of which nothing could be said, by code',
     ['code'],
+  );
+
+  readonly #calls = this.#counter(
+    'gateway_calls_total',
+    'Calls that the gateway forwarded, by route and by how they ended',
+    ['route', 'ending'],
   );
 
   constructor() {
@@ -113,6 +120,10 @@ export class Metrics implements LedgerObserver {
 
   reads(keys: number): void {
     this.#readBatchKeys.observe(keys);
+  }
+
+  callEnded(route: string, ending: string): void {
+    this.#calls.inc({ route, ending });
   }
 
   #addSeries(name: string, method: string, route: string, status: number): RequestSeries {

@@ -6,7 +6,7 @@ export interface ApiErrorOptions {
   /** Names the guilty item and the cure; the registry's text where it is left out. */
   readonly detail?: string;
   /** What stands in the body beside `detail` and `code`. */
-  readonly members?: Readonly<Record<string, string | boolean | null>>;
+  readonly members?: Readonly<Record<string, unknown>>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -28,6 +28,12 @@ export class ApiError extends Error {
         ? (options.headers ?? {})
         : { 'retry-after': String(retryAfterS), ...options.headers };
     this.#members = options.members;
+  }
+
+  /** The same with more members in its body. */
+  with(members: Readonly<Record<string, unknown>>): ApiError {
+    const { message: detail, headers } = this;
+    return new ApiError(this.code, { detail, headers, members: { ...this.#members, ...members } });
   }
 
   /** The body, as JSON. */

@@ -74,8 +74,29 @@ export const ERRORS = {
   grant_ended: { status: 409, detail: 'The grant has ended' },
   hold_ended: { status: 409, detail: 'The hold has ended' },
   reversal_exceeds_charge: { status: 422, detail: 'The charge has less left to reverse' },
+  route_not_found: { status: 404, detail: 'The price book has no such route' },
+  request_not_priced: { status: 422, detail: 'The request has no price' },
   spend_limit_reached: { status: 402, detail: 'Spend limit reached' },
   insufficient_credits: { status: 402, detail: 'Insufficient credits' },
+
+  // The gateway
+  ambiguous_path: { status: 400, detail: 'The path can be read in more than one way' },
+  in_progress: {
+    status: 409,
+    detail: 'The first request with this Idempotency-Key is still under way',
+    retryAfterS: 1,
+  },
+  already_answered: {
+    status: 409,
+    detail: 'The request with this Idempotency-Key was answered: send a new one',
+  },
+  too_many_attempts: {
+    status: 409,
+    detail: 'This Idempotency-Key was tried 5 times: send a new one',
+  },
+  rate_limited: { status: 429, detail: 'Rate limit exceeded', retryAfterS: 1 },
+  upstream_failed: { status: 502, detail: 'The API behind this route did not answer' },
+  upstream_timeout: { status: 504, detail: 'The API behind this route did not answer in time' },
 
   // What cannot be said now
   overloaded: { status: 503, detail: 'Too much is waiting: try again', retryAfterS: 1 },

@@ -1,0 +1,96 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { UpstreamSecret } from '../pricing/price-book.ts';
+
+/** Headers as they pass through the gateway: what belongs to one connection ends at it (RFC 9110 §7.6.1). */
+
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+]);
+
+/** What the gateway says itself, to the upstream or to the customer; nobody else may. */
+const OWN_REQUEST = new Set([
+  'host',
+  'expect',
+  'x-api-key',
+  'forwarded',
+  'x-forwarded-for',
+  'x-request-id',
+  'x-purser-account',
+]);
+const OWN_ANSWER = new Set([
+  'x-credits-charged',
+  'x-credits-remaining',
+  'x-charge-id',
+  'x-hold-id',
+  'x-ratelimit-limit',
+  'x-ratelimit-remaining',
+  'x-ratelimit-reset',
+  'x-request-id',
+]);
+
+export type Headers = Record<string, string | string[]>;
+
+/** Who calls, as the upstream is told. */
+export interface Caller {
+  /** The secret that the customer sent, which goes no further. */
+  readonly key: string;
+  readonly accountPublicId: string;
+  readonly address: string;
+  readonly requestId: string;
+}
+
+/** The headers that the upstream gets. */
+export function upstreamHeaders(
+  sent: IncomingHttpHeaders,
+  caller: Caller,
+  secret: { readonly of: UpstreamSecret; readonly value: string } | null,
+  isMetered: boolean,
+): Headers {
+  const named = namedIn(sent.connection);
+  const headers: Headers = {};
+  for (const name in sent) {
+    const value = sent[name];
+    if (value === undefined || HOP_BY_HOP.has(name) || OWN_REQUEST.has(name)) continue;
+    if (named?.includes(name) || String(value).includes(caller.key)) continue;
+    headers[name] = value;
+  }
+  const before = sent['x-forwarded-for'];
+  headers['x-forwarded-for'] =
+    before === undefined ? caller.address : `${before}, ${caller.address}`;
+  if (sent.host !== undefined) headers['x-forwarded-host'] ??= sent.host;
+  headers['x-forwarded-proto'] ??= 'http';
+  headers['x-request-id'] = caller.requestId;
+  headers['x-purser-account'] = caller.accountPublicId;
+  // What is counted must be readable.
+  if (isMetered) headers['accept-encoding'] = 'identity';
+  if (secret) headers[secret.of.header] = `${secret.of.prefix}${secret.value}`;
+  return headers;
+}
+
+/** The headers of the upstream's answer that the customer gets. */
+export function answerHeaders(sent: IncomingHttpHeaders): Headers {
+  const named = namedIn(sent.connection);
+  const headers: Headers = {};
+  for (const name in sent) {
+    const value = sent[name];
+    if (value === undefined || HOP_BY_HOP.has(name) || OWN_ANSWER.has(name)) continue;
+    if (named?.includes(name)) continue;
+    headers[name] = value;
+  }
+  return headers;
+}
+
+/** The headers that a `Connection` names. */
+function namedIn(connection: string | undefined): string[] | undefined {
+  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return;
+  return connection.split(',').map((name) => name.trim().toLowerCase());
+}

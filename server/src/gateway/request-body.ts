@@ -1,0 +1,91 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { type Readable, Transform } from 'node:stream';
+
+/** What customers send to a route, within its bounds. */
+
+/** The body is larger than the route takes. */
+export class BodyTooLarge extends Error {
+  readonly largestBytes: number;
+
+  constructor(largestBytes: number) {
+    super(`more than ${largestBytes} bytes`);
+    this.name = 'BodyTooLarge';
+    this.largestBytes = largestBytes;
+  }
+}
+
+/** The body is no JSON, and the price depends on it. */
+export class BodyNotJson extends Error {
+  constructor() {
+    super('the body is not JSON');
+    this.name = 'BodyNotJson';
+  }
+}
+
+/** Reads a whole body. Rejects with BodyTooLarge. */
+export async function readBody(body: Readable, largestBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > largestBytes) throw new BodyTooLarge(largestBytes);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}
+
+/** Passes a body on, and fails with BodyTooLarge where it becomes too large. */
+export function boundedBody(body: Readable, largestBytes: number): Readable {
+  let size = 0;
+  const bounded = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      size += chunk.length;
+      if (size > largestBytes) done(new BodyTooLarge(largestBytes));
+      else done(null, chunk);
+    },
+  });
+  body.once('error', (error) => bounded.destroy(error));
+  return body.pipe(bounded);
+}
+
+/** The length that a request announces; undefined where it announces none. */
+export function announcedLength(headers: IncomingHttpHeaders): number | undefined {
+  const length = headers['content-length'];
+  return length === undefined ? undefined : Number(length);
+}
+
+/**
+ * The members of a request as prices see them: those of the query and of the JSON body together; the
+ * body's win. A body that is a list, or no JSON by its type, has no members. Throws BodyNotJson.
+ */
+export function membersOf(
+  search: string,
+  body: Buffer | null,
+  contentType: string | undefined,
+): Readonly<Record<string, unknown>> {
+  const members: Record<string, unknown> = {};
+  for (const [name, value] of new URLSearchParams(search)) {
+    const known = members[name];
+    if (known === undefined) members[name] = value;
+    else members[name] = Array.isArray(known) ? [...known, value] : [known, value];
+  }
+  if (body === null || body.length === 0 || !isJson(contentType)) return members;
+  const parsed = parseJson(body);
+  if (parsed === undefined) throw new BodyNotJson();
+  if (parsed === null || typeof parsed !== 'object' || Array.isArray(parsed)) return members;
+  return { ...members, ...parsed };
+}
+
+/** Whether a media type is JSON. */
+export function isJson(contentType: string | undefined): boolean {
+  return contentType !== undefined && /^application\/(?:[\w.-]+\+)?json\b/i.test(contentType);
+}
+
+/** What a JSON text says; undefined where it is none. */
+export function parseJson(text: Buffer | string): unknown {
+  try {
+    return JSON.parse(text.toString());
+  } catch {
+    return undefined;
+  }
+}

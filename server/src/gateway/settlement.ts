@@ -1,0 +1,265 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Database } from '../db/database.ts';
+import { digestOf } from '../ledger/digest.ts';
+import { findCharge, findChargeOfHold } from '../ledger/history.ts';
+import type { AccountId } from '../ledger/ids.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type {
+  CallText,
+  Digest,
+  FailureCode,
+  Operation,
+  Outcome,
+  Receipt,
+  Refusal,
+} from '../ledger/operations.ts';
+import type { Cost, CostBefore } from '../pricing/cost.ts';
+import type { PricedRoute } from './route-table.ts';
+
+/**
+ * How a call is paid. A price that is known is charged before the call is forwarded, and reversed where
+ * the call turns out to be free; a price that is not is held at its maximum, and captured or voided.
+ */
+
+/** How long a hold outlives the longest call, so that its ending can still be settled. */
+const HOLD_MARGIN_MS = 60_000;
+/** A charge that is to be reversed is tried for so long; a hold for as long as it lasts. */
+const LONGEST_REVERSAL_MS = 600_000;
+const RETRY_FIRST_MS = 50;
+const RETRY_LONGEST_MS = 2_000;
+
+/** Who pays for a call, and for what. */
+export interface Purchase {
+  readonly priced: PricedRoute;
+  readonly account: AccountId;
+  readonly accountPublicId: string;
+  readonly apiKeyId: string;
+  /** The SHA-256 of the customer's key, in hex; null: a quote. */
+  readonly keySecret: string | null;
+  readonly before: CostBefore;
+  readonly idempotencyDigest: Digest;
+  readonly fingerprint: Digest;
+}
+
+/** What a call has cost so far. Amounts are microcents. */
+export interface Payment {
+  readonly account: AccountId;
+  /** The operation that began it: a charge or a hold. */
+  readonly number: bigint;
+  /** Whether it is still held, and not charged. */
+  readonly isHeld: boolean;
+  /** The charge; null where there is none. */
+  readonly charge: bigint | null;
+  readonly charged: bigint;
+  /** What the account had after the last change. */
+  readonly available: bigint;
+}
+
+/** The ledger did not accept a payment. */
+export class PaymentRefused extends Error {
+  readonly refusal: Refusal;
+  readonly topUpUrl: string | null;
+
+  constructor(refusal: Refusal, topUpUrl: string | null) {
+    super(refusal.code);
+    this.name = 'PaymentRefused';
+    this.refusal = refusal;
+    this.topUpUrl = topUpUrl;
+  }
+}
+
+/** Nothing can be said of a payment now. */
+export class PaymentFailed extends Error {
+  readonly code: FailureCode;
+
+  constructor(code: FailureCode) {
+    super(code);
+    this.name = 'PaymentFailed';
+    this.code = code;
+  }
+}
+
+/** A call may take until then, in milliseconds since 1970. */
+export function untilOf({ route }: PricedRoute): number {
+  return Date.now() + route.longestMs + HOLD_MARGIN_MS;
+}
+
+/** The charge or hold of a purchase. */
+export function operationOf(purchase: Purchase): Operation & { kind: 'charge' | 'hold' } {
+  const { priced, before, account, accountPublicId, apiKeyId, keySecret } = purchase;
+  const { route, isKnownBefore } = priced;
+  const common = {
+    account,
+    accountPublicId,
+    operatorKeyId: null,
+    idempotencyDigest: purchase.idempotencyDigest,
+    fingerprint: purchase.fingerprint,
+    amount: before.maximum.amount,
+    scope: route.scope,
+    apiKeyId,
+    keySecret,
+    description: null,
+    metadata: null,
+    call: callText(priced, before.maximum),
+  };
+  return isKnownBefore
+    ? { kind: 'charge', ...common }
+    : { kind: 'hold', ...common, expiresInMs: route.longestMs + HOLD_MARGIN_MS };
+}
+
+function callText(priced: PricedRoute, { quantities, choices }: Cost): string {
+  const { route, version } = priced;
+  const text: CallText = {
+    route: route.name,
+    version,
+    quantities,
+    choices,
+    until: untilOf(priced),
+  };
+  return JSON.stringify(text);
+}
+
+export class Settlements {
+  readonly #ledger: Pick<Ledger, 'submit'>;
+  readonly #database: Database;
+  readonly #log: { error(details: object, message: string): void };
+
+  constructor(parts: {
+    ledger: Pick<Ledger, 'submit'>;
+    database: Database;
+    log: { error(details: object, message: string): void };
+  }) {
+    this.#ledger = parts.ledger;
+    this.#database = parts.database;
+    this.#log = parts.log;
+  }
+
+  /**
+   * Charges or holds. Undefined where this was paid before under the same idempotency key and counts no
+   * more: given back, or held by an attempt that has ended. Rejects with PaymentRefused or
+   * PaymentFailed.
+   */
+  async begin(purchase: Purchase, isWanted: () => boolean): Promise<Payment | undefined> {
+    const outcome = await this.#ledger.submit(operationOf(purchase), isWanted);
+    switch (outcome.kind) {
+      case 'recorded':
+        return paymentOf(outcome.receipt);
+      case 'replayed':
+        return this.#paidBefore(purchase, outcome.receipt);
+      case 'refused':
+        throw new PaymentRefused(outcome.refusal, purchase.priced.topUpUrl);
+      case 'failed':
+        throw new PaymentFailed(outcome.code);
+      case 'done':
+        throw new Error('a charge or hold recorded nothing');
+    }
+  }
+
+  /** Takes what a call really cost out of its hold. */
+  async capture(purchase: Purchase, payment: Payment, cost: Cost): Promise<Payment> {
+    const ask = (amount: bigint) =>
+      this.#insist(untilOf(purchase.priced), {
+        kind: 'capture',
+        hold: payment.number,
+        amount,
+        call: callText(purchase.priced, cost),
+        ...this.#followUp(purchase, payment, `capture ${amount}`, null),
+      });
+    let outcome = await ask(cost.amount);
+    const most = purchase.before.maximum.amount;
+    // What is above the hold is charged only where there is credit for it.
+    const isTooMuch = outcome.kind === 'refused' && outcome.refusal.code === 'insufficient_credits';
+    if (isTooMuch && cost.amount > most) outcome = await ask(most);
+    const receipt = this.#receiptOf(outcome, 'captured', payment);
+    if (!receipt) return { ...payment, isHeld: false };
+    return {
+      ...payment,
+      isHeld: false,
+      charge: receipt.number,
+      charged: receipt.amount + (receipt.overage?.amount ?? 0n),
+      available: receipt.availableAfter,
+    };
+  }
+
+  /** Gives everything back; `reason` stands in the history. */
+  async giveBack(purchase: Purchase, payment: Payment, reason: string): Promise<Payment> {
+    const { isHeld, charge, charged } = payment;
+    if (!isHeld && (charge === null || charged === 0n)) return payment;
+    const common = this.#followUp(purchase, payment, 'give back', reason);
+    const until = isHeld ? untilOf(purchase.priced) : Date.now() + LONGEST_REVERSAL_MS;
+    const outcome = await this.#insist(
+      until,
+      charge === null
+        ? { kind: 'hold_void', hold: payment.number, ...common }
+        : { kind: 'reversal', charge, amount: null, ...common },
+    );
+    const receipt = this.#receiptOf(outcome, 'given back', payment);
+    if (!receipt) return { ...payment, isHeld: false };
+    return { ...payment, isHeld: false, charged: 0n, available: receipt.availableAfter };
+  }
+
+  /** What was paid under the idempotency key of a call that is repeated, as it stands now. */
+  async #paidBefore(purchase: Purchase, receipt: Receipt): Promise<Payment | undefined> {
+    const { account, number } = receipt;
+    if (receipt.kind === 'charge') {
+      const charge = await findCharge(this.#database, { account, number });
+      const isGivenBack = charge !== undefined && charge.reversed > 0n;
+      return isGivenBack ? undefined : paymentOf(receipt);
+    }
+    // What a hold paid is given back, and the call is held anew: only the last attempt is paid.
+    const charge = await findChargeOfHold(this.#database, { account, number });
+    const before = paymentOf(receipt);
+    if (!charge) await this.giveBack(purchase, before, 'retried');
+    else if (charge.reversed < charge.receipt.amount) {
+      const paid = { ...before, isHeld: false, charge: charge.receipt.number };
+      await this.giveBack(purchase, { ...paid, charged: charge.receipt.amount }, 'retried');
+    }
+    return undefined;
+  }
+
+  /** The members of an operation that ends what another began. */
+  #followUp(purchase: Purchase, payment: Payment, what: string, description: string | null) {
+    const name = `gateway\0${payment.number}\0${what}`;
+    return {
+      account: payment.account,
+      accountPublicId: purchase.accountPublicId,
+      operatorKeyId: null,
+      idempotencyDigest: digestOf(name),
+      fingerprint: digestOf(name),
+      description,
+      metadata: null,
+    };
+  }
+
+  /** Repeats an operation until something can be said of it. */
+  async #insist(until: number, operation: Operation): Promise<Outcome> {
+    for (let wait = RETRY_FIRST_MS; ; wait = Math.min(2 * wait, RETRY_LONGEST_MS)) {
+      const outcome = await this.#ledger.submit(operation, () => true);
+      const isOver = outcome.kind !== 'failed' || outcome.code === 'internal_error';
+      if (isOver || Date.now() + wait > until) return outcome;
+      // The lane takes nothing more: what is open ends as if the server had died.
+      if (outcome.code === 'stopping') return outcome;
+      await delay(wait);
+    }
+  }
+
+  #receiptOf(outcome: Outcome, done: string, payment: Payment): Receipt | undefined {
+    if (outcome.kind === 'recorded' || outcome.kind === 'replayed') return outcome.receipt;
+    const why = outcome.kind === 'refused' ? outcome.refusal.code : outcome;
+    const { account, number } = payment;
+    this.#log.error({ account, number, why }, `a call's payment could not be ${done}`);
+    return undefined;
+  }
+}
+
+function paymentOf(receipt: Receipt): Payment {
+  const isHeld = receipt.kind === 'hold';
+  return {
+    account: receipt.account,
+    number: receipt.number,
+    isHeld,
+    charge: isHeld ? null : receipt.number,
+    charged: isHeld ? 0n : receipt.amount,
+    available: receipt.availableAfter,
+  };
+}

@@ -1,0 +1,155 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { sha256 } from '../../auth/authentication.ts';
+import { type CallAnswer, type CallRequest, NoAnswer } from '../../gateway/calls.ts';
+import type { Gateway } from '../../gateway/gateway.ts';
+import type { Rate } from '../../gateway/rate-limits.ts';
+import type { PricedRoute } from '../../gateway/route-table.ts';
+import type { Payment } from '../../gateway/settlement.ts';
+import { type Target, targetOf } from '../../gateway/targets.ts';
+import { operationId } from '../../ledger/ids.ts';
+import { formatCents } from '../../ledger/money.ts';
+import { customerOf, refusalOf } from '../entry.ts';
+import { ApiError } from '../errors/api-error.ts';
+import { optionalIdempotencyKey } from '../idempotency.ts';
+import type { App, RouteParts } from '../parts.ts';
+import { callError } from './errors.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What the price book says of this request. */
+    call: { readonly priced: PricedRoute; readonly target: Target } | null;
+  }
+}
+
+/** A query of a product may be longer than ours; all headers together are bounded besides. */
+const LONGEST_URL = 8_192;
+
+/**
+ * Every path that is not Purser's own: the routes of the price book. Who asks, for what, and how often
+ * is judged before the body is read; the body passes as a stream.
+ */
+export function addGateway(app: App, parts: RouteParts, gateway: Gateway): void {
+  app.decorateRequest('call', null);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+  app.addHook('onRoute', (route) => {
+    route.onRequest = (request, reply, done) => {
+      enter(app, parts, gateway, request, reply).then(done, done);
+    };
+  });
+  app.all('/*', { schema: { hide: true } }, (request, reply) => proxy(gateway, request, reply));
+}
+
+/** Resolves with what stands against the request. */
+async function enter(
+  app: App,
+  { authenticate }: RouteParts,
+  gateway: Gateway,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<ApiError | undefined> {
+  const refused = app.enter(request, 'unmatched', LONGEST_URL);
+  if (refused) return refused;
+  const target = targetOf(request.raw.url ?? '');
+  if (!target) return new ApiError('ambiguous_path');
+  const priced = gateway.match(request.method, target.path);
+  if (!priced) return new ApiError('not_found');
+  request.pattern = priced.route.path;
+  request.call = { priced, target };
+  const principal = await authenticate(request);
+  request.principal = principal;
+  const notAllowed = refusalOf(principal, 'customer', [priced.route.scope]);
+  if (notAllowed || principal.kind !== 'customer') return notAllowed;
+  const rate = gateway.rate(priced, principal.apiKeyId);
+  return rate ? judgeRate(rate, reply) : undefined;
+}
+
+function judgeRate(rate: Rate, reply: FastifyReply): ApiError | undefined {
+  reply
+    .header('x-ratelimit-limit', rate.limit)
+    .header('x-ratelimit-remaining', rate.remaining)
+    .header('x-ratelimit-reset', Math.ceil((Date.now() + rate.fullInMs) / 1_000));
+  if (rate.isWithin) return undefined;
+  const seconds = String(Math.max(1, Math.ceil(rate.nextInMs / 1_000)));
+  return new ApiError('rate_limited', { headers: { 'retry-after': seconds } });
+}
+
+async function proxy(
+  gateway: Gateway,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  if (!request.call) throw new ApiError('not_found');
+  const { priced, target } = request.call;
+  const gone = new AbortController();
+  const connection = reply.raw;
+  let answer: CallAnswer | undefined;
+  let isClosed = false;
+  connection.once('close', () => {
+    isClosed = true;
+    if (!connection.writableFinished) gone.abort();
+    answer?.delivered(connection.writableFinished);
+  });
+  try {
+    answer = await gateway.call(priced, callOf(request, reply, target, gone.signal));
+  } catch (error) {
+    if (error instanceof NoAnswer && error.payment) tellPayment(reply, error.payment);
+    // An HTTP/1 connection cannot be used again before its request has been read.
+    if (!request.raw.complete) reply.header('connection', 'close');
+    throw callError(error);
+  }
+  if (isClosed) answer.delivered(false);
+  return send(request, reply, answer);
+}
+
+function callOf(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  target: Target,
+  gone: AbortSignal,
+): CallRequest {
+  const key = String(request.headers['x-api-key']);
+  return {
+    method: request.method,
+    target,
+    headers: request.headers,
+    body: (request.body as CallRequest['body'] | undefined) ?? null,
+    principal: customerOf(request),
+    key,
+    keySecret: sha256(key),
+    address: request.socket.remoteAddress ?? '',
+    requestId: request.id,
+    idempotencyKey: optionalIdempotencyKey(request.headers),
+    gone,
+    isSlow: () => reply.raw.writableNeedDrain,
+  };
+}
+
+function send(request: FastifyRequest, reply: FastifyReply, answer: CallAnswer): FastifyReply {
+  const { status, headers, payment, settled, body } = answer;
+  reply.code(status).headers(headers);
+  if (payment) tellPayment(reply, payment);
+  if (settled) {
+    reply.trailer('x-credits-charged', async () => chargedOf(await settled));
+    reply.trailer('x-credits-remaining', async () => remainingOf(await settled));
+  }
+  if (!request.raw.complete) reply.header('connection', 'close');
+  return reply.send(body);
+}
+
+/** What a call has cost, and what there is left. */
+function tellPayment(reply: FastifyReply, payment: Payment): void {
+  const { account, number, isHeld, charge, charged, available } = payment;
+  if (isHeld) {
+    reply.header('x-hold-id', operationId('hld', account, number));
+    return;
+  }
+  reply
+    .header('x-credits-charged', formatCents(charged))
+    .header('x-credits-remaining', formatCents(available));
+  if (charge !== null) reply.header('x-charge-id', operationId('chg', account, charge));
+}
+
+const chargedOf = (payment: Payment | null): string => (payment ? formatCents(payment.charged) : '');
+const remainingOf = (payment: Payment | null): string =>
+  payment ? formatCents(payment.available) : '';
