@@ -159,7 +159,7 @@ function invalid(variable: Variable, details: string): OperatorError {
 }
 
 /** Levenshtein's distance: how many characters must be added, removed or replaced. */
-function distance(from: string, to: string): number {
+export function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, column) => column);
   for (const [above, character] of [...from].entries()) {
     const next = [above + 1];

@@ -1,5 +1,6 @@
-import jsonata, { type ExprNode, type JsonataError } from 'jsonata';
+import jsonata, { type JsonataError } from 'jsonata';
 import { formatCents } from '../ledger/money.ts';
+import { ExpressionRefused, judgeExpression } from './expression.ts';
 import { type Counting, CountingFailed, type CountingInput } from './price-book.ts';
 
 /**
@@ -13,6 +14,8 @@ import { type Counting, CountingFailed, type CountingInput } from './price-book.
 const LONGEST_MS = 100;
 const DEEPEST = 200;
 const LONGEST_LIST = 1_000_000;
+/** The deepest request or answer: what goes through one goes as deep. */
+const DEEPEST_INPUT = 500;
 const BOUNDS = { timeout: LONGEST_MS, stack: DEEPEST, sequence: LONGEST_LIST };
 
 /** The largest count. */
@@ -21,45 +24,26 @@ const DECIMALS = 6;
 /** How many millionths are one. */
 export const MILLIONTHS = 1_000_000n;
 
-/** Functions that a count may not call, each with the reason. */
-const FORBIDDEN: ReadonlyMap<string, string> = new Map([
-  ['eval', 'it would run text that a request or an answer brings'],
-  ['now', 'a count must be the same at any time'],
-  ['millis', 'a count must be the same at any time'],
-  ['random', 'a count must be the same each time'],
-  ['shuffle', 'a count must be the same each time'],
-  ['match', 'its time cannot be bounded'],
-  ['distinct', 'its time cannot be bounded'],
-  ['pad', 'its memory cannot be bounded'],
-]);
-
 /** What a request or an answer would have to hold to be taken for a function of JSONata. */
 const DISGUISES = ['_jsonata_lambda', '_jsonata_function'];
 
-/** An expression cannot be used; `position` is where in it, from 0. */
-export class ExpressionRefused extends Error {
-  readonly position: number;
-  readonly cure: string;
-
-  constructor(message: string, position: number, cure: string) {
-    super(message);
-    this.name = 'ExpressionRefused';
-    this.position = position;
-    this.cure = cure;
-  }
-}
-
-/** A node of the tree that JSONata parses, of which its own types know only a part. */
-type Tree = ExprNode & { readonly [member: string]: unknown };
+/** What an expression may speak of, and what it means where it finds nothing. */
+const PURPOSES = {
+  /** Nothing found counts as 0. */
+  answer: { names: ['request', 'answer'], nothing: 0n },
+  /** Nothing found counts as 0. */
+  request: { names: ['request'], nothing: 0n },
+  /** A maximum that is not found is none: taken for 0 it would make the call free. */
+  maximum: { names: ['request'], nothing: undefined },
+} as const;
+export type Purpose = keyof typeof PURPOSES;
 
 /**
- * An expression that may speak of the given names, `request` or both. Throws ExpressionRefused where
- * it does not parse, is forbidden, or speaks of something else.
+ * Compiles an expression that counts the answer or the request, or states a maximum. Throws
+ * ExpressionRefused where it does not parse, is forbidden, or speaks of something else.
  */
-export function compileCounting(
-  text: string,
-  names: readonly string[] = ['request', 'answer'],
-): Counting {
+export function compileCounting(text: string, purpose: Purpose): Counting {
+  const { names, nothing } = PURPOSES[purpose];
   let expression: jsonata.Expression;
   try {
     expression = jsonata(text, BOUNDS);
@@ -67,11 +51,14 @@ export function compileCounting(
     const { message, position } = error as JsonataError;
     throw new ExpressionRefused(message, position ?? 0, 'see https://docs.jsonata.org');
   }
-  refuseForbidden(expression.ast() as Tree);
-  refuseUnknown(expression.ast() as Tree, names);
+  judgeExpression(expression.ast(), names);
   return {
     text,
-    count: async (input) => millionthsOf(text, await evaluate(text, expression, input)),
+    count: async (input) => {
+      const value = await evaluate(text, expression, input);
+      if (value === undefined && nothing !== undefined) return nothing;
+      return millionthsOf(text, value);
+    },
   };
 }
 
@@ -91,7 +78,7 @@ async function evaluate(
   expression: jsonata.Expression,
   { request, answer }: CountingInput,
 ): Promise<unknown> {
-  refuseDisguises([request, answer]);
+  judgeInput([request, answer]);
   try {
     return await expression.evaluate({ request, answer });
   } catch (error) {
@@ -101,7 +88,6 @@ async function evaluate(
 }
 
 function millionthsOf(text: string, value: unknown): bigint {
-  if (value === undefined) return 0n;
   if (typeof value !== 'number' || !(value >= 0 && value <= LARGEST)) {
     const found = typeof value === 'number' ? String(value) : kindOf(value);
     throw new CountingFailed(`${shown(text)} gave ${found}, not a number from 0 to ${LARGEST}`);
@@ -111,6 +97,7 @@ function millionthsOf(text: string, value: unknown): bigint {
 }
 
 function kindOf(value: unknown): string {
+  if (value === undefined) return 'nothing';
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
@@ -121,83 +108,18 @@ function shown(text: string): string {
   return line.length > 60 ? `${line.slice(0, 60)}…` : line;
 }
 
-/** JSONata takes an object with such a member for a function, and then finds nothing in it. */
-function refuseDisguises(input: readonly unknown[]): void {
-  const open = [...input];
-  while (open.length > 0) {
-    const value = open.pop();
+/** Judges data before JSONata does: it takes a disguise for a function, and finds nothing in it. */
+function judgeInput(input: unknown): void {
+  const open: [unknown, number][] = [[input, 0]];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const [value, depth] = next;
     if (value === null || typeof value !== 'object') continue;
+    if (depth > DEEPEST_INPUT) throw new CountingFailed(`nested deeper than ${DEEPEST_INPUT}`);
     if (DISGUISES.some((name) => Object.hasOwn(value, name))) {
       throw new CountingFailed(`a member may not be named ${DISGUISES.join(' or ')}`);
     }
     for (const inner of Object.values(value)) {
-      if (typeof inner === 'object') open.push(inner);
+      if (typeof inner === 'object') open.push([inner, depth + 1]);
     }
   }
-}
-
-function refuseForbidden(node: Tree): void {
-  const position = node.position ?? 0;
-  const type: string = node.type;
-  if (type === 'regex') {
-    throw new ExpressionRefused(
-      'regular expressions are not allowed: their time cannot be bounded',
-      position,
-      'compare with =, in or $contains(text, "part")',
-    );
-  }
-  if (type === 'transform') {
-    throw new ExpressionRefused(
-      'a transformation |…|…| is not allowed: a count changes nothing',
-      position,
-      'count what is there with $count or $sum',
-    );
-  }
-  const reason = type === 'variable' ? FORBIDDEN.get(String(node.value)) : undefined;
-  if (reason !== undefined) {
-    throw new ExpressionRefused(
-      `$${node.value} is not allowed: ${reason}`,
-      position,
-      'count without it',
-    );
-  }
-  for (const child of childrenOf(node, () => true)) refuseForbidden(child);
-}
-
-/**
- * What an expression finds nothing of it counts as 0, so a name that cannot be there would make the
- * product free. Names inside a path, a filter or a group are those of the data: only the first ones
- * are judged.
- */
-function refuseUnknown(node: Tree, names: readonly string[]): void {
-  if ((node.type as string) === 'path') {
-    const [first] = node.steps as Tree[];
-    if (first?.type === 'name' && !names.includes(String(first.value))) {
-      const name = String(first.value);
-      const known = names.join(' and ');
-      throw new ExpressionRefused(
-        `there is no ${name} here, only ${known}`,
-        first.position ?? 0,
-        names.length > 1 ? `write answer.${name} or request.${name}` : `write request.${name}`,
-      );
-    }
-    if (first) refuseUnknown(first, names);
-    return;
-  }
-  const isOfRoot = (member: string) => !['predicate', 'stages', 'group'].includes(member);
-  for (const child of childrenOf(node, isOfRoot)) refuseUnknown(child, names);
-}
-
-function childrenOf(node: Tree, isWanted: (member: string) => boolean): Tree[] {
-  return Object.entries(node).flatMap(([member, value]) =>
-    isWanted(member) ? nodesIn(value) : [],
-  );
-}
-
-/** Nodes stand in members, in lists, and in lists of pairs. */
-function nodesIn(value: unknown): Tree[] {
-  if (Array.isArray(value)) return value.flatMap(nodesIn);
-  return value !== null && typeof value === 'object' && !(value instanceof RegExp)
-    ? [value as Tree]
-    : [];
 }

@@ -1,4 +1,4 @@
-import { type TSchema, Type } from 'typebox';
+import { type Static, type TSchema, Type } from 'typebox';
 import { CENTS_PATTERN } from '../ledger/money.ts';
 import { ENDINGS } from './price-book.ts';
 
@@ -72,7 +72,7 @@ function boundsIn({ minimum, maximum, default: fallback }: Bounds, unit: string)
   return fallback === undefined ? `${range}.` : `${range}; default ${fallback}.`;
 }
 
-const named = (value: TSchema, title: string, description: string) =>
+const named = <Of extends TSchema>(value: Of, title: string, description: string) =>
   Type.Record(Type.String({ pattern: '^[a-z][a-z0-9_-]{0,63}$' }), value, {
     ...STRICT,
     format: 'name',
@@ -195,7 +195,7 @@ export const PerItem = Type.Object(
         {
           title: 'At most',
           description:
-            'At most this many: a whole number, or a JSONata expression over `request`. Required where the answer is counted, because the money for it is held before the call.',
+            'At most this many: a whole number, or a JSONata expression over `request`, which must find a number. Required where the answer is counted, because the money for it is held before the call.',
         },
       ),
     ),
@@ -287,8 +287,18 @@ const Settlement = Type.Object(
 const Route = Type.Object(
   {
     methods: Type.Array(
-      Type.Unsafe<string>({ type: 'string', enum: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] }),
-      { minItems: 1, maxItems: 5, uniqueItems: true, title: 'Methods', description: 'A list.' },
+      Type.Unsafe<string>({
+        type: 'string',
+        enum: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
+        description: 'In capital letters.',
+      }),
+      {
+        minItems: 1,
+        maxItems: 5,
+        uniqueItems: true,
+        title: 'Methods',
+        description: 'Which calls the route takes, such as [GET, POST].',
+      },
     ),
     path: text(
       'path',
@@ -371,3 +381,10 @@ export const PriceBookSchema = Type.Object(
     description: 'The routes that the gateway offers, and what a call of each costs.',
   },
 );
+
+/** A price book that fits the schema. */
+export type RawBook = Static<typeof PriceBookSchema>;
+export type RawSecret = Static<typeof UpstreamSecret>;
+export type RawUpstream = Static<typeof Upstream>;
+export type RawRoute = Static<typeof Route>;
+export type RawPrice = Static<typeof PerCall> | Static<typeof PerItem> | Static<typeof ByMember>;

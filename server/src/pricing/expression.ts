@@ -1,0 +1,161 @@
+import type { ExprNode } from 'jsonata';
+import { nearest } from './judge.ts';
+
+/**
+ * What a counting expression may say. What it finds nothing of counts as 0, so a slip of the pen would
+ * make a product free: every name that can be judged before a call is judged here.
+ */
+
+const FUNCTIONS: ReadonlySet<string> = new Set([
+  ...['sum', 'count', 'max', 'min', 'average', 'number', 'floor', 'ceil', 'round', 'abs'],
+  ...['sqrt', 'power', 'boolean', 'not', 'exists', 'type', 'assert', 'error'],
+  ...['string', 'length', 'substring', 'substringBefore', 'substringAfter', 'lowercase'],
+  ...['uppercase', 'trim', 'contains', 'split', 'join'],
+  ...['map', 'filter', 'single', 'reduce', 'sift', 'each', 'append', 'reverse', 'sort', 'zip'],
+  ...['keys', 'lookup', 'spread', 'merge'],
+]);
+
+const TIMELESS = 'a count must be the same each time';
+const UNBOUNDED = 'its time or memory cannot be bounded';
+/** Why some functions of JSONata are not among them. */
+const FORBIDDEN: ReadonlyMap<string, string> = new Map([
+  ['eval', 'it would run text that a request or an answer brings'],
+  ['now', TIMELESS],
+  ['millis', TIMELESS],
+  ['random', TIMELESS],
+  ['shuffle', TIMELESS],
+  ['match', UNBOUNDED],
+  ['replace', UNBOUNDED],
+  ['distinct', UNBOUNDED],
+  ['pad', UNBOUNDED],
+]);
+
+/** An expression cannot be used; `position` is where in it, from 0. */
+export class ExpressionRefused extends Error {
+  readonly position: number;
+  readonly cure: string;
+
+  constructor(message: string, position: number, cure: string) {
+    super(message);
+    this.name = 'ExpressionRefused';
+    this.position = position;
+    this.cure = cure;
+  }
+}
+
+/** A node of JSONata's tree, of which its own types know only a part. */
+interface Tree {
+  readonly type: string;
+  readonly value?: unknown;
+  readonly position?: number;
+  readonly [member: string]: unknown;
+}
+
+/** Throws ExpressionRefused where it is forbidden, or speaks of anything but the given names. */
+export function judgeExpression(tree: ExprNode, names: readonly string[]): void {
+  const root = tree as unknown as Tree;
+  const own = new Set<unknown>();
+  collectOwn(root, own);
+  judgeNodes(root, own);
+  judgeNames(root, names);
+}
+
+/** The variables that the expression makes itself. */
+function collectOwn(node: Tree, own: Set<unknown>): void {
+  if (node.type === 'bind') own.add((node['lhs'] as Tree).value);
+  if (node.type === 'lambda') for (const { value } of nodesIn(node['arguments'])) own.add(value);
+  own.add(node['focus']).add(node['index']);
+  for (const { value, type } of nodesIn(node['stages'])) if (type === 'index') own.add(value);
+  for (const child of childrenOf(node)) collectOwn(child, own);
+}
+
+function judgeNodes(node: Tree, own: ReadonlySet<unknown>): void {
+  switch (node.type) {
+    case 'regex':
+      throw refused(
+        node,
+        `a regular expression is not allowed: ${UNBOUNDED}`,
+        'compare with =, in or $contains(text, "part")',
+      );
+    case 'transform':
+      throw refused(
+        node,
+        'a transformation |…|…| is not allowed: a count changes nothing',
+        'count what is there with $count or $sum',
+      );
+    case 'variable':
+      judgeVariable(node, own);
+      break;
+    case 'function':
+      judgeCall(node);
+      break;
+  }
+  for (const child of childrenOf(node)) judgeNodes(child, own);
+}
+
+function judgeVariable(node: Tree, own: ReadonlySet<unknown>): void {
+  const name = String(node.value);
+  if (name === '' || name === '$' || FUNCTIONS.has(name) || own.has(name)) return;
+  const reason = FORBIDDEN.get(name);
+  if (reason) throw refused(node, `$${name} is not allowed: ${reason}`, 'count without it');
+  const known = [...FUNCTIONS, ...[...own].flatMap((word) => (word ? [String(word)] : []))];
+  const meant = nearest(name, known);
+  throw refused(
+    node,
+    `there is no $${name} here`,
+    meant ? `did you mean $${meant}?` : `known are ${known.map((word) => `$${word}`).join(', ')}`,
+  );
+}
+
+function judgeCall(node: Tree): void {
+  const [procedure] = nodesIn(node['procedure']);
+  const [step] = nodesIn(procedure?.['steps']);
+  const name = String(step?.value);
+  if (procedure?.type !== 'path' || !FUNCTIONS.has(name)) return;
+  throw refused(node, `${name} is not a function`, `write $${name}`);
+}
+
+/** Only the first name of a path is judged; those inside a path, filter or group are the data's. */
+function judgeNames(node: Tree, names: readonly string[]): void {
+  if (node.type !== 'path') {
+    for (const child of childrenOf(node, OF_DATA)) judgeNames(child, names);
+    return;
+  }
+  const [first] = nodesIn(node['steps']);
+  if (!first) return;
+  const name = String(first.value);
+  if (first.type !== 'name' || names.includes(name)) {
+    judgeNames(first, names);
+    return;
+  }
+  throw refused(
+    first,
+    `there is no ${name} here, only ${names.join(' and ')}`,
+    name === 'answer'
+      ? 'it is known only after the call: count the request alone'
+      : `write ${names.map((known) => `${known}.${name}`).join(' or ')}`,
+  );
+}
+
+/** Members of a node whose names are those of the data. */
+const OF_DATA = ['predicate', 'stages', 'group'];
+
+function childrenOf(node: Tree, without: readonly string[] = []): Tree[] {
+  return Object.entries(node).flatMap(([member, value]) =>
+    without.includes(member) ? [] : nodesIn(value),
+  );
+}
+
+/** Nodes stand in members, in lists, and in lists of pairs. */
+function nodesIn(value: unknown): Tree[] {
+  if (Array.isArray(value)) return value.flatMap(nodesIn);
+  return value !== null && typeof value === 'object' && !(value instanceof RegExp)
+    ? [value as Tree]
+    : [];
+}
+
+/** JSONata says where a word ends; it is shown where it begins. */
+function refused(node: Tree, message: string, cure: string): ExpressionRefused {
+  const width = String(node.value ?? '').length + (node.type === 'variable' ? 1 : 0);
+  return new ExpressionRefused(message, Math.max(0, (node.position ?? 0) - width), cure);
+}

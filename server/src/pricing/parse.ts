@@ -1,0 +1,90 @@
+import { type Document, LineCounter, parseDocument } from 'yaml';
+import { buildBook } from './build.ts';
+import { judge } from './judge.ts';
+import { placeAt, placeOf, placeTooDeep } from './place.ts';
+import type { PriceBook } from './price-book.ts';
+import { judgeBook } from './rules.ts';
+import { PriceBookSchema, type RawBook } from './schema.ts';
+
+/** Something that is wrong in a price book, and where in the file. */
+export interface Problem {
+  /** From 1 on. */
+  readonly line: number;
+  /** From 1 on. */
+  readonly column: number;
+  readonly message: string;
+  /** What to do. */
+  readonly cure: string;
+}
+
+export type Parsed = { readonly book: PriceBook } | { readonly problems: readonly Problem[] };
+
+const LARGEST_BYTES = 1_048_576;
+/** How many times over aliases may repeat what they stand for. */
+const MOST_REPEATED = 100;
+
+/**
+ * Reads a price book, or tells everything that is wrong with it in the order of its lines. Where the
+ * text is no YAML, that alone: the rest would be guessed.
+ */
+export function parsePriceBook(text: string): Parsed {
+  if (Buffer.byteLength(text) > LARGEST_BYTES) {
+    return alone(
+      'the price book is larger than 1 MiB',
+      'leave out what the gateway does not offer',
+    );
+  }
+  const lines = new LineCounter();
+  const tooDeep = placeTooDeep(text, lines);
+  if (tooDeep) {
+    const problem = { message: 'this is nested too deeply', cure: 'a price book needs 8 levels' };
+    return { problems: [{ ...tooDeep, ...problem }] };
+  }
+  const document = parseDocument(text, { prettyErrors: false });
+  const problems = syntaxProblems(document, lines);
+  if (document.errors.some(({ code }) => code !== 'DUPLICATE_KEY')) return { problems };
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: MOST_REPEATED });
+  } catch (error) {
+    return alone(`an alias cannot be followed: ${(error as Error).message}`, 'write it out');
+  }
+  const violations = judge(PriceBookSchema, value);
+  for (const found of [...violations, ...judgeBook(value, violations)]) {
+    const { message, cure } = found;
+    problems.push({ ...placeOf(document, lines, text, found), message, cure });
+  }
+  if (problems.length === 0) return { book: buildBook(value as RawBook) };
+  return { problems: problems.sort((a, b) => a.line - b.line || a.column - b.column) };
+}
+
+/** Problems as people read them: the place and what is wrong, and below it what to do. */
+export function formatProblems(file: string, problems: readonly Problem[]): string {
+  return problems
+    .map(
+      ({ line, column, message, cure }) => `${file}:${line}:${column}  ${message}\n    ${cure}\n`,
+    )
+    .join('');
+}
+
+function alone(message: string, cure: string): Parsed {
+  return { problems: [{ line: 1, column: 1, message, cure }] };
+}
+
+function syntaxProblems({ errors, warnings }: Document.Parsed, lines: LineCounter): Problem[] {
+  return [...errors, ...warnings].map(({ code, message, pos: [offset] }) => ({
+    ...placeAt(lines, offset),
+    message: code === 'DUPLICATE_KEY' ? 'this member is here twice' : `not YAML: ${message}`,
+    cure: SYNTAX_CURES[code] ?? 'see https://yaml.org/spec/1.2.2/',
+  }));
+}
+
+const SYNTAX_CURES: Readonly<Record<string, string>> = {
+  DUPLICATE_KEY: 'leave one of them out',
+  TAB_AS_INDENT: 'indent with spaces',
+  BAD_INDENT: 'indent what belongs together by the same number of spaces',
+  BLOCK_AS_IMPLICIT_KEY: 'begin a new line, or put a text that has ": " in quotes',
+  MULTIPLE_DOCS: 'leave out the second --- and what follows',
+  TAG_RESOLVE_FAILED: 'leave the tag out',
+  MISSING_CHAR: 'close the quote or the bracket',
+};

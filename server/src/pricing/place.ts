@@ -1,0 +1,84 @@
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  type LineCounter,
+  type Node,
+  Parser,
+} from 'yaml';
+import type { Violation } from './judge.ts';
+
+/** Where things stand in a YAML text. */
+
+/** From 1 on. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** No price book nests as deep; what does would exhaust the stack of the parser. */
+const DEEPEST = 32;
+
+/** Where the text nests deeper than it may, if it does; `lines` learns where its lines begin. */
+export function placeTooDeep(text: string, lines: LineCounter): Place | undefined {
+  lines.addNewLine(0);
+  const parser = new Parser(lines.addNewLine);
+  for (const lexeme of new Lexer().lex(text)) {
+    for (const _ of parser.next(lexeme));
+    if (parser.stack.length > DEEPEST) return placeAt(lines, parser.offset);
+  }
+  return undefined;
+}
+
+export function placeAt(lines: LineCounter, offset: number): Place {
+  const { line, col } = lines.linePos(offset);
+  return { line: Math.max(1, line), column: Math.max(1, col) };
+}
+
+/**
+ * Where a violation stands: at the value, or at its name; what is not there stands where the next
+ * thing around it does.
+ */
+export function placeOf(
+  document: Document.Parsed,
+  lines: LineCounter,
+  text: string,
+  { path, isOfName, offset = 0 }: Violation,
+): Place {
+  let name: Node | null = null;
+  let value = resolved(document, document.contents);
+  for (const step of path) {
+    const next = stepInto(value, step);
+    if (!next) break;
+    name = next.name ?? next.value;
+    value = resolved(document, next.value);
+  }
+  const isEmpty = value === null || value.range?.[0] === value.range?.[1];
+  const node = (isOfName || isEmpty) && name ? name : value;
+  const start = node?.range?.[0] ?? 0;
+  return placeAt(lines, start + (isScalar(node) ? offsetIn(text, start, node.value, offset) : 0));
+}
+
+/** A place in a text counts only where the file has the text as it is, in quotes or without. */
+function offsetIn(text: string, start: number, value: unknown, offset: number): number {
+  const [quoted, plain] = [start + 1, start].map((from) => text.startsWith(String(value), from));
+  return plain ? offset : quoted ? offset + 1 : 0;
+}
+
+function stepInto(node: Node | null, step: string | number) {
+  if (isMap(node)) {
+    // Of a name that is there twice, the last one counts.
+    const pair = node.items.findLast(({ key }) => isScalar(key) && String(key.value) === step);
+    return pair && { name: pair.key as Node, value: pair.value as Node | null };
+  }
+  if (isSeq(node)) return { name: undefined, value: node.items[Number(step)] as Node | null };
+  return undefined;
+}
+
+function resolved(document: Document.Parsed, node: Node | null | undefined): Node | null {
+  if (!isAlias(node)) return node ?? null;
+  return node.resolve(document) ?? null;
+}

@@ -1,0 +1,239 @@
+import createRouter, { type HTTPMethod } from 'find-my-way';
+import { LARGEST_AMOUNT, parseCents } from '../ledger/money.ts';
+import { compileCounting, type Purpose } from './counting.ts';
+import { ExpressionRefused } from './expression.ts';
+import { nameOf, nearest, type Path, type Violation } from './judge.ts';
+import type { RawPrice, RawRoute, RawSecret, RawUpstream } from './schema.ts';
+
+/** The rules of a price book that a schema cannot hold. */
+
+/** Purser's own paths: neither they nor anything under them can be sold. */
+export const OWN_PATHS: readonly string[] = [
+  ...['billing', 'accounts', 'api_keys', 'grants', 'charges', 'holds', 'adjustments'].map(v1),
+  ...['authorizations', 'quotes', 'operator_keys', 'price_books'].map(v1),
+  ...['/healthz', '/readyz', '/metrics', '/openapi.json', '/docs', '/reference'],
+];
+
+function v1(name: string): string {
+  return `/v1/${name}`;
+}
+
+/** Headers that belong to the connection or to the body, so that none can carry a secret. */
+const OTHER_HEADERS: ReadonlySet<string> = new Set([
+  ...['host', 'connection', 'keep-alive', 'proxy-connection', 'proxy-authorization', 'upgrade'],
+  ...['te', 'trailer', 'transfer-encoding', 'expect', 'content-length', 'content-type'],
+  ...['content-encoding', 'accept-encoding', 'date'],
+]);
+
+/** Purser's own settings, of which some are secret. */
+const OWN_VARIABLE = /^(PURSER_|DATABASE_URL$|PG[A-Z]+$)/;
+
+/**
+ * What the rules say of a price book, of which `violations` are those of the schema. A route or an
+ * upstream that does not fit the schema is not judged further.
+ */
+export function judgeBook(value: unknown, violations: readonly Violation[]): Violation[] {
+  const { top_up_url, upstreams, routes } = (value ?? {}) as Record<string, unknown>;
+  const soundOf = <Raw>(group: string, members: unknown): [string, Raw][] =>
+    Object.entries(isObject(members) ? members : {}).filter(
+      ([name]) => !violations.some(({ path }) => path[0] === group && path[1] === name),
+    ) as [string, Raw][];
+  const topUp =
+    typeof top_up_url === 'string' && violations.every(({ path }) => path[0] !== 'top_up_url');
+  const names = Object.keys(isObject(upstreams) ? upstreams : {});
+  const soundRoutes = soundOf<RawRoute>('routes', routes);
+  return [
+    ...(topUp && !URL.canParse(top_up_url)
+      ? [
+          {
+            path: ['top_up_url'],
+            message: 'top_up_url is not an address',
+            cure: 'write it such as https://example.com/billing',
+          },
+        ]
+      : []),
+    ...soundOf<RawUpstream>('upstreams', upstreams).flatMap(([name, { base_url, secret }]) => [
+      ...judgeBaseUrl(['upstreams', name, 'base_url'], base_url),
+      ...(secret ? judgeSecret(['upstreams', name, 'secret'], secret) : []),
+    ]),
+    ...soundRoutes.flatMap(([name, route]) => judgeRoute(['routes', name], route, names)),
+    ...judgeRouting(soundRoutes),
+  ];
+}
+
+function isObject(value: unknown): value is object {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
+/** An address that no secret or query can hide in. */
+function judgeBaseUrl(path: Path, text: string): Violation[] {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const cure = 'write scheme, host and perhaps a path, such as https://api.example.com/base';
+  if (!url) return [{ path, message: `${nameOf(path)} is not an address`, cure }];
+  const has = [
+    url.username || url.password ? 'credentials' : '',
+    text.includes('?') ? 'a query' : '',
+    text.includes('#') ? 'a fragment' : '',
+  ].filter((part) => part !== '');
+  if (has.length === 0) return [];
+  return [{ path, message: `${nameOf(path)} must not have ${has.join(' and ')}`, cure }];
+}
+
+/** A header that can carry a secret, and a variable that is not Purser's own. */
+function judgeSecret(path: Path, { header, env }: RawSecret): Violation[] {
+  const violations: Violation[] = [];
+  if (OTHER_HEADERS.has(header.toLowerCase())) {
+    const message = `${nameOf(path)}.header: ${header} cannot carry a secret`;
+    const cure = 'use the header that the upstream asks for, such as Authorization or X-API-Key';
+    violations.push({ path: [...path, 'header'], message, cure });
+  }
+  if (OWN_VARIABLE.test(env)) {
+    const message = `${nameOf(path)}.env: ${env} belongs to Purser and would be sent away`;
+    violations.push({ path: [...path, 'env'], message, cure: 'use a variable of its own' });
+  }
+  return violations;
+}
+
+/** What one route says that does not fit together. */
+function judgeRoute(path: Path, route: RawRoute, upstreams: readonly string[]): Violation[] {
+  const violations: Violation[] = [...judgePrices([...path, 'price'], route.price)];
+  const add = (member: string, message: string, cure: string) => {
+    violations.push({
+      path: [...path, member],
+      message: `${nameOf([...path, member])} ${message}`,
+      cure,
+    });
+  };
+  if (!upstreams.includes(route.upstream)) {
+    const meant = nearest(route.upstream, upstreams);
+    const known = upstreams.length > 0 ? `known are ${upstreams.join(', ')}` : 'add it there';
+    const cure = meant ? `did you mean ${meant}?` : known;
+    add('upstream', `is ${route.upstream}, which is not one of upstreams`, cure);
+  }
+  const own = OWN_PATHS.find((taken) => `${route.path}/`.startsWith(`${taken}/`));
+  if (own) add('path', `is under ${own}, which is Purser's own`, 'choose another path');
+  const countsAnswer = route.price.some((price) => 'per' in price && price.of !== 'request');
+  if (route.count_event_with !== undefined && !countsAnswer) {
+    const cure = 'leave it out, or add a price with of: answer';
+    add('count_event_with', 'has no use: no price counts the answer', cure);
+  }
+  return violations;
+}
+
+/** What a path must not have although a router would take it. */
+function problemOfPath(path: string): [message: string, cure: string] | undefined {
+  if (!/^[A-Za-z0-9._~!$&',;=:@/*-]*$/.test(path)) {
+    return ['has a character that it cannot have', "it may have letters, digits and ._~!$&',;=:@-"];
+  }
+  if (path.replace(/\/\*$/, '').includes('*')) {
+    return ['has a * elsewhere than in a /* at its end', 'name one segment with :name'];
+  }
+  if (/\/(\.{1,2})?\//.test(`${path.replace(/\/$/, '')}/`)) {
+    return ['has an empty segment, . or ..', 'leave the segment out'];
+  }
+  return undefined;
+}
+
+function* judgePrices(path: Path, prices: readonly RawPrice[]): Generator<Violation> {
+  const seen = new Set<string>();
+  for (const [index, price] of prices.entries()) {
+    const at = [...path, index];
+    const name = nameOf(at);
+    if (
+      'by' in price &&
+      price.default !== undefined &&
+      !Object.hasOwn(price.cents, price.default)
+    ) {
+      const message = `${name}.default is ${price.default}, which has no price`;
+      const cure = `choose one of ${Object.keys(price.cents).join(', ')}`;
+      yield { path: [...at, 'default'], message, cure };
+    }
+    const known = 'by' in price ? `by ${price.by}` : 'per' in price ? price.per : undefined;
+    if (known !== undefined && seen.has(known)) {
+      const member = 'by' in price ? 'by' : 'per';
+      const message = `${name}: there are two prices ${member === 'by' ? known : `per ${known}`}`;
+      yield {
+        path: [...at, member],
+        message,
+        cure: 'give each a name of its own, or leave one out',
+      };
+    }
+    if (known !== undefined) seen.add(known);
+    if ('per' in price) yield* judgeItems(at, price);
+    if ('per_call' in price) yield* judgeCents([...at, 'per_call'], price.per_call);
+    else if ('per' in price) yield* judgeCents([...at, 'cents'], price.cents);
+    else {
+      for (const [value, cents] of Object.entries(price.cents)) {
+        yield* judgeCents([...at, 'cents', value], cents);
+      }
+    }
+  }
+}
+
+/** What JSONata and its bounds say of an expression, with the place in it. */
+function judgeText(path: Path, text: string, purpose: Purpose): Violation[] {
+  try {
+    compileCounting(text, purpose);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ExpressionRefused)) throw error;
+    const { message, cure, position: offset } = error;
+    return [{ path, offset, message: `${nameOf(path)}: ${message}`, cure }];
+  }
+}
+
+function judgeCents(path: Path, text: string): Violation[] {
+  if ((parseCents(text) ?? 0n) <= LARGEST_AMOUNT) return [];
+  const message = `${nameOf(path)} is more than an account can have`;
+  return [{ path, message, cure: 'it must be at most 9223372036854.775807 cents' }];
+}
+
+function* judgeItems(path: Path, price: Extract<RawPrice, { per: string }>): Generator<Violation> {
+  const name = nameOf(path);
+  if (price.per === 'calls') {
+    const cure = 'write per_call for a price of each call, or choose another name';
+    yield { path: [...path, 'per'], message: `${name}.per: calls are counted by themselves`, cure };
+  }
+  const isOfAnswer = price.of !== 'request';
+  yield* judgeText([...path, 'count'], price.count, isOfAnswer ? 'answer' : 'request');
+  if (typeof price.at_most === 'string') {
+    yield* judgeText([...path, 'at_most'], price.at_most, 'maximum');
+  }
+  if (isOfAnswer && price.at_most === undefined) {
+    const message = `${name}.at_most is missing`;
+    const cure =
+      'say how many there can be at most, which is held before the call; or count the request: of: request';
+    yield { path, message, cure };
+  }
+  if (!isOfAnswer && price.at_most !== undefined) {
+    const message = `${name}.at_most has no use where the request is counted`;
+    yield { path: [...path, 'at_most'], message, cure: 'leave it out' };
+  }
+}
+
+/** Routes of which one would take the calls of another, and patterns that no router takes. */
+function judgeRouting(routes: readonly (readonly [string, RawRoute])[]): Violation[] {
+  const router = createRouter();
+  const owners = new Map<unknown, string>();
+  return routes.flatMap(([name, { methods, path: pattern }]): Violation[] => {
+    const path = ['routes', name, 'path'];
+    const problem = problemOfPath(pattern);
+    if (problem) return [{ path, message: `${nameOf(path)} ${problem[0]}`, cure: problem[1] }];
+    const handler = () => undefined;
+    owners.set(handler, name);
+    try {
+      for (const method of methods as HTTPMethod[]) {
+        const taken = owners.get(router.findRoute(method, pattern)?.handler);
+        if (taken !== undefined) {
+          const message = `${nameOf(path)}: ${method} ${pattern} is the route ${taken} already`;
+          return [{ path, message, cure: 'give each route a path or a method of its own' }];
+        }
+        router.on(method, pattern, handler);
+      }
+      return [];
+    } catch (error) {
+      const message = `${nameOf(path)} is no pattern: ${(error as Error).message}`;
+      return [{ path, message, cure: 'write it such as /v1/items/:id or /v1/items/*' }];
+    }
+  });
+}
