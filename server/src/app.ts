@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { KeyUses } from './auth/key-uses.ts';
 import { LOCAL_OPERATOR } from './auth/principal.ts';
 import { type Config, readSecret } from './config.ts';
+import type { Database } from './db/database.ts';
 import { type OpenDatabase, openDatabase } from './db/open.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { readPriceBookFile, startWithFile } from './gateway/price-books.ts';
@@ -45,7 +46,11 @@ export async function createApp(
   const keys = new KeyReads(database, { observer: metrics });
   const sweeper = new Sweeper(database, ledger, log);
   const keyUses = new KeyUses(database, log);
-  const gateway = as === 'server' ? await openGateway(config, { database, ledger, log, metrics }) : undefined;
+  const { gatewayFile } = config;
+  const gateway =
+    gatewayFile === undefined
+      ? undefined
+      : new Gateway({ database, ledger, log, observer: metrics, secretOf: readSecret });
   const parts: HttpParts = {
     database,
     ledger,
@@ -55,7 +60,6 @@ export async function createApp(
     log,
     metricsToken: config.metricsToken,
     readiness: opened.isReady,
-    gateway,
   };
   const apis: FastifyInstance[] = [];
   const keep = (api: FastifyInstance): FastifyInstance => {
@@ -65,8 +69,12 @@ export async function createApp(
   return {
     opened,
     network: async () => {
+      if (gateway && gatewayFile !== undefined) {
+        await takeUpPriceBook(database, gatewayFile, log);
+        await gateway.start();
+      }
       sweeper.start();
-      return keep(await buildHttp(parts));
+      return keep(await buildHttp({ ...parts, gateway }));
     },
     local: async () =>
       keep(await buildHttp({ ...parts, local: true, authenticate: async () => LOCAL_OPERATOR })),
@@ -81,4 +89,14 @@ export async function createApp(
       await opened.close();
     },
   };
+}
+
+/** Puts the price book's file into effect where it is new, and says so where it is not. */
+async function takeUpPriceBook(database: Database, file: string, log: Log): Promise<void> {
+  const { inEffect, ofFile } = await startWithFile(database, file, await readPriceBookFile(file));
+  if (inEffect.version === ofFile.version) return;
+  log.warn(
+    { file, version: ofFile.version, in_effect: inEffect.version },
+    'the price book of PURSER_GATEWAY was replaced since: the newer version stays in effect',
+  );
 }

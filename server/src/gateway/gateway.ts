@@ -22,7 +22,7 @@ import { PriceBookWatch } from './price-books.ts';
 import { type Rate, RateLimits } from './rate-limits.ts';
 import { announcedLength, BodyTooLarge, boundedBody, membersOf, readBody } from './request-body.ts';
 import { type PricedRoute, RouteTable } from './route-table.ts';
-import { operationOf, type Payment, type Purchase, Settlements, untilOf } from './settlement.ts';
+import { chargeOf, type Payment, type Purchase, Settlements, untilOf } from './settlement.ts';
 import { Upstreams } from './upstreams.ts';
 
 /** How long calls that are under way may go on when the server stops. */
@@ -131,7 +131,7 @@ export class Gateway {
       idempotencyDigest: unused,
       fingerprint: unused,
     };
-    const outcome = await foresee(this.#parts.database, operationOf(purchase));
+    const outcome = await foresee(this.#parts.database, chargeOf(purchase));
     return { priced, before, outcome };
   }
 

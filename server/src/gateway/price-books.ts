@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import type { Database } from '../db/database.ts';
 import { OperatorError } from '../db/operator-error.ts';
 import { formatProblems, parsePriceBook } from '../pricing/parse.ts';
@@ -20,6 +21,20 @@ export interface PriceVersion {
   readonly effectiveAt: number;
   /** YAML, as it was loaded. */
   readonly text: string;
+}
+
+/** The text of a price book's file. Throws OperatorError where it cannot be read. */
+export async function readPriceBookFile(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new OperatorError(
+      `The price book ${file} cannot be read.`,
+      (error as Error).message,
+      'Name a file that this user may read, in PURSER_GATEWAY or on the command line.',
+      { cause: error },
+    );
+  }
 }
 
 /**

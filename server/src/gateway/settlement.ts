@@ -6,12 +6,14 @@ import type { AccountId } from '../ledger/ids.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type {
   CallText,
+  ChargeOperation,
   Digest,
   FailureCode,
   Operation,
   Outcome,
   Receipt,
   Refusal,
+  SpendOperation,
 } from '../ledger/operations.ts';
 import type { Cost, CostBefore } from '../pricing/cost.ts';
 import type { PricedRoute } from './route-table.ts';
@@ -84,27 +86,32 @@ export function untilOf({ route }: PricedRoute): number {
   return Date.now() + route.longestMs + HOLD_MARGIN_MS;
 }
 
-/** The charge or hold of a purchase. */
-export function operationOf(purchase: Purchase): Operation & { kind: 'charge' | 'hold' } {
+/** The charge of a purchase at its maximum. */
+export function chargeOf(purchase: Purchase): ChargeOperation {
   const { priced, before, account, accountPublicId, apiKeyId, keySecret } = purchase;
-  const { route, isKnownBefore } = priced;
-  const common = {
+  return {
+    kind: 'charge',
     account,
     accountPublicId,
     operatorKeyId: null,
     idempotencyDigest: purchase.idempotencyDigest,
     fingerprint: purchase.fingerprint,
     amount: before.maximum.amount,
-    scope: route.scope,
+    scope: priced.route.scope,
     apiKeyId,
     keySecret,
     description: null,
     metadata: null,
     call: callText(priced, before.maximum),
   };
-  return isKnownBefore
-    ? { kind: 'charge', ...common }
-    : { kind: 'hold', ...common, expiresInMs: route.longestMs + HOLD_MARGIN_MS };
+}
+
+/** What is known is charged, and what is not is held. */
+function operationOf(purchase: Purchase): SpendOperation {
+  const charge = chargeOf(purchase);
+  const { isKnownBefore, route } = purchase.priced;
+  if (isKnownBefore) return charge;
+  return { ...charge, kind: 'hold', expiresInMs: route.longestMs + HOLD_MARGIN_MS };
 }
 
 function callText(priced: PricedRoute, { quantities, choices }: Cost): string {

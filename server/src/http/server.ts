@@ -23,6 +23,7 @@ import { ChargeResource } from './resources/charge.ts';
 import { EntryResource } from './resources/entry.ts';
 import { GrantResource } from './resources/grant.ts';
 import { HoldResource } from './resources/hold.ts';
+import { QuoteResource } from './resources/quote.ts';
 import { ReversalResource } from './resources/reversal.ts';
 import { SpendLimitResource } from './resources/spend-limit.ts';
 import { StatementResource } from './resources/statement.ts';
@@ -62,6 +63,7 @@ import { getHoldRoute } from './routes/holds/get-hold.ts';
 import { voidHoldRoute } from './routes/holds/void-hold.ts';
 import { machineRoutes } from './routes/machines/machines.ts';
 import { operatorKeyRoutes } from './routes/operator-keys/operator-keys.ts';
+import { createQuoteRoute } from './routes/quotes/create-quote.ts';
 import { clearSpendLimitRoute } from './routes/spend-limits/clear-spend-limit.ts';
 import { getSpendLimitRoute } from './routes/spend-limits/get-spend-limit.ts';
 import { setSpendLimitRoute } from './routes/spend-limits/set-spend-limit.ts';
@@ -86,6 +88,7 @@ const SCHEMAS = [
   GrantResource,
   ChargeResource,
   HoldResource,
+  QuoteResource,
   ReversalResource,
   AdjustmentResource,
   AuthorizationResource,
@@ -105,6 +108,7 @@ const CUSTOMER_ROUTES = [
   listOwnChargesRoute,
   getOwnChargeRoute,
   getOwnUsageRoute,
+  createQuoteRoute,
 ];
 
 const OPERATOR_ROUTES = [
@@ -186,7 +190,10 @@ export async function buildHttp(parts: HttpParts): Promise<App> {
 
 /** The OpenAPI document, as `/openapi.json` answers it; no database is needed. */
 export async function describeApi(): Promise<string> {
-  const unused = new Proxy({}, { get: (_, name) => (ABSENT.has(String(name)) ? undefined : () => {}) });
+  const unused = new Proxy(
+    {},
+    { get: (_, name) => (ABSENT.has(String(name)) ? undefined : () => {}) },
+  );
   const app = await buildHttp(unused as HttpParts);
   const text = openApiText(app);
   await app.close();

@@ -129,27 +129,26 @@ function send(request: FastifyRequest, reply: FastifyReply, answer: CallAnswer):
   const { status, headers, payment, settled, body } = answer;
   reply.code(status).headers(headers);
   if (payment) tellPayment(reply, payment);
-  if (settled) {
-    reply.trailer('x-credits-charged', async () => chargedOf(await settled));
-    reply.trailer('x-credits-remaining', async () => remainingOf(await settled));
+  if (settled !== null) {
+    reply.header('trailer', 'X-Credits-Charged, X-Credits-Remaining, X-Charge-Id');
+    void settled.then((paid) => paid && reply.raw.addTrailers(creditsOf(paid)));
   }
   if (!request.raw.complete) reply.header('connection', 'close');
   return reply.send(body);
 }
 
-/** What a call has cost, and what there is left. */
+/** What is known of a call's payment before its answer goes out. */
 function tellPayment(reply: FastifyReply, payment: Payment): void {
-  const { account, number, isHeld, charge, charged, available } = payment;
-  if (isHeld) {
-    reply.header('x-hold-id', operationId('hld', account, number));
-    return;
-  }
-  reply
-    .header('x-credits-charged', formatCents(charged))
-    .header('x-credits-remaining', formatCents(available));
-  if (charge !== null) reply.header('x-charge-id', operationId('chg', account, charge));
+  const { account, number, isHeld } = payment;
+  if (isHeld) reply.header('x-hold-id', operationId('hld', account, number));
+  else reply.headers(creditsOf(payment));
 }
 
-const chargedOf = (payment: Payment | null): string => (payment ? formatCents(payment.charged) : '');
-const remainingOf = (payment: Payment | null): string =>
-  payment ? formatCents(payment.available) : '';
+/** What a call has cost, and what there is left: headers, or trailers of an answer that streams. */
+function creditsOf({ account, charge, charged, available }: Payment): Record<string, string> {
+  return {
+    'x-credits-charged': formatCents(charged),
+    'x-credits-remaining': formatCents(available),
+    ...(charge !== null && { 'x-charge-id': operationId('chg', account, charge) }),
+  };
+}
