@@ -40,7 +40,7 @@ export function parsePriceBook(text: string): Parsed {
     const problem = { message: 'this is nested too deeply', cure: 'a price book needs 8 levels' };
     return { problems: [{ ...tooDeep, ...problem }] };
   }
-  const document = parseDocument(text, { prettyErrors: false });
+  const document = parseDocument(text, { prettyErrors: false, merge: true });
   const problems = syntaxProblems(document, lines);
   if (document.errors.some(({ code }) => code !== 'DUPLICATE_KEY')) return { problems };
   let value: unknown;

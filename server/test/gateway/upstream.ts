@@ -1,0 +1,132 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** An upstream that does what the query of a request says. */
+export interface TestUpstream {
+  readonly url: string;
+  /** What came, the newest last. */
+  readonly requests: SeenRequest[];
+  /** Requests whose connection was closed before their answer had ended. */
+  aborted(): number;
+  close(): Promise<void>;
+}
+
+export interface SeenRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingMessage['headers'];
+  body: string;
+}
+
+/** Starts the upstream. `?do=` names what it does, `?items=` how many items its JSON has. */
+export async function startUpstream(): Promise<TestUpstream> {
+  const requests: SeenRequest[] = [];
+  let aborted = 0;
+  const server = createServer((request, response) => {
+    const seen: SeenRequest = {
+      method: request.method ?? '',
+      url: request.url ?? '',
+      headers: request.headers,
+      body: '',
+    };
+    requests.push(seen);
+    request.setEncoding('utf8').on('data', (piece) => {
+      seen.body += piece;
+    });
+    response.on('close', () => {
+      if (!response.writableEnded) aborted += 1;
+    });
+    act(new URL(seen.url, 'http://upstream').searchParams, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests,
+    aborted: () => aborted,
+    close: () => closeAll(server),
+  };
+}
+
+function closeAll(server: Server): Promise<void> {
+  server.closeAllConnections();
+  return new Promise((resolve) => server.close(() => resolve()));
+}
+
+function act(query: URLSearchParams, response: ServerResponse): void {
+  const items = Array.from({ length: Number(query.get('items') ?? 3) }, (_, item) => ({ item }));
+  const json = JSON.stringify({ items });
+  const status = Number(query.get('status') ?? 200);
+  const head = { 'content-type': 'application/json', 'set-cookie': ['a=1', 'b=2'], 'x-own': 'yes' };
+  switch (query.get('do')) {
+    case 'silence':
+      return;
+    case 'break':
+      response.writeHead(status, { ...head, 'content-length': json.length });
+      response.write(json.slice(0, 5));
+      setTimeout(() => response.destroy(), 50);
+      return;
+    case 'drop':
+      response.destroy();
+      return;
+    case 'malformed':
+      response.writeHead(status, head).end('{"items": [');
+      return;
+    case 'huge':
+      response.writeHead(status, head);
+      response.end(JSON.stringify({ items, text: 'x'.repeat(200_000) }));
+      return;
+    case 'text':
+      response.writeHead(status, { 'content-type': 'text/plain' }).end('three items');
+      return;
+    case 'hang':
+      response.writeHead(status, head);
+      response.write('{"items": [');
+      return;
+    case 'pour':
+      pour(response, Number(query.get('bytes')));
+      return;
+    case 'events':
+      sendEvents(query, response);
+      return;
+    case 'redirect':
+      response.writeHead(302, { location: 'http://elsewhere.example/' }).end();
+      return;
+    default:
+      response.writeHead(status, head).end(json);
+  }
+}
+
+/** As many bytes as are wanted, as fast as they are taken. */
+function pour(response: ServerResponse, bytes: number): void {
+  response.writeHead(200, { 'content-type': 'application/octet-stream' });
+  const piece = Buffer.alloc(65_536, 'x');
+  let sent = 0;
+  const more = () => {
+    while (sent < bytes) {
+      sent += piece.length;
+      if (!response.write(piece)) return response.once('drain', more);
+    }
+    return response.end();
+  };
+  more();
+}
+
+/** Some events, one with `usage`; `?then=` what follows: nothing, a break or silence. */
+function sendEvents(query: URLSearchParams, response: ServerResponse): void {
+  const output = Number(query.get('items') ?? 3);
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  const lines = [
+    ...Array.from({ length: 3 }, (_, n) => JSON.stringify({ n, usage: null })),
+    ...(query.get('usage') === 'none' ? [] : [JSON.stringify({ usage: { output } })]),
+    '[DONE]',
+  ];
+  const next = () => {
+    const line = lines.shift();
+    if (line === undefined) return response.end();
+    if (lines.length === 2 && query.get('then') === 'break') return response.destroy();
+    if (lines.length === 2 && query.get('then') === 'silence') return undefined;
+    response.write(`data: ${line}\n\n`);
+    return setTimeout(next, 10);
+  };
+  next();
+}
