@@ -44,6 +44,8 @@ export function boundedBody(body: Readable, largestBytes: number): Readable {
       else done(null, chunk);
     },
   });
+  // An upstream that has answered already listens to it no more.
+  bounded.on('error', () => {});
   body.once('error', (error) => bounded.destroy(error));
   return body.pipe(bounded);
 }

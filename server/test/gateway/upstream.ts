@@ -36,7 +36,7 @@ export async function startUpstream(): Promise<TestUpstream> {
     response.on('close', () => {
       if (!response.writableEnded) aborted += 1;
     });
-    act(new URL(seen.url, 'http://upstream').searchParams, response);
+    request.on('end', () => act(new URL(seen.url, 'http://upstream').searchParams, response));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
