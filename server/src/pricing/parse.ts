@@ -83,7 +83,7 @@ const SYNTAX_CURES: Readonly<Record<string, string>> = {
   DUPLICATE_KEY: 'leave one of them out',
   TAB_AS_INDENT: 'indent with spaces',
   BAD_INDENT: 'indent what belongs together by the same number of spaces',
-  BLOCK_AS_IMPLICIT_KEY: 'begin a new line, or put a text that has ": " in quotes',
+  BLOCK_AS_IMPLICIT_KEY: 'start a new line, or put a text that has ": " in quotes',
   MULTIPLE_DOCS: 'leave out the second --- and what follows',
   TAG_RESOLVE_FAILED: 'leave the tag out',
   MISSING_CHAR: 'close the quote or the bracket',
