@@ -376,7 +376,7 @@ export const PriceBookSchema = Type.Object(
   {
     ...STRICT,
     $schema: 'http://json-schema.org/draft-07/schema#',
-    $id: 'https://purser.dev/price-book.schema.json',
+    $id: 'urn:purser:price-book',
     title: 'Price book of Purser',
     description: 'The routes that the gateway offers, and what a call of each costs.',
   },

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { formatCents } from '../../src/ledger/money.ts';
 import { costAfter, costBefore } from '../../src/pricing/cost.ts';
+import { DEFAULT_SETTLEMENT, ENDINGS } from '../../src/pricing/price-book.ts';
 import { PriceBookSchema } from '../../src/pricing/schema.ts';
 import { bookOf, exampleText, routeOf } from './books.ts';
 
@@ -44,6 +45,49 @@ describe('the JSON Schema', () => {
     };
     look(PriceBookSchema as unknown as Record<string, unknown>, '');
     expect(unexplained).toEqual([]);
+  });
+});
+
+describe('the page about price books', () => {
+  const page = readFileSync(new URL('../../../docs/price-book.md', import.meta.url), 'utf8');
+  /** The rows of its tables that have two cells before the text, by their first. */
+  const rows = new Map(
+    [...page.matchAll(/^\| `(\w+)` \| `?(.+?)`? \| (.+) \|$/gm)].map(
+      ([, name = '', fallback, text]) => [name, { fallback, text }],
+    ),
+  );
+
+  test('has an example that is sound', () => {
+    expect(bookOf(/```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? '').routes).toHaveLength(1);
+  });
+
+  test('names every ending with its default', () => {
+    for (const ending of ENDINGS) {
+      expect([ending, rows.get(ending)?.fallback]).toEqual([ending, DEFAULT_SETTLEMENT[ending]]);
+    }
+  });
+
+  test('names every member of a route and an upstream with its default and bounds', () => {
+    const { routes, upstreams } = PriceBookSchema.properties;
+    for (const { patternProperties } of [routes, upstreams]) {
+      const [schema] = Object.values(patternProperties) as {
+        properties: object;
+        required: string[];
+      }[];
+      for (const [name, member] of Object.entries(schema?.properties ?? {})) {
+        const row = rows.get(name);
+        expect([name, row]).toEqual([name, expect.anything()]);
+        expect([name, row?.fallback === 'required']).toEqual([
+          name,
+          schema?.required.includes(name),
+        ]);
+        if (member.default === undefined) continue;
+        expect(row).toMatchObject({
+          fallback: String(member.default),
+          text: expect.stringContaining(`${member.minimum} to ${member.maximum}`),
+        });
+      }
+    }
   });
 });
 
