@@ -7,6 +7,7 @@ import { historyCommands } from './history.ts';
 import { keyCommands } from './keys.ts';
 import { limitCommands } from './limits.ts';
 import { adjustmentCommands, holdCommands } from './money.ts';
+import { priceCommands } from './prices.ts';
 import { verifyCommand } from './verify.ts';
 
 /** Exit code of a command that was written wrongly, as shells use it. */
@@ -24,7 +25,8 @@ export function buildProgram(context: Context, version: string): Command {
     .addCommand(startCommand(context))
     .addCommand(migrateCommand(context))
     .addCommand(verifyCommand(context))
-    .addCommand(openapiCommand(context));
+    .addCommand(openapiCommand(context))
+    .addCommand(priceCommands(context));
   const objects = [
     ...accountCommands(context),
     ...keyCommands(context),

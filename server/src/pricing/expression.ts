@@ -112,7 +112,7 @@ function judgeCall(node: Tree): void {
   const [step] = nodesIn(procedure?.['steps']);
   const name = String(step?.value);
   if (procedure?.type !== 'path' || !FUNCTIONS.has(name)) return;
-  throw refused(node, `${name} is not a function`, `write $${name}`);
+  throw refused(step ?? node, `${name} is not a function`, `write $${name}`);
 }
 
 /** Only the first name of a path is judged; those inside a path, filter or group are the data's. */

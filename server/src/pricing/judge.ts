@@ -81,8 +81,11 @@ function* ofObject(node: Node, value: unknown, path: Path): Generator<Violation>
     if (child) yield* violationsOf(child, inner, [...path, name]);
     else yield unknownMember(node, name, [...path, name]);
   }
+  const unknown = Object.keys(value).filter((name) => !childOf(node, name));
+  const meant = unknown.map((name) => nearest(name, Object.keys(node.properties ?? {})));
   for (const name of node.required ?? []) {
-    if (!Object.hasOwn(value, name)) yield missing(node.properties?.[name], [...path, name], path);
+    if (Object.hasOwn(value, name) || meant.includes(name)) continue;
+    yield missing(node.properties?.[name], [...path, name], path);
   }
   if (Object.keys(value).length < (node.minProperties ?? 0)) {
     yield { path, message: `${nameOf(path)} is empty`, cure: 'name at least one' };

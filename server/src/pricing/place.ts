@@ -46,7 +46,7 @@ export function placeOf(
   document: Document.Parsed,
   lines: LineCounter,
   text: string,
-  { path, isOfName, offset = 0 }: Violation,
+  { path, isOfName, offset }: Violation,
 ): Place {
   let name: Node | null = null;
   let value = resolved(document, document.contents);
@@ -59,7 +59,11 @@ export function placeOf(
   const isEmpty = value === null || value.range?.[0] === value.range?.[1];
   const node = (isOfName || isEmpty) && name ? name : value;
   const start = node?.range?.[0] ?? 0;
-  return placeAt(lines, start + (isScalar(node) ? offsetIn(text, start, node.value, offset) : 0));
+  return placeAt(
+    lines,
+    start +
+      (isScalar(node) && offset !== undefined ? offsetIn(text, start, node.value, offset) : 0),
+  );
 }
 
 /** A place in a text counts only where the file has the text as it is, in quotes or without. */

@@ -30,7 +30,7 @@ export const EXPECTED: Readonly<Record<string, string>> = {
   name: 'a name of at most 64 lower-case letters, digits, _ and -, such as search',
   quantity: 'a name of at most 32 lower-case letters, digits and _, such as pages',
   member: 'the name of a member of at most 128 letters, digits, _, . and -',
-  url: 'an http or https address, such as https://api.example.com',
+  'http-url': 'an http or https address, such as https://api.example.com',
   header: 'the name of a header, such as X-API-Key',
   'environment-variable': 'the name of an environment variable, such as UPSTREAM_KEY',
   path: 'a path that begins with /, such as /v1/search or /v1/items/:id',
@@ -109,7 +109,7 @@ const UpstreamSecret = Type.Object(
 const Upstream = Type.Object(
   {
     base_url: text(
-      'url',
+      'http-url',
       '^https?://[^\\s]{1,2000}$',
       'Base URL',
       'Where calls go: the path of the call is added to it. http or https, without credentials, query or fragment.',
@@ -364,7 +364,7 @@ export const PriceBookSchema = Type.Object(
   {
     top_up_url: Type.Optional(
       text(
-        'url',
+        'http-url',
         '^https?://[^\\s]{1,2000}$',
         'Top-up URL',
         'Where a customer who has no credit left gets more; refusals for want of credit name it.',
@@ -376,7 +376,7 @@ export const PriceBookSchema = Type.Object(
   {
     ...STRICT,
     $schema: 'http://json-schema.org/draft-07/schema#',
-    $id: 'https://purser.dev/price-book.schema.json',
+    $id: 'urn:purser:price-book',
     title: 'Price book of Purser',
     description: 'The routes that the gateway offers, and what a call of each costs.',
   },

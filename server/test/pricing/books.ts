@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs';
+import { parsePriceBook } from '../../src/pricing/parse.ts';
+import type { PriceBook, Route } from '../../src/pricing/price-book.ts';
+
+/** Price books to test with. */
+
+const EXAMPLES = new URL('../../../examples/', import.meta.url);
+
+export function exampleText(name: string): string {
+  return readFileSync(new URL(name, EXAMPLES), 'utf8');
+}
+
+/** The book of a text that must be sound. */
+export function bookOf(text: string): PriceBook {
+  const parsed = parsePriceBook(text);
+  if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
+  return parsed.book;
+}
+
+/** A sound text with one route, of which some lines may be others. */
+export function textWith(price: string, more = ''): string {
+  return `upstreams:
+  you: {base_url: https://api.example.com}
+routes:
+  search:
+    methods: [GET]
+    path: /v1/search
+    scope: search
+    upstream: you
+${more}    price:
+${price}
+`;
+}
+
+/** The one route of a text, or the named route of an example. */
+export function routeOf(text: string, name = 'search'): Route {
+  const route = bookOf(text).routes.find((one) => one.name === name);
+  if (!route) throw new Error(`there is no route ${name}`);
+  return route;
+}
+
+/** A sound text: one route of half a cent a call. */
+export const SOUND = textWith('      - per_call: "0.5"');
+
+/** The problems of a text, each as `line:column message | cure`. */
+export function problemsOf(text: string): string[] {
+  const parsed = parsePriceBook(text);
+  if ('book' in parsed) return [];
+  return parsed.problems.map(
+    ({ line, column, message, cure }) => `${line}:${column} ${message} | ${cure}`,
+  );
+}

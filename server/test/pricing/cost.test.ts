@@ -1,0 +1,226 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { formatCents, LARGEST_AMOUNT } from '../../src/ledger/money.ts';
+import {
+  costAfter,
+  costBefore,
+  hasRequestPart,
+  isKnownBefore,
+  RequestNotPriced,
+} from '../../src/pricing/cost.ts';
+import { CountingFailed } from '../../src/pricing/price-book.ts';
+import { routeOf, textWith } from './books.ts';
+
+const CALL = '      - per_call: "0.5"';
+const PAGES = '      - {per: pages, cents: "0.1", count: answer.pages, at_most: request.most}';
+const WORDS =
+  '      - {per: words, cents: "15", units: 1000000, count: request.words, of: request}';
+const EFFORT =
+  '      - {by: effort, default: standard, cents: {lite: "1.2", standard: "5", "2": "7"}}';
+const ALL = routeOf(textWith([CALL, PAGES, WORDS, EFFORT].join('\n')));
+
+/** A refusal of a request, as its message and the member to blame. */
+async function refusalOf(price: string, request: unknown) {
+  const error = await costBefore(routeOf(textWith(price)), request).catch((thrown) => thrown);
+  if (!(error instanceof RequestNotPriced)) throw new Error('not refused', { cause: error });
+  return [error.message, ...error.loc];
+}
+
+describe('the cost before a call', () => {
+  test('is what is known, and at most that with the stated maximum', async () => {
+    const request = { most: 20, words: 2_000, effort: 'lite' };
+    expect(await costBefore(ALL, request)).toEqual({
+      counted: {
+        amount: 1_730_000n,
+        quantities: { calls: '1', pages: '0', words: '2000' },
+        choices: { effort: 'lite' },
+      },
+      maximum: {
+        amount: 3_730_000n,
+        quantities: { calls: '1', pages: '20', words: '2000' },
+        choices: { effort: 'lite' },
+      },
+    });
+  });
+
+  test('of a free route is nothing', async () => {
+    const free = routeOf(textWith('').replace(/price:\n/, 'price: []\n'));
+    const nothing = { amount: 0n, quantities: { calls: '1' }, choices: {} };
+    expect(await costBefore(free, null)).toEqual({ counted: nothing, maximum: nothing });
+  });
+
+  test.each([
+    [{ effort: 'standard' }, 5_000_000n, 'standard'],
+    [{}, 5_000_000n, 'standard'],
+    [{ effort: null }, 5_000_000n, 'standard'],
+    [null, 5_000_000n, 'standard'],
+    [['lite'], 5_000_000n, 'standard'],
+    [{ effort: 2 }, 7_000_000n, '2'],
+    [{ effort: '2' }, 7_000_000n, '2'],
+  ])('of %j by a member is %s', async (request, amount, effort) => {
+    const { counted, maximum } = await costBefore(routeOf(textWith(EFFORT)), request);
+    expect(counted).toEqual({ amount, quantities: { calls: '1' }, choices: { effort } });
+    expect(maximum).toEqual(counted);
+  });
+
+  test.each([
+    [{ effort: 'deep' }],
+    [{ effort: 'toString' }],
+    [{ effort: '' }],
+    [{ effort: 'Lite' }],
+    [{ effort: ['lite'] }],
+    [{ effort: { lite: 1 } }],
+  ])('is refused for %j, which has no price', async (request) => {
+    expect(await refusalOf(EFFORT, request)).toEqual([
+      'effort must be one of 2, lite, standard',
+      'effort',
+    ]);
+  });
+
+  test('is refused where a member that chooses the price is missing', async () => {
+    expect(await refusalOf(EFFORT.replace('default: standard, ', ''), {})).toEqual([
+      'effort is required: it must be one of 2, lite, standard',
+      'effort',
+    ]);
+    // What stands on every object is no member of the request.
+    const price = '      - {by: constructor, cents: {a: "1"}}';
+    expect(await refusalOf(price, {})).toEqual([
+      'constructor is required: it must be one of a',
+      'constructor',
+    ]);
+  });
+
+  test.each([
+    [PAGES, {}, 'pages'],
+    [PAGES, { most: -1 }, 'pages'],
+    [PAGES, { most: '20' }, 'pages'],
+    [WORDS, { words: 'many' }, 'words'],
+    [WORDS, { words: 1, _jsonata_lambda: true }, 'words'],
+  ])('is refused where %s cannot be counted in %j', async (price, request, quantity) => {
+    expect(await refusalOf(price, request)).toEqual([
+      `the ${quantity} of this request cannot be counted`,
+    ]);
+  });
+
+  test('is refused above what an account can have, and not below', async () => {
+    const dear = `      - per_call: "${formatCents(LARGEST_AMOUNT)}"`;
+    const { maximum } = await costBefore(routeOf(textWith(dear)), {});
+    expect(maximum.amount).toBe(LARGEST_AMOUNT);
+    expect(await refusalOf(`${dear}\n      - per_call: "0.000001"`, {})).toEqual([
+      'the most that this call could cost is more than can be held',
+    ]);
+  });
+});
+
+describe('the cost after a call', () => {
+  const request = { most: 20, words: 2_000, effort: 'lite' };
+
+  test('is that of the real quantities', async () => {
+    const before = await costBefore(ALL, request);
+    expect(await costAfter(ALL, request, { pages: 12.5 }, before)).toEqual({
+      cost: {
+        amount: 2_980_000n,
+        quantities: { calls: '1', pages: '12.5', words: '2000' },
+        choices: { effort: 'lite' },
+      },
+      isAboveMaximum: false,
+    });
+  });
+
+  test('is at its maximum at the maximum, and above it one microcent later', async () => {
+    const before = await costBefore(ALL, request);
+    const at = await costAfter(ALL, request, { pages: 20 }, before);
+    expect(at).toEqual({ cost: before.maximum, isAboveMaximum: false });
+    const above = await costAfter(ALL, request, { pages: 20.000_01 }, before);
+    expect(above.isAboveMaximum).toBe(true);
+    expect(above.cost.amount).toBe(before.maximum.amount + 1n);
+  });
+
+  test('of an answer without what is counted is the rest', async () => {
+    const before = await costBefore(ALL, request);
+    const { cost } = await costAfter(ALL, request, {}, before);
+    expect(cost).toEqual(before.counted);
+  });
+
+  test('fails where the answer cannot be counted, or costs more than can be charged', async () => {
+    const before = await costBefore(ALL, request);
+    const counting = costAfter(ALL, request, { pages: 'many' }, before);
+    await expect(counting).rejects.toThrow(CountingFailed);
+    const dear = routeOf(textWith(PAGES.replace('"0.1"', '"1000000000000"')));
+    const cheap = await costBefore(dear, { most: 1 });
+    const tooMuch = costAfter(dear, { most: 1 }, { pages: 1_000_000 }, cheap);
+    await expect(tooMuch).rejects.toThrow('more than can be charged');
+  });
+});
+
+describe('a price', () => {
+  const units = fc.integer({ min: 1, max: 1_000_000_000 });
+  const amount = fc.bigInt(0n, 900_000_000n);
+  const quantity = fc.integer({ min: 0, max: 1_000_000_000 });
+  const costOf = async (price: string, pages: number) => {
+    const route = routeOf(textWith(price));
+    const before = await costBefore(route, { most: 2_000_000_000 });
+    return (await costAfter(route, {}, { pages }, before)).cost.amount;
+  };
+  const priceOf = (cents: bigint, of: number) =>
+    PAGES.replace('"0.1"', `"${formatCents(cents)}", units: ${of}`);
+
+  test('is rounded up to a whole microcent, and by less than one', async () => {
+    await fc.assert(
+      fc.asyncProperty(amount, units, quantity, async (cents, of, pages) => {
+        const cost = await costOf(priceOf(cents, of), pages);
+        const exact = cents * BigInt(pages);
+        expect(cost * BigInt(of) >= exact).toBe(true);
+        expect((cost - 1n) * BigInt(of) < exact).toBe(true);
+      }),
+    );
+  });
+
+  test('never falls where more is counted', async () => {
+    await fc.assert(
+      fc.asyncProperty(amount, units, quantity, quantity, async (cents, of, pages, more) => {
+        const price = priceOf(cents, of);
+        expect((await costOf(price, pages)) <= (await costOf(price, pages + more))).toBe(true);
+      }),
+    );
+  });
+
+  test('of several parts is their sum, each rounded by itself', async () => {
+    const part = fc.tuple(amount, units, quantity);
+    await fc.assert(
+      fc.asyncProperty(fc.array(part, { minLength: 1, maxLength: 5 }), async (parts) => {
+        const prices = parts.map(([cents, of], index) =>
+          priceOf(cents, of)
+            .replace('per: pages', `per: pages_${index}`)
+            .replace('answer.pages', `"answer.pages[${index}]"`),
+        );
+        const route = routeOf(textWith(prices.join('\n')));
+        const pages = parts.map(([, , counted]) => counted);
+        const before = await costBefore(route, { most: 2_000_000_000 });
+        const { cost } = await costAfter(route, {}, { pages }, before);
+        let sum = 0n;
+        for (const [cents, of, counted] of parts) sum += await costOf(priceOf(cents, of), counted);
+        expect(cost.amount).toBe(sum);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('of one item that costs less than a microcent is never free', async () => {
+    expect(await costOf(priceOf(1n, 1_000_000_000), 1)).toBe(1n);
+    expect(await costOf(priceOf(1n, 1_000_000_000), 0)).toBe(0n);
+  });
+});
+
+test('a route tells what its price needs', () => {
+  const facts = [CALL, PAGES, WORDS, EFFORT].map((price) => {
+    const route = routeOf(textWith(price));
+    return [isKnownBefore(route), hasRequestPart(route)];
+  });
+  expect(facts).toEqual([
+    [true, false],
+    [false, true],
+    [true, true],
+    [true, true],
+  ]);
+});

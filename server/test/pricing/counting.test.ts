@@ -1,0 +1,194 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { compileCounting, constantCounting, formatQuantity } from '../../src/pricing/counting.ts';
+import { ExpressionRefused } from '../../src/pricing/expression.ts';
+import { CountingFailed } from '../../src/pricing/price-book.ts';
+
+const count = (text: string, answer?: unknown, request: unknown = {}) =>
+  compileCounting(text, 'answer').count({ request, answer });
+
+/** What an expression is refused with, and where in it. */
+function refusal(text: string, purpose: 'answer' | 'request' | 'maximum' = 'answer') {
+  try {
+    compileCounting(text, purpose);
+  } catch (error) {
+    if (error instanceof ExpressionRefused) return [error.message, error.position, error.cure];
+    throw error;
+  }
+  return 'not refused';
+}
+
+describe('a count', () => {
+  test.each([
+    ['$count(answer.items)', { items: [1, 2, 3] }, 3_000_000n],
+    ['$count(answer.items)', { items: 'one' }, 1_000_000n],
+    ['$count(answer)', [], 0n],
+    ['answer.nothing', {}, 0n],
+    ['0.1 + 0.2', {}, 300_000n],
+    ['0.0000004', {}, 0n],
+    ['0.0000006', {}, 1n],
+    ['1000000000000', {}, 1_000_000_000_000_000_000n],
+    ['-0', {}, 0n],
+    [
+      '$sum(answer.items.($i := size; $i * 2))',
+      { items: [{ size: 2 }, { size: 0.25 }] },
+      4_500_000n,
+    ],
+  ])('%s of %j is %s millionths', async (text, answer, millionths) => {
+    expect(await count(text, answer)).toBe(millionths);
+  });
+
+  test.each([
+    ['answer.text', { text: '3' }, 'gave a string'],
+    ['answer.flag', { flag: true }, 'gave a boolean'],
+    ['answer.none', { none: null }, 'gave null'],
+    ['answer.items', { items: [1, 2] }, 'gave a list'],
+    ['answer', { some: 1 }, 'gave an object'],
+    ['$count', {}, 'gave an object'],
+    ['answer.size', { size: -1 }, 'gave -1'],
+    ['1000000000001', {}, 'not a number from 0 to 1000000000000'],
+    ['$number(answer.text)', { text: 'many' }, 'many'],
+    ['$error("no usage")', {}, 'no usage'],
+    ['answer.items * 2', { items: 'x' }, '"*"'],
+  ])('%s of %j fails and says why', async (text, answer, message) => {
+    const counting = count(text, answer);
+    await expect(counting).rejects.toThrow(CountingFailed);
+    await expect(counting).rejects.toThrow(message);
+  });
+
+  test('that finds no maximum fails, where one that finds nothing to count is 0', async () => {
+    const input = { request: {} };
+    expect(await compileCounting('request.pages', 'request').count(input)).toBe(0n);
+    await expect(compileCounting('request.pages', 'maximum').count(input)).rejects.toThrow(
+      'gave nothing',
+    );
+  });
+
+  test('of any decimal with six places is exact, as it is printed', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: 9_000_000_000_000 }), async (millionths) => {
+        const value = millionths / 1_000_000;
+        expect(await count('answer.size', { size: value })).toBe(BigInt(millionths));
+        expect(Number(formatQuantity(BigInt(millionths)))).toBe(value);
+      }),
+    );
+  });
+
+  test('that is a whole number is always the same', async () => {
+    const { text, count: always } = constantCounting(20);
+    expect([text, await always({ request: {} })]).toEqual(['20', 20_000_000n]);
+  });
+
+  test('changes nothing that is seen of what it counts, and counts the same again', async () => {
+    const answer = { items: [{ pages: [1] }, { pages: [2, 3] }], one: [7] };
+    const before = JSON.stringify(answer);
+    const texts = [
+      '$count(answer.items[])',
+      '$count(answer.one[])',
+      '$sum(answer.items.pages)',
+      '$count($append(answer.one, answer.items.pages))',
+      '$count($sort(answer.items.pages, function($a, $b) { $a < $b }))',
+      '$sum($reverse(answer.one))',
+    ];
+    const counts = () => Promise.all(texts.map((text) => count(text, answer)));
+    const first = await counts();
+    expect(await counts()).toEqual(first);
+    expect(JSON.stringify(answer)).toBe(before);
+  });
+});
+
+describe('the bounds of a count', () => {
+  test.each([
+    ['never ends', '($again := function() { $again() }; $again())'],
+    ['never ends, with more each time', '($f := function($n) { $f($n + 1) }; $f(1))'],
+    ['goes through a million squared', '$count([1..1000].([1..1000].($ * 2)))'],
+  ])('end one that %s within a second', async (_, text) => {
+    const began = performance.now();
+    await expect(count(text)).rejects.toThrow('Evaluation timeout after 100 milliseconds');
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+
+  test.each([
+    ['calls itself too deep', '($f := function($n) { 1 + $f($n) }; $f(1))', 'Stack overflow'],
+    ['makes a long list', '$count([1..1000001])', 'maximum sequence length'],
+  ])('end one that %s', async (_, text, message) => {
+    await expect(count(text)).rejects.toThrow(message);
+  });
+
+  test('refuse what is nested deeper than 500', async () => {
+    const nested = (depth: number) => JSON.parse('['.repeat(depth) + ']'.repeat(depth));
+    expect(await count('$count(answer)', { items: nested(400) })).toBe(1_000_000n);
+    for (const depth of [600, 200_000]) {
+      await expect(count('$count(answer.**)', nested(depth))).rejects.toThrow('nested deeper');
+    }
+  });
+
+  test('refuse data that JSONata would take for a function', async () => {
+    const disguised = { size: 5, _jsonata_lambda: true };
+    await expect(count('answer.size', disguised)).rejects.toThrow('may not be named');
+    await expect(count('answer.a[0].size', { a: [disguised] })).rejects.toThrow('may not be named');
+    await expect(count('1', {}, { _jsonata_function: true })).rejects.toThrow('may not be named');
+  });
+
+  test('let neither prototypes nor the surroundings be seen', async () => {
+    for (const text of ['answer.constructor', 'answer.__proto__', 'answer.toString']) {
+      expect(await count(text, {})).toBe(0n);
+    }
+  });
+});
+
+describe('an expression', () => {
+  test.each([
+    ['$eval(answer.text)', '$eval is not allowed', 0],
+    ['1 + ($e := $eval; $e(answer.text))', '$eval is not allowed', 11],
+    ['answer.items[$eval(text) = 1]', '$eval is not allowed', 13],
+    ['answer.text ~> $eval', '$eval is not allowed', 15],
+    ['$millis()', '$millis is not allowed: a count must be the same each time', 0],
+    ['$random()', '$random is not allowed', 0],
+    ['$count($distinct(answer.items))', '$distinct is not allowed', 7],
+    ['$count(answer.items[text ~> /a+/])', 'a regular expression is not allowed', 27],
+    ['answer ~> |items|{"size": 1}|', 'a transformation |…|…| is not allowed', 11],
+    ['$cuont(answer.items)', 'there is no $cuont here', 0],
+    ['$count($items)', 'there is no $items here', 7],
+    ['count(answer.items)', 'count is not a function', 0],
+    ['$count(items)', 'there is no items here, only request and answer', 7],
+    ['$sum(answer.a.b) + pages', 'there is no pages here', 19],
+    ['$count(', 'Expected ")"', 7],
+    ['answer.', 'Unexpected end', 7],
+  ])('%s is refused, with the place', (text, message, position) => {
+    const found = refusal(text);
+    expect(found[0]).toContain(message);
+    expect(found[1]).toBe(position);
+  });
+
+  test('gets a cure', () => {
+    expect(refusal('$cuont(answer.items)')[2]).toBe('did you mean $count?');
+    expect(refusal('count(answer.items)')[2]).toBe('write $count');
+    expect(refusal('$count(items)')[2]).toBe('write request.items or answer.items');
+  });
+
+  test('that is known before the call cannot speak of the answer', () => {
+    for (const purpose of ['request', 'maximum'] as const) {
+      expect(refusal('$count(answer.items)', purpose)[0]).toBe(
+        'there is no answer here, only request',
+      );
+    }
+  });
+
+  test.each([
+    'answer.results.web[contents]',
+    'answer.items[size > 1].size',
+    'answer.items{kind: $sum(size)}.web',
+    'answer.items^(>size)[0].size',
+    'answer.items@$item.size#$place.($place)',
+    '$map(answer.items, function($item) { $item.size })',
+    '(answer.items.size)[0]',
+    '($all := $append(answer.web, answer.news); $count($all[contents]))',
+    '$$.answer.items',
+    'answer.a.%.b',
+    '{"a": answer}.a.b',
+    'request.pages ? request.pages : 10',
+  ])('%s is taken', (text) => {
+    expect(refusal(text)).toBe('not refused');
+  });
+});

@@ -1,0 +1,194 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { formatCents } from '../../src/ledger/money.ts';
+import { costAfter, costBefore } from '../../src/pricing/cost.ts';
+import { DEFAULT_SETTLEMENT, ENDINGS } from '../../src/pricing/price-book.ts';
+import { PriceBookSchema } from '../../src/pricing/schema.ts';
+import { bookOf, exampleText, routeOf } from './books.ts';
+
+const YOU = exampleText('you-prices.yaml');
+const LLM = exampleText('llm-prices.yaml');
+
+/** What a call costs at most before it, and in the end, in cents. */
+async function centsOf(text: string, name: string, request: unknown, answer?: unknown) {
+  const route = routeOf(text, name);
+  const before = await costBefore(route, request);
+  const { cost } = await costAfter(route, request, answer, before);
+  return [formatCents(before.maximum.amount), formatCents(cost.amount)];
+}
+
+const results = (number: number, contents?: object) =>
+  Array.from({ length: number }, () => ({
+    url: 'https://a.example',
+    ...(contents && { contents }),
+  }));
+
+describe('the JSON Schema', () => {
+  test('is the committed one (update it with `npm run price-book-schema`)', () => {
+    const file = new URL('../../../docs/price-book.schema.json', import.meta.url);
+    expect(readFileSync(file, 'utf8')).toBe(`${JSON.stringify(PriceBookSchema, null, 2)}\n`);
+  });
+
+  test('explains every member', () => {
+    const unexplained: string[] = [];
+    const look = (node: Record<string, unknown>, path: string) => {
+      for (const [name, inner] of Object.entries(node)) {
+        if (inner === null || typeof inner !== 'object') continue;
+        if (name === 'properties') {
+          for (const [member, schema] of Object.entries(inner)) {
+            if (!schema.title || !schema.description) unexplained.push(`${path}.${member}`);
+          }
+        }
+        look(inner as Record<string, unknown>, `${path}.${name}`);
+      }
+      if (node['type'] === 'object') expect(node['additionalProperties']).toBe(false);
+    };
+    look(PriceBookSchema as unknown as Record<string, unknown>, '');
+    expect(unexplained).toEqual([]);
+  });
+});
+
+describe('the page about price books', () => {
+  const page = readFileSync(new URL('../../../docs/price-book.md', import.meta.url), 'utf8');
+  /** The rows of its tables that have two cells before the text, by their first. */
+  const rows = new Map(
+    [...page.matchAll(/^\| `(\w+)` \| `?(.+?)`? \| (.+) \|$/gm)].map(
+      ([, name = '', fallback, text]) => [name, { fallback, text }],
+    ),
+  );
+
+  test('has an example that is sound', () => {
+    expect(bookOf(/```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? '').routes).toHaveLength(1);
+  });
+
+  test('names every ending with its default', () => {
+    for (const ending of ENDINGS) {
+      expect([ending, rows.get(ending)?.fallback]).toEqual([ending, DEFAULT_SETTLEMENT[ending]]);
+    }
+  });
+
+  test('names every member of a route and an upstream with its default and bounds', () => {
+    const { routes, upstreams } = PriceBookSchema.properties;
+    for (const { patternProperties } of [routes, upstreams]) {
+      const [schema] = Object.values(patternProperties) as {
+        properties: object;
+        required: string[];
+      }[];
+      for (const [name, member] of Object.entries(schema?.properties ?? {})) {
+        const row = rows.get(name);
+        expect([name, row]).toEqual([name, expect.anything()]);
+        expect([name, row?.fallback === 'required']).toEqual([
+          name,
+          schema?.required.includes(name),
+        ]);
+        if (member.default === undefined) continue;
+        expect(row).toMatchObject({
+          fallback: String(member.default),
+          text: expect.stringContaining(`${member.minimum} to ${member.maximum}`),
+        });
+      }
+    }
+  });
+});
+
+describe('the example of a search platform', () => {
+  const found = (web: number, news: number) => ({
+    results: { web: results(web, { html: 'x' }), news: results(news, { markdown: 'x' }) },
+    metadata: { query: 'x' },
+  });
+
+  test('charges exactly 2.5 cents for 10 web and 10 news results with contents', async () => {
+    const request = { query: 'x', livecrawl: 'all' };
+    expect(await centsOf(YOU, 'search', request, found(10, 10))).toEqual(['2.5', '2.5']);
+  });
+
+  test.each([
+    [{ query: 'x' }, { results: { web: results(10), news: results(3) } }, '0.5', '0.5'],
+    [{ query: 'x' }, { results: {} }, '0.5', '0.5'],
+    [{ query: 'x', livecrawl: 'web' }, found(4, 0), '1.5', '0.9'],
+    [{ query: 'x', livecrawl: 'all', count: 1 }, found(1, 0), '0.7', '0.6'],
+    // A query string holds texts.
+    [{ query: 'x', livecrawl: 'all', count: '50' }, found(50, 12), '10.5', '6.7'],
+    [{ query: 'x', livecrawl: 'new-word' }, found(1, 1), '2.5', '0.7'],
+    [
+      { query: 'x', livecrawl: 'web' },
+      { results: { web: [...results(2, { html: 'x' }), ...results(3)] } },
+      '1.5',
+      '0.7',
+    ],
+  ])('holds at most and charges for the search %j', async (request, answer, most, cost) => {
+    expect(await centsOf(YOU, 'search', request, answer)).toEqual([most, cost]);
+  });
+
+  test('charges for each page of contents', async () => {
+    const urls = ['https://a.example', 'https://b.example', 'https://c.example'];
+    const pages = urls.map((url) => ({ url, html: 'x', metadata: {} }));
+    expect(await centsOf(YOU, 'contents', { urls }, pages)).toEqual(['0.3', '0.3']);
+    expect(await centsOf(YOU, 'contents', { urls }, pages.slice(0, 1))).toEqual(['0.3', '0.1']);
+    expect(await centsOf(YOU, 'contents', { urls }, [])).toEqual(['0.3', '0']);
+  });
+
+  test.each([
+    ['answer', {}, '0.5'],
+    ['research', {}, '5'],
+    ['research', { research_effort: 'lite' }, '1.2'],
+    ['research', { research_effort: 'deep' }, '10'],
+    ['research', { research_effort: 'exhaustive' }, '45'],
+    ['research', { research_effort: 'frontier' }, '120'],
+    ['finance_research', { research_effort: 'deep' }, '11'],
+    ['finance_research', { research_effort: 'exhaustive' }, '50'],
+  ])('charges for %s %j %s cents', async (name, request, cents) => {
+    expect(await centsOf(YOU, name, request)).toEqual([cents, cents]);
+  });
+
+  test('limits each key to 10 calls a second, finance research to 5', () => {
+    const limits = bookOf(YOU).routes.map(({ name, rateLimit }) => [name, rateLimit]);
+    expect(Object.fromEntries(limits)).toEqual({
+      search: { perSecond: 10, burst: 10 },
+      contents: { perSecond: 10, burst: 10 },
+      answer: { perSecond: 10, burst: 10 },
+      research: { perSecond: 10, burst: 10 },
+      finance_research: { perSecond: 5, burst: 5 },
+    });
+  });
+});
+
+describe('the example of a language model', () => {
+  const messages = [{ role: 'user', content: 'x'.repeat(60) }];
+  const usage = { prompt_tokens: 1_000, completion_tokens: 500, total_tokens: 1_500 };
+
+  test('charges what the upstream counted, of a plain answer and of the last event', async () => {
+    const request = { messages, max_tokens: 1_000 };
+    // 1,000 × 15 cents and 500 × 60 cents, each for a million.
+    const plain = { choices: [{ message: { content: 'x' } }], usage };
+    expect((await centsOf(LLM, 'chat', request, plain))[1]).toBe('0.045');
+    expect((await centsOf(LLM, 'chat', request, { choices: [], usage }))[1]).toBe('0.045');
+  });
+
+  test.each([
+    [{ messages: [] }, 2, 16_384],
+    [{ messages: [], max_tokens: 100 }, 2, 100],
+    [{ messages: [], max_completion_tokens: 50, max_tokens: 100 }, 2, 50],
+    [{ messages: [], max_tokens: null, n: 3 }, 2, 3 * 16_384],
+    [{ messages }, JSON.stringify(messages).length, 16_384],
+    [{ messages, tools: [{ a: 1 }] }, JSON.stringify([...messages, { a: 1 }]).length, 16_384],
+  ])(
+    'holds for %j the length of its texts and the longest output',
+    async (request, input, output) => {
+      const { maximum } = await costBefore(routeOf(LLM, 'chat'), request);
+      expect(Number(maximum.quantities['input'])).toBeGreaterThanOrEqual(input);
+      expect(Number(maximum.quantities['input'])).toBeLessThanOrEqual(input + 4);
+      expect(maximum.quantities['output']).toBe(String(output));
+    },
+  );
+
+  test('does not take a stream without usage for a free one', async () => {
+    const route = routeOf(LLM, 'chat');
+    const before = await costBefore(route, { messages });
+    await expect(costAfter(route, { messages }, { choices: [] }, before)).rejects.toThrow(
+      'no usage',
+    );
+    expect(route.settlement.answer_malformed).toBe('maximum');
+    expect(route.countEventWith).toBe('usage');
+  });
+});
