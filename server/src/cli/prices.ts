@@ -1,17 +1,23 @@
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { OperatorError } from '../db/operator-error.ts';
+import type { PriceVersion } from '../gateway/price-books.ts';
 import { formatCents } from '../ledger/money.ts';
 import type { Parsed } from '../pricing/parse.ts';
 import type { Price, PriceBook, Route } from '../pricing/price-book.ts';
-import { command, type JsonOption } from './command.ts';
+import { command, type JsonOption, parseWhole } from './command.ts';
 import type { Context } from './context.ts';
 import type { Terminal } from './terminal.ts';
 
-/** `purser prices …`: what a price book file says; needs neither server nor database. */
+interface ShowOptions extends JsonOption {
+  readonly text?: true;
+}
+
+/** `purser prices …`: what a price book file says, and which versions are or were in effect. */
 export function priceCommands(context: Context): Command {
   const prices = command('prices', 'price books', 'purser prices check prices.yaml');
   prices
+    .addCommand(loadCommand(context))
+    .addCommand(showCommand(context))
     .addCommand(
       command(
         'check',
@@ -36,26 +42,84 @@ export function priceCommands(context: Context): Command {
   return prices;
 }
 
+function loadCommand(context: Context): Command {
+  return command(
+    'load',
+    'put a price book into effect as a new version, on all running servers within seconds',
+    'purser prices load prices.yaml',
+  )
+    .argument('<file>', 'the price book, a YAML file')
+    .option('--json', 'print the result as JSON')
+    .action((file: string, options: JsonOption) => load(context, file, options));
+}
+
+function showCommand(context: Context): Command {
+  return command(
+    'show',
+    'show the price book in effect, or a version that was',
+    'purser prices show',
+    'purser prices show 3 --text > prices.yaml',
+  )
+    .argument('[version]', 'this version; the one in effect where left out', parseWhole)
+    .option('--text', 'print the file as it was loaded')
+    .option('--json', 'print the result as JSON')
+    .action((version: number | undefined, options: ShowOptions) =>
+      showVersion(context, version, options),
+    );
+}
+
+async function load({ terminal, withDatabase }: Context, file: string, { json }: JsonOption) {
+  const { expectPriceBook, loadPriceBook, readPriceBookFile } = await import(
+    '../gateway/price-books.ts'
+  );
+  const text = await readPriceBookFile(file);
+  const book = expectPriceBook(file, text);
+  const made = await withDatabase(({ database }) => loadPriceBook(database, file, text));
+  if (json) return terminal.line(JSON.stringify({ ...describe(made), is_new: made.isNew }));
+  terminal.line(
+    made.isNew
+      ? `${terminal.colors.green('In effect')} as version ${made.version}.`
+      : `Nothing to do: version ${made.version}, which is in effect, says the same.`,
+  );
+  const variables = [...book.upstreams.values()].flatMap(({ secret }) => secret?.env ?? []);
+  if (variables.length === 0) return;
+  terminal.line(`Each server needs ${[...new Set(variables)].join(', ')} in its environment.`);
+}
+
+async function showVersion(
+  { terminal, withDatabase }: Context,
+  version: number | undefined,
+  { text, json }: ShowOptions,
+) {
+  const { expectPriceBook, readPriceVersion } = await import('../gateway/price-books.ts');
+  const found = await withDatabase(({ database }) => readPriceVersion(database, version));
+  if (!found) {
+    throw new OperatorError(
+      version === undefined ? 'There is no price book.' : `There is no version ${version}.`,
+      'No such price book was put into effect on this database.',
+      'Load one with `purser prices load FILE`, or start the server with PURSER_GATEWAY=FILE.',
+    );
+  }
+  if (text) return terminal.text(found.text);
+  const book = expectPriceBook(`version ${found.version}`, found.text);
+  if (json) return terminal.line(JSON.stringify({ ...describe(found), ...summaryOf({ book }) }));
+  terminal.line(`Version ${found.version}, in effect since ${describe(found).effective_at}.`);
+  showRoutes(terminal, book);
+}
+
+function describe({ version, effectiveAt }: PriceVersion) {
+  return { version, effective_at: new Date(effectiveAt).toISOString() };
+}
+
 async function check({ terminal, fail }: Context, file: string, { json }: JsonOption) {
   const { formatProblems, parsePriceBook } = await import('../pricing/parse.ts');
-  const parsed = parsePriceBook(await textOf(file));
+  const { readPriceBookFile } = await import('../gateway/price-books.ts');
+  const parsed = parsePriceBook(await readPriceBookFile(file));
   const problems = 'problems' in parsed ? parsed.problems : [];
   if (problems.length > 0) fail();
   if (json) return terminal.line(JSON.stringify({ problems, ...summaryOf(parsed) }));
   if ('book' in parsed) return show(terminal, parsed.book);
   terminal.text(formatProblems(file, problems));
-}
-
-async function textOf(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw new OperatorError(
-      `${file} cannot be read.`,
-      (error as Error).message,
-      'Name a file that this user may read.',
-    );
-  }
 }
 
 function summaryOf(parsed: Parsed) {
@@ -74,10 +138,16 @@ function summaryOf(parsed: Parsed) {
   };
 }
 
-function show({ line, colors }: Terminal, { routes, upstreams }: PriceBook): void {
+function show(terminal: Terminal, book: PriceBook): void {
+  const { line, colors } = terminal;
+  const { routes, upstreams } = book;
   line(
     `${colors.green('The price book is sound:')} ${counted(routes.length, 'route')}, ${counted(upstreams.size, 'upstream')}.`,
   );
+  showRoutes(terminal, book);
+}
+
+function showRoutes({ line }: Terminal, { routes }: PriceBook): void {
   const rows = routes.map((route) => ({
     route: `${route.methods.join(',')} ${route.path}`,
     price: priceOf(route),

@@ -370,6 +370,9 @@ async function endingOf(account: string): Promise<{ ending: string; number: bigi
   }
 }
 
+/** What the gateway says where it has no answer of the upstream's. */
+const CODES: Readonly<Record<number, string>> = { 502: 'upstream_failed', 504: 'upstream_timeout' };
+
 /** What an answer says that it has cost, in its head or at its end. */
 function saidCost({ headers, trailers }: Delivered): unknown {
   return headers['x-credits-charged'] ?? trailers['x-credits-charged'];
@@ -379,6 +382,8 @@ test.concurrent.each(Object.entries(CASES))('%s', async (_, { path, leaveAfter, 
   const customer = await gateway.customer('10');
   const answer = await customer.get(path, leaveAfter === undefined ? {} : { leaveAfter });
   expect(answer.status).toBe(expected.status);
+  const code = CODES[expected.status];
+  if (code) expect(JSON.parse(answer.body).code).toBe(code);
   expect((await endingOf(customer.account)).ending).toBe(expected.ending);
   expect(await customer.balance()).toBe(String((100 - Number(expected.cost) * 10) / 10));
   const holds = await db.query('select from holds where account_id = $1', [
