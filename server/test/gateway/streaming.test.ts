@@ -162,8 +162,14 @@ describe('a gateway that is killed', () => {
     );
     expect(await customer.balance()).toBe('8');
     const account = customer.account.slice(0, 32);
-    await db.query('update holds set expires_at = date_trunc('milliseconds', now()) where account_id = $1', [account]);
-    await db.query('update balances set next_due_at = date_trunc('milliseconds', now()) where account_id = $1', [account]);
+    await db.query(
+      `update holds set expires_at = date_trunc('milliseconds', now()) where account_id = $1`,
+      [account],
+    );
+    await db.query(
+      `update balances set next_due_at = date_trunc('milliseconds', now()) where account_id = $1`,
+      [account],
+    );
     expect(await customer.balance()).toBe('10');
     await expect.poll(() => db.query('select from holds'), { timeout: 5_000 }).toEqual([]);
   });
