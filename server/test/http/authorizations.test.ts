@@ -159,6 +159,18 @@ describe('an authorization', () => {
     expect(answer.body).not.toContain(key);
   });
 
+  test('takes no key for another whose characters have the same low bytes', async () => {
+    const { key } = await newCustomer(['2']);
+    const lookalike = key.replace(/^prsr_./, (start) =>
+      start.replace(/.$/, (last) => String.fromCharCode(last.charCodeAt(0) + 0x100)),
+    );
+    const asked = { api_key: lookalike, scope: 'search' };
+    for (const answer of [await authorize(asked), await charge(asked)]) {
+      const refused = { allowed: false, account: null, status: 401, charge_id: null };
+      expect(attributesOf(answer, 200)).toMatchObject(refused);
+    }
+  });
+
   test('lets exactly 20 of 64 at once through on credit for 20', async () => {
     const { account, key } = await newCustomer(['7', '3']);
     const answers = await Promise.all(
