@@ -8,6 +8,7 @@ import { ERRORS, type ErrorCode } from '../../src/http/errors/codes.ts';
 import { socketErrorHandler } from '../../src/http/errors/socket.ts';
 import type { HttpParts } from '../../src/http/parts.ts';
 import { buildHttp } from '../../src/http/server.ts';
+import { accountIdOf, operationId } from '../../src/ledger/ids.ts';
 import type { FailureCode, Outcome } from '../../src/ledger/operations.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
@@ -148,6 +149,25 @@ describe('who asks, and how', () => {
     expect(body).toMatchObject({ code });
     expect(Object.keys(body)).toEqual(membersOnPage(code));
   });
+
+  test.each<[ErrorCode, 'hld' | 'chg' | 'grt', string, string, object]>([
+    ['hold_not_found', 'hld', '/v1/holds/:id/capture', 'POST', { amount: '1' }],
+    ['hold_not_found', 'hld', '/v1/holds/:id/void', 'POST', {}],
+    ['charge_not_found', 'chg', '/v1/charges/:id/reverse', 'POST', { reason: 'r' }],
+    ['grant_not_found', 'grt', '/v1/grants/:id/void', 'POST', { reason: 'r' }],
+    ['grant_not_found', 'grt', '/v1/grants/:id', 'PATCH', { expires_at: null }],
+  ])(
+    '%s is what an id of an account that is not there gets',
+    async (code, prefix, path, method, body) => {
+      const id = operationId(prefix, accountIdOf('ab'.repeat(32)), 1n);
+      const url = `${node.url}${path.replace(':id', id)}`;
+      const answer = await call(method, url, { key, body, idempotencyKey: path });
+      expect([answer.status, JSON.parse(answer.body)]).toEqual([
+        404,
+        { detail: ERRORS[code].detail, code },
+      ]);
+    },
+  );
 
   test('a balance above the largest amount is amount_too_large, and nothing is granted', async () => {
     const rich = await newFundedAccount(node.url, key, ['9223372036854.775807']);
