@@ -147,6 +147,24 @@ describe('an authorization', () => {
     }
   });
 
+  test('of a revoked key on a suspended account is 401, with an amount and without', async () => {
+    const { account, id, key } = await newCustomer(['2']);
+    await call('DELETE', `${node.url}/v1/api_keys/${id}`, { key: operatorKey });
+    await call('PATCH', `${node.url}/v1/accounts/${account}`, {
+      key: operatorKey,
+      body: { status: 'suspended' },
+    });
+    const asked = { api_key: key, scope: 'search' };
+    const answers = [
+      await authorize(asked),
+      await charge(asked),
+      await charge({ ...asked, expires_in_s: 5 }),
+    ];
+    for (const answer of answers) {
+      expect(attributesOf(answer, 200)).toMatchObject({ allowed: false, account, status: 401 });
+    }
+  });
+
   test.each([
     ['an amount without an Idempotency-Key', { amount: '1' }, 400, 'idempotency_key_missing'],
     ['an expiry without an amount', { expires_in_s: 5 }, 422, 'invalid_request'],
