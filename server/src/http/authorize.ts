@@ -44,7 +44,7 @@ export interface Authorization {
 
 /** Decides. Throws ApiError for what is wrong with the operator's own request, or cannot be said now. */
 export async function authorize(
-  { keys, ledger }: Pick<RouteParts, 'keys' | 'ledger'>,
+  { keys, ledger, onKeyUsed }: Pick<RouteParts, 'keys' | 'ledger' | 'onKeyUsed'>,
   asked: AuthorizationRequest,
   isWanted: () => boolean,
 ): Promise<Authorization> {
@@ -52,6 +52,7 @@ export async function authorize(
   const secret = sha256(asked.apiKey);
   const key = await keys.customerKey(secret);
   if (!key) return refusedWith(undefined, 'api_key_invalid');
+  if (key.isValid) onKeyUsed('customer', key.apiKeyId);
   if (asked.spending === null) return judge(key, asked.scope);
 
   const { amount, expiresInMs, idempotencyDigest } = asked.spending;

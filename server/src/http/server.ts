@@ -143,10 +143,11 @@ const OPERATOR_ROUTES = [
 /** The HTTP API over its parts, ready to listen or to be asked in-process with `inject`. */
 export async function buildHttp(parts: HttpParts): Promise<App> {
   const app = newApp(parts);
+  const { onKeyUsed = () => {} } = parts;
   const routeParts: RouteParts = {
     ...parts,
-    authenticate:
-      parts.authenticate ?? authenticateByKey(parts.keys, parts.onKeyUsed ?? (() => {})),
+    onKeyUsed,
+    authenticate: parts.authenticate ?? authenticateByKey(parts.keys, onKeyUsed),
     openapi: () => openApiText(app),
   };
   app.removeContentTypeParser('text/plain');

@@ -165,6 +165,28 @@ describe('an authorization', () => {
     }
   });
 
+  test('is a use of the key, with an amount and without', async () => {
+    const judged = await newCustomer(['2']);
+    const charged = await newCustomer(['2']);
+    const own = await startNode({ DATABASE_URL: db.databaseUrl });
+    const ask = (body: object) =>
+      call('POST', `${own.url}/v1/authorizations`, {
+        key: operatorKey,
+        idempotencyKey: randomUUID(),
+        body: { scope: 'search', ...body },
+      });
+    expect((await ask({ api_key: judged.key })).status).toBe(200);
+    expect((await ask({ api_key: charged.key, amount: '1' })).status).toBe(200);
+    // A server writes what it knows of uses before it goes.
+    await own.end();
+    const rows = await db.query(
+      `select count(*)::int as used from api_key_uses u join api_keys k on k.id = u.api_key_id
+       join accounts a on a.id = k.account_id where a.public_id = any($1)`,
+      [[judged.account, charged.account]],
+    );
+    expect(rows).toEqual([{ used: 2 }]);
+  });
+
   test.each([
     ['an amount without an Idempotency-Key', { amount: '1' }, 400, 'idempotency_key_missing'],
     ['an expiry without an amount', { expires_in_s: 5 }, 422, 'invalid_request'],
