@@ -252,10 +252,25 @@ describe('a batch of authorizations', () => {
     expect(JSON.parse(again.body).data[0]).toEqual(data[0]);
   });
 
-  test('names the item that is wrong', async () => {
-    const items = [{ api_key: 'k', scope: 'search', amount: '1' }];
+  test.each([
+    ['items.1.idempotency_key is required', { idempotency_key: undefined }],
+    ['items.1.amount must be a string of cents', { amount: '1,5' }],
+    ['items.1.amount must be at most', { amount: '9999999999999' }],
+    ['items.1.price is not a known member: known are api_key, scope', { price: '1' }],
+    ['items.1.scope is required: must be a scope word', { scope: undefined }],
+    ['items.1.expires_in_s must be left out', { amount: undefined, expires_in_s: 5 }],
+    ['items.1.description must not hold a NUL', { description: '\0' }],
+    ['items.1.metadata.a must not hold a NUL', { metadata: { a: '\0' } }],
+    [
+      'items.1.metadata must be nested',
+      { metadata: JSON.parse(`${'{"a":'.repeat(40)}1${'}'.repeat(40)}`) },
+    ],
+    ['items.1.metadata must have at most', { metadata: { a: 'x'.repeat(2_048) } }],
+  ])('says %s', async (words, wrong) => {
+    const item = { api_key: 'k', scope: 'search', amount: '1', idempotency_key: 'k' };
+    const items = [item, { ...item, ...wrong }];
     const answer = await post('/v1/authorizations/batch', { items });
     expect(answer.status).toBe(422);
-    expect(answer.body).toContain('items.0.idempotency_key');
+    expect(JSON.parse(answer.body).detail).toContain(words);
   });
 });

@@ -54,20 +54,24 @@ interface Asked {
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
-/** What was asked, in parsed values; `digest` is called where something is charged or held. */
+/**
+ * What was asked, in parsed values. `digest` is called where something is charged or held; errors name
+ * members with `place` before them.
+ */
 function parse(
   asked: Asked,
   operatorKeyId: string | null,
   digest: () => ReturnType<typeof digestOfKey>,
+  place = '',
 ) {
   if (asked.amount === undefined && asked.expires_in_s !== undefined) {
-    throw invalidRequest('expires_in_s must be left out where there is no amount to hold');
+    throw invalidRequest(`${place}expires_in_s must be left out where there is no amount to hold`);
   }
   const spending =
     asked.amount === undefined
       ? null
       : {
-          amount: parseAmount('amount', asked.amount),
+          amount: parseAmount(`${place}amount`, asked.amount),
           expiresInMs: asked.expires_in_s === undefined ? null : asked.expires_in_s * 1_000,
           idempotencyDigest: digest(),
         };
@@ -75,8 +79,8 @@ function parse(
     apiKey: asked.api_key,
     scope: asked.scope,
     spending,
-    description: parseOptionalText('description', asked.description),
-    metadata: parseMetadata(asked.metadata),
+    description: parseOptionalText(`${place}description`, asked.description),
+    metadata: parseMetadata(asked.metadata, `${place}metadata`),
     operatorKeyId,
   };
 }
@@ -136,14 +140,14 @@ export function authorizeBatchRoute(app: App, parts: RouteParts): void {
     },
     async (request) => {
       const { operatorKeyId } = operatorOf(request);
-      const items = request.body.items.map((item, index) =>
-        parse(item, operatorKeyId, () => {
+      const items = request.body.items.map((item, index) => {
+        const place = `items.${index}.`;
+        const digest = () => {
           if (item.idempotency_key !== undefined) return digestOfKey(item.idempotency_key);
-          throw invalidRequest(
-            `items.${index}.idempotency_key is required where there is an amount`,
-          );
-        }),
-      );
+          throw invalidRequest(`${place}idempotency_key is required where there is an amount`);
+        };
+        return parse(item, operatorKeyId, digest, place);
+      });
       const data = await Promise.all(
         items.map((item) => authorize(parts, item, isWanted(request))),
       );
