@@ -66,7 +66,7 @@ import { getSpendLimitRoute } from './routes/spend-limits/get-spend-limit.ts';
 import { setSpendLimitRoute } from './routes/spend-limits/set-spend-limit.ts';
 import { serializerCompiler, validatorCompiler } from './validation.ts';
 
-/** The largest body: a metadata of 2 KB many times over. */
+/** The largest body where a route names no other: a metadata of 2 KB many times over. */
 const BODY_LIMIT_BYTES = 64 * 1_024;
 const HEADER_LIMIT_BYTES = 16 * 1_024;
 /** How long a request may take to arrive, and an idle connection to send another. */

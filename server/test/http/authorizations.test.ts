@@ -273,4 +273,52 @@ describe('a batch of authorizations', () => {
     expect(answer.status).toBe(422);
     expect(JSON.parse(answer.body).detail).toContain(words);
   });
+
+  test('names the item whose idempotency key was used for another', async () => {
+    const { key } = await newCustomer(['9']);
+    const item = { api_key: key, scope: 'search', amount: '1', idempotency_key: 'once' };
+    await post('/v1/authorizations/batch', { items: [item] });
+    const items = [
+      { api_key: key, scope: 'search' },
+      { ...item, amount: '2' },
+    ];
+    const answer = await post('/v1/authorizations/batch', { items });
+    expect([answer.status, JSON.parse(answer.body).code]).toEqual([422, 'idempotency_key_reused']);
+    expect(JSON.parse(answer.body).detail).toMatch(/^items\.1: This Idempotency-Key was used/);
+  });
+
+  test('has room for 100 items of the largest members, and says how much it has', async () => {
+    const { key } = await newCustomer(['9']);
+    const escaped = '\u00e9'.repeat(512);
+    const items = Array.from({ length: 100 }, (_, index) => ({
+      api_key: index === 0 ? key : escaped,
+      scope: 'search',
+      amount: '0.000001',
+      expires_in_s: 86_400,
+      description: '\u{1F4B0}'.repeat(255),
+      metadata: { a: '\u00e9'.repeat(1_019) },
+      idempotency_key: `${index}`.padStart(255, '-'),
+    }));
+    const send = async (body: string) => {
+      const answer = await fetch(`${node.url}/v1/authorizations/batch`, {
+        method: 'POST',
+        headers: { 'x-api-key': operatorKey, 'content-type': 'application/json' },
+        body: body.replace(
+          /[^\0-\x7f]/g,
+          (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+        ),
+      });
+      return { status: answer.status, body: JSON.parse(await answer.text()) };
+    };
+    const { status, body } = await send(JSON.stringify({ items }));
+    expect(status).toBe(200);
+    const allowed = body.data.map(
+      (item: { attributes: { allowed: boolean } }) => item.attributes.allowed,
+    );
+    expect(allowed).toEqual(items.map((_, index) => index === 0));
+    expect(await send(JSON.stringify({ items }).padEnd(1_700_000))).toEqual({
+      status: 413,
+      body: { code: 'body_too_large', detail: 'The body is larger than 1600 KiB' },
+    });
+  });
 });

@@ -10,6 +10,7 @@ import type { HttpParts } from '../../src/http/parts.ts';
 import { buildHttp } from '../../src/http/server.ts';
 import { accountIdOf, operationId } from '../../src/ledger/ids.ts';
 import type { FailureCode, Outcome } from '../../src/ledger/operations.ts';
+import type { CustomerKeyRead } from '../../src/ledger/reads.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { call } from '../nodes/client.ts';
@@ -86,6 +87,39 @@ describe('what cannot be said now is an error that can be repeated', () => {
       const retryAfter = retryAfterS === undefined ? undefined : String(retryAfterS);
       expect(answer.headers['retry-after']).toBe(retryAfter);
     }
+    await app.close();
+  });
+
+  test('a batch of authorizations is answered when none of its items is under way', async () => {
+    let isDone = false;
+    const submit = async ({ amount }: { amount?: bigint }): Promise<Outcome> => {
+      if (amount === 1_000_000n) return { kind: 'failed', code: 'account_busy' };
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      isDone = true;
+      return { kind: 'failed', code: 'overloaded' };
+    };
+    const key: CustomerKeyRead = {
+      kind: 'customer',
+      isValid: true,
+      apiKeyId: '00000000-0000-0000-0000-000000000001',
+      accountPublicId: 'a'.repeat(64),
+      accountStatus: 'active',
+      scopes: ['search'],
+      available: 0n,
+    };
+    const app = await apiWith({
+      ledger: { submit, advance: submit } as HttpParts['ledger'],
+      keys: { customerKey: async () => key, operatorKey: async () => undefined },
+    });
+    const item = { api_key: 'k', scope: 'search', idempotency_key: 'k' };
+    const items = [item, { ...item, amount: '1' }, { ...item, amount: '2' }];
+    const url = '/v1/authorizations/batch';
+    const answer = await app.inject({ method: 'POST', url, payload: { items } });
+    expect([answer.statusCode, isDone, answer.headers['retry-after']]).toEqual([503, true, '1']);
+    expect(answer.json()).toEqual({
+      code: 'account_busy',
+      detail: `items.1: ${ERRORS.account_busy.detail}`,
+    });
     await app.close();
   });
 

@@ -30,6 +30,15 @@ export class ApiError extends Error {
     this.#members = options.members;
   }
 
+  /** The same error of one of many things that were asked for; `place` says of which. */
+  of(place: string): ApiError {
+    return new ApiError(this.code, {
+      detail: `${place}: ${this.message}`,
+      headers: this.headers,
+      ...(this.#members && { members: this.#members }),
+    });
+  }
+
   /** The body, as JSON. */
   get body(): string {
     return JSON.stringify({ detail: this.message, code: this.code, ...this.#members });
