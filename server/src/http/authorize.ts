@@ -44,15 +44,15 @@ export interface Authorization {
 
 /** Decides. Throws ApiError for what is wrong with the operator's own request, or cannot be said now. */
 export async function authorize(
-  { keys, ledger }: Pick<RouteParts, 'keys' | 'ledger'>,
+  { keys, ledger, onKeyUsed }: Pick<RouteParts, 'keys' | 'ledger' | 'onKeyUsed'>,
   asked: AuthorizationRequest,
   isWanted: () => boolean,
 ): Promise<Authorization> {
+  if (!isCustomers(asked.apiKey)) return refusedWith(undefined, 'api_key_invalid');
   const secret = sha256(asked.apiKey);
-  // An operator key is no customer's key, whatever it is.
-  const isOperators = asked.apiKey.startsWith(OPERATOR_PREFIX);
-  const key = isOperators ? undefined : await keys.customerKey(secret);
+  const key = await keys.customerKey(secret);
   if (!key) return refusedWith(undefined, 'api_key_invalid');
+  if (key.isValid) onKeyUsed('customer', key.apiKeyId);
   if (asked.spending === null) return judge(key, asked.scope);
 
   const { amount, expiresInMs, idempotencyDigest } = asked.spending;
@@ -94,6 +94,14 @@ export async function authorize(
     case 'done':
       throw new Error('a charge or hold recorded nothing');
   }
+}
+
+/**
+ * Whether a text may be a customer's key. An operator key is none, whatever it is; nor is a text with
+ * a character that no header can carry, of which the hash would take the low byte.
+ */
+function isCustomers(apiKey: string): boolean {
+  return !apiKey.startsWith(OPERATOR_PREFIX) && !/[\u0100-\uffff]/.test(apiKey);
 }
 
 /** Without a cost there is nothing to commit: the read that found the key tells all. */

@@ -175,10 +175,26 @@ function addError(responses: Record<string, unknown>, code: ErrorCode): void {
     retryAfterS === undefined
       ? {}
       : { headers: { 'Retry-After': { type: 'string', description: 'Seconds to wait.' } } };
+  const known = before?.content?.['application/json']?.schema;
   responses[status] = {
-    ...answer(before ? `${before.description} ${line}` : line, ref(BODY_OF[code] ?? 'Error')),
+    ...answer(
+      before ? `${before.description} ${line}` : line,
+      either(known, ref(BODY_OF[code] ?? 'Error')),
+    ),
     ...headers,
   };
+}
+
+/** A schema for the errors of one status, which may have bodies of several shapes. */
+function either(known: Bodies | undefined, body: Bodies): TSchema {
+  const bodies = known?.anyOf ?? (known ? [known] : []);
+  if (bodies.some(({ $ref }) => $ref === body.$ref)) return known as TSchema;
+  return bodies.length === 0 ? body : Type.Unsafe<unknown>({ anyOf: [...bodies, body] });
+}
+
+interface Bodies extends TSchema {
+  readonly $ref?: string;
+  readonly anyOf?: readonly Bodies[];
 }
 
 /** Says which kind of key a route takes, with which scopes, and what that may answer. */

@@ -64,12 +64,18 @@ export function parseScopes(scopes: readonly string[]): readonly string[] {
 }
 
 /** Metadata as the JSON text that is kept and answered. */
-export function parseMetadata(metadata: Readonly<Record<string, unknown>> | undefined) {
+export function parseMetadata(
+  metadata: Readonly<Record<string, unknown>> | undefined,
+  member = 'metadata',
+): string | null {
   if (metadata === undefined) return null;
-  checkMetadata('metadata', metadata, 1);
+  if (isDeeper(metadata, DEEPEST_METADATA)) {
+    throw invalidRequest(`${member} must be nested at most ${DEEPEST_METADATA} deep`);
+  }
+  checkMetadata(member, metadata);
   const text = JSON.stringify(metadata);
   if (Buffer.byteLength(text) > LONGEST_METADATA) {
-    throw invalidRequest(`metadata must have at most ${LONGEST_METADATA} bytes as JSON`);
+    throw invalidRequest(`${member} must have at most ${LONGEST_METADATA} bytes as JSON`);
   }
   return text;
 }
@@ -83,10 +89,13 @@ export function canonicalJson(text: string): string {
   );
 }
 
-function checkMetadata(member: string, value: unknown, depth: number): void {
-  if (depth > DEEPEST_METADATA) {
-    throw invalidRequest(`metadata must be nested at most ${DEEPEST_METADATA} deep`);
-  }
+function isDeeper(value: unknown, levels: number): boolean {
+  if (levels === 0) return true;
+  if (value === null || typeof value !== 'object') return false;
+  return Object.values(value).some((inner) => isDeeper(inner, levels - 1));
+}
+
+function checkMetadata(member: string, value: unknown): void {
   if (typeof value === 'string' && !isStorable(value)) {
     throw invalidRequest(`${member} must not hold a NUL character or half a surrogate pair`);
   }
@@ -100,7 +109,7 @@ function checkMetadata(member: string, value: unknown, depth: number): void {
         `a member's name in ${member} must not hold a NUL character or half a surrogate pair`,
       );
     }
-    checkMetadata(`${member}.${name.slice(0, 64)}`, inner, depth + 1);
+    checkMetadata(`${member}.${name.slice(0, 64)}`, inner);
   }
 }
 

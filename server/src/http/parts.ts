@@ -44,6 +44,7 @@ export interface HttpParts {
 /** What routes are given. */
 export interface RouteParts extends HttpParts {
   readonly authenticate: Authenticate;
+  readonly onKeyUsed: OnKeyUsed;
   /** The routes' own OpenAPI document, as JSON. */
   readonly openapi: () => string;
 }

@@ -69,7 +69,7 @@ import { getSpendLimitRoute } from './routes/spend-limits/get-spend-limit.ts';
 import { setSpendLimitRoute } from './routes/spend-limits/set-spend-limit.ts';
 import { serializerCompiler, validatorCompiler } from './validation.ts';
 
-/** The largest body: a metadata of 2 KB many times over. */
+/** The largest body where a route names no other: a metadata of 2 KB many times over. */
 const BODY_LIMIT_BYTES = 64 * 1_024;
 const HEADER_LIMIT_BYTES = 16 * 1_024;
 /** How long a request may take to arrive, and an idle connection to send another. */
@@ -148,10 +148,11 @@ const OPERATOR_ROUTES = [
 /** The HTTP API over its parts, ready to listen or to be asked in-process with `inject`. */
 export async function buildHttp(parts: HttpParts): Promise<App> {
   const app = newApp(parts);
+  const { onKeyUsed = () => {} } = parts;
   const routeParts: RouteParts = {
     ...parts,
-    authenticate:
-      parts.authenticate ?? authenticateByKey(parts.keys, parts.onKeyUsed ?? (() => {})),
+    onKeyUsed,
+    authenticate: parts.authenticate ?? authenticateByKey(parts.keys, onKeyUsed),
     openapi: () => openApiText(app),
   };
   app.removeContentTypeParser('text/plain');

@@ -71,15 +71,17 @@ function errorOf(
   const unknown = violations.find(({ keyword }) => keyword === 'additionalProperties');
   if (unknown) {
     const { additionalProperties } = unknown.params as { additionalProperties: string[] };
-    const known = Object.keys(schema.properties ?? {});
+    const path = pathOf(unknown);
+    const known = Object.keys(nodeAt(schema, path)?.properties ?? {});
     const cure = known.length > 0 ? `known are ${known.join(', ')}` : 'leave it out';
-    return invalidRequest(`${shown(additionalProperties[0])} is not a known ${noun}: ${cure}`);
+    const name = [...path, shown(additionalProperties[0])].join('.');
+    return invalidRequest(`${name} is not a known ${noun}: ${cure}`);
   }
   const missing = violations.find(({ keyword }) => keyword === 'required');
   if (missing) {
     const { requiredProperties } = missing.params as { requiredProperties: string[] };
-    const name = requiredProperties[0] ?? '';
-    return invalidRequest(`${name} is required: ${expectation(schema.properties?.[name])}`);
+    const path = [...pathOf(missing), requiredProperties[0] ?? ''];
+    return invalidRequest(`${path.join('.')} is required: ${expectation(nodeAt(schema, path))}`);
   }
   const [first] = violations;
   if (!first || first.instancePath === '') {
@@ -89,13 +91,19 @@ function errorOf(
         : 'the body must be a JSON object',
     );
   }
-  const path = first.instancePath.slice(1).split('/');
-  const node = path.reduce<Node | undefined>(
-    (at, step) => at?.properties?.[step] ?? at?.items,
-    schema,
-  );
-  const must = first.keyword === 'uniqueItems' ? 'must not repeat a word' : expectation(node);
+  const path = pathOf(first);
+  const isRepeated = first.keyword === 'uniqueItems';
+  const must = isRepeated ? 'must not repeat a word' : expectation(nodeAt(schema, path));
   return invalidRequest(`${shown(path.join('.'))} ${must}`);
+}
+
+/** The names and places that lead to what is wrong: `items`, `3`, `amount`. */
+function pathOf({ instancePath }: Violation): string[] {
+  return instancePath.split('/').slice(1);
+}
+
+function nodeAt(schema: Node, path: readonly string[]): Node | undefined {
+  return path.reduce<Node | undefined>((at, step) => at?.properties?.[step] ?? at?.items, schema);
 }
 
 /** What a member must be, in words. */

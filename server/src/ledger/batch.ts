@@ -1,7 +1,7 @@
 import type { Command } from '../db/pipeline.ts';
 import { decide } from './decide.ts';
 import type { AccountId } from './ids.ts';
-import type { Operation, Outcome } from './operations.ts';
+import type { Operation, Outcome, Refusal } from './operations.ts';
 import type { Decision } from './posting.ts';
 import * as sql from './sql/lane.ts';
 import * as state from './sql/state.ts';
@@ -167,10 +167,11 @@ export function decideBatch(operations: readonly Operation[], facts: Facts): Bat
   for (const [account, indexes] of byAccount) {
     const known = facts.accounts.get(account);
     if (!known || !facts.locked.has(account)) {
-      const outcome: Outcome = known
-        ? { kind: 'failed', code: 'account_busy' }
-        : { kind: 'refused', refusal: { code: 'account_not_found' } };
-      for (const index of indexes) outcomes[index] = outcome;
+      for (const index of indexes) {
+        outcomes[index] = known
+          ? { kind: 'failed', code: 'account_busy' }
+          : { kind: 'refused', refusal: notFound(operations[index] as Operation) };
+      }
       continue;
     }
     const { state } = known;
@@ -184,4 +185,12 @@ export function decideBatch(operations: readonly Operation[], facts: Facts): Bat
     if (hasMoved) moved.push({ state, decision });
   }
   return { outcomes, moved };
+}
+
+/** What an operation names that is not there, as its account is not. */
+function notFound(operation: Operation): Refusal {
+  if ('hold' in operation) return { code: 'hold_not_found' };
+  if ('charge' in operation) return { code: 'charge_not_found' };
+  if ('grant' in operation) return { code: 'grant_not_found' };
+  return { code: 'account_not_found' };
 }

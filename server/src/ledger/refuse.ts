@@ -112,11 +112,14 @@ function refuseSpending(
   operation: SpendOperation,
   at: number,
 ): Refusal | undefined {
-  const { amount, scope, apiKeyId } = operation;
+  const { amount, scope, apiKeyId, keySecret } = operation;
+  const byKey = refuseKey(state, operation, at);
+  // By a secret the customer authenticates, which comes before the account.
+  if (byKey && keySecret !== null) return byKey;
   if (state.status === 'suspended') return { code: 'account_suspended' };
   if (amount > LARGEST_AMOUNT) return { code: 'amount_too_large' };
-  const byKey = refuseKey(state, operation, at);
   if (byKey) return byKey;
+  if (!hasScope(state, operation)) return { code: 'missing_scopes' };
   if (operation.kind === 'hold') {
     if (state.openHolds >= MOST_OPEN_HOLDS) return { code: 'too_many_holds' };
     if (state.held + amount > LARGEST_AMOUNT) return { code: 'amount_too_large' };
@@ -126,7 +129,7 @@ function refuseSpending(
 
 function refuseKey(
   state: AccountState,
-  { apiKeyId, keySecret, scope }: SpendOperation,
+  { apiKeyId, keySecret }: SpendOperation,
   at: number,
 ): Refusal | undefined {
   if (apiKeyId === null) return undefined;
@@ -140,8 +143,13 @@ function refuseKey(
       return { code: 'api_key_inactive', reason: 'expired' };
     }
   }
-  if (scope !== null && !key.scopes.includes(scope)) return { code: 'missing_scopes' };
   return undefined;
+}
+
+/** Whether the key, where one is named, has the scope, where one is named. */
+function hasScope({ keys }: AccountState, { apiKeyId, scope }: SpendOperation): boolean {
+  if (apiKeyId === null || scope === null) return true;
+  return keys.get(apiKeyId)?.scopes.includes(scope) === true;
 }
 
 function refuseCredit(

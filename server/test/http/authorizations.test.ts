@@ -147,6 +147,46 @@ describe('an authorization', () => {
     }
   });
 
+  test('of a revoked key on a suspended account is 401, with an amount and without', async () => {
+    const { account, id, key } = await newCustomer(['2']);
+    await call('DELETE', `${node.url}/v1/api_keys/${id}`, { key: operatorKey });
+    await call('PATCH', `${node.url}/v1/accounts/${account}`, {
+      key: operatorKey,
+      body: { status: 'suspended' },
+    });
+    const asked = { api_key: key, scope: 'search' };
+    const answers = [
+      await authorize(asked),
+      await charge(asked),
+      await charge({ ...asked, expires_in_s: 5 }),
+    ];
+    for (const answer of answers) {
+      expect(attributesOf(answer, 200)).toMatchObject({ allowed: false, account, status: 401 });
+    }
+  });
+
+  test('is a use of the key, with an amount and without', async () => {
+    const judged = await newCustomer(['2']);
+    const charged = await newCustomer(['2']);
+    const own = await startNode({ DATABASE_URL: db.databaseUrl });
+    const ask = (body: object) =>
+      call('POST', `${own.url}/v1/authorizations`, {
+        key: operatorKey,
+        idempotencyKey: randomUUID(),
+        body: { scope: 'search', ...body },
+      });
+    expect((await ask({ api_key: judged.key })).status).toBe(200);
+    expect((await ask({ api_key: charged.key, amount: '1' })).status).toBe(200);
+    // A server writes what it knows of uses before it goes.
+    await own.end();
+    const rows = await db.query(
+      `select count(*)::int as used from api_key_uses u join api_keys k on k.id = u.api_key_id
+       join accounts a on a.id = k.account_id where a.public_id = any($1)`,
+      [[judged.account, charged.account]],
+    );
+    expect(rows).toEqual([{ used: 2 }]);
+  });
+
   test.each([
     ['an amount without an Idempotency-Key', { amount: '1' }, 400, 'idempotency_key_missing'],
     ['an expiry without an amount', { expires_in_s: 5 }, 422, 'invalid_request'],
@@ -157,6 +197,18 @@ describe('an authorization', () => {
     const answer = await authorize({ api_key: key, scope: 'search', ...more });
     expect([answer.status, JSON.parse(answer.body).code]).toEqual([status, code]);
     expect(answer.body).not.toContain(key);
+  });
+
+  test('takes no key for another whose characters have the same low bytes', async () => {
+    const { key } = await newCustomer(['2']);
+    const lookalike = key.replace(/^prsr_./, (start) =>
+      start.replace(/.$/, (last) => String.fromCharCode(last.charCodeAt(0) + 0x100)),
+    );
+    const asked = { api_key: lookalike, scope: 'search' };
+    for (const answer of [await authorize(asked), await charge(asked)]) {
+      const refused = { allowed: false, account: null, status: 401, charge_id: null };
+      expect(attributesOf(answer, 200)).toMatchObject(refused);
+    }
   });
 
   test('lets exactly 20 of 64 at once through on credit for 20', async () => {
@@ -200,10 +252,73 @@ describe('a batch of authorizations', () => {
     expect(JSON.parse(again.body).data[0]).toEqual(data[0]);
   });
 
-  test('names the item that is wrong', async () => {
-    const items = [{ api_key: 'k', scope: 'search', amount: '1' }];
+  test.each([
+    ['items.1.idempotency_key is required', { idempotency_key: undefined }],
+    ['items.1.amount must be a string of cents', { amount: '1,5' }],
+    ['items.1.amount must be at most', { amount: '9999999999999' }],
+    ['items.1.price is not a known member: known are api_key, scope', { price: '1' }],
+    ['items.1.scope is required: must be a scope word', { scope: undefined }],
+    ['items.1.expires_in_s must be left out', { amount: undefined, expires_in_s: 5 }],
+    ['items.1.description must not hold a NUL', { description: '\0' }],
+    ['items.1.metadata.a must not hold a NUL', { metadata: { a: '\0' } }],
+    [
+      'items.1.metadata must be nested',
+      { metadata: JSON.parse(`${'{"a":'.repeat(40)}1${'}'.repeat(40)}`) },
+    ],
+    ['items.1.metadata must have at most', { metadata: { a: 'x'.repeat(2_048) } }],
+  ])('says %s', async (words, wrong) => {
+    const item = { api_key: 'k', scope: 'search', amount: '1', idempotency_key: 'k' };
+    const items = [item, { ...item, ...wrong }];
     const answer = await post('/v1/authorizations/batch', { items });
     expect(answer.status).toBe(422);
-    expect(answer.body).toContain('items.0.idempotency_key');
+    expect(JSON.parse(answer.body).detail).toContain(words);
+  });
+
+  test('names the item whose idempotency key was used for another', async () => {
+    const { key } = await newCustomer(['9']);
+    const item = { api_key: key, scope: 'search', amount: '1', idempotency_key: 'once' };
+    await post('/v1/authorizations/batch', { items: [item] });
+    const items = [
+      { api_key: key, scope: 'search' },
+      { ...item, amount: '2' },
+    ];
+    const answer = await post('/v1/authorizations/batch', { items });
+    expect([answer.status, JSON.parse(answer.body).code]).toEqual([422, 'idempotency_key_reused']);
+    expect(JSON.parse(answer.body).detail).toMatch(/^items\.1: This Idempotency-Key was used/);
+  });
+
+  test('has room for 100 items of the largest members, and says how much it has', async () => {
+    const { key } = await newCustomer(['9']);
+    const escaped = '\u00e9'.repeat(512);
+    const items = Array.from({ length: 100 }, (_, index) => ({
+      api_key: index === 0 ? key : escaped,
+      scope: 'search',
+      amount: '0.000001',
+      expires_in_s: 86_400,
+      description: '\u{1F4B0}'.repeat(255),
+      metadata: { a: '\u00e9'.repeat(1_019) },
+      idempotency_key: `${index}`.padStart(255, '-'),
+    }));
+    const send = async (body: string) => {
+      const answer = await fetch(`${node.url}/v1/authorizations/batch`, {
+        method: 'POST',
+        headers: { 'x-api-key': operatorKey, 'content-type': 'application/json' },
+        body: body.replace(
+          /[^\0-\x7f]/g,
+          (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+        ),
+      });
+      return { status: answer.status, body: JSON.parse(await answer.text()) };
+    };
+    const { status, body } = await send(JSON.stringify({ items }));
+    expect(status).toBe(200);
+    const allowed = body.data.map(
+      (item: { attributes: { allowed: boolean } }) => item.attributes.allowed,
+    );
+    expect(allowed).toEqual(items.map((_, index) => index === 0));
+    expect(await send(JSON.stringify({ items }).padEnd(1_700_000))).toEqual({
+      status: 413,
+      body: { code: 'body_too_large', detail: 'The body is larger than 1600 KiB' },
+    });
   });
 });

@@ -8,7 +8,9 @@ import { ERRORS, type ErrorCode } from '../../src/http/errors/codes.ts';
 import { socketErrorHandler } from '../../src/http/errors/socket.ts';
 import type { HttpParts } from '../../src/http/parts.ts';
 import { buildHttp } from '../../src/http/server.ts';
+import { accountIdOf, operationId } from '../../src/ledger/ids.ts';
 import type { FailureCode, Outcome } from '../../src/ledger/operations.ts';
+import type { CustomerKeyRead } from '../../src/ledger/reads.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { call } from '../nodes/client.ts';
@@ -88,6 +90,39 @@ describe('what cannot be said now is an error that can be repeated', () => {
     await app.close();
   });
 
+  test('a batch of authorizations is answered when none of its items is under way', async () => {
+    let isDone = false;
+    const submit = async ({ amount }: { amount?: bigint }): Promise<Outcome> => {
+      if (amount === 1_000_000n) return { kind: 'failed', code: 'account_busy' };
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      isDone = true;
+      return { kind: 'failed', code: 'overloaded' };
+    };
+    const key: CustomerKeyRead = {
+      kind: 'customer',
+      isValid: true,
+      apiKeyId: '00000000-0000-0000-0000-000000000001',
+      accountPublicId: 'a'.repeat(64),
+      accountStatus: 'active',
+      scopes: ['search'],
+      available: 0n,
+    };
+    const app = await apiWith({
+      ledger: { submit, advance: submit } as HttpParts['ledger'],
+      keys: { customerKey: async () => key, operatorKey: async () => undefined },
+    });
+    const item = { api_key: 'k', scope: 'search', idempotency_key: 'k' };
+    const items = [item, { ...item, amount: '1' }, { ...item, amount: '2' }];
+    const url = '/v1/authorizations/batch';
+    const answer = await app.inject({ method: 'POST', url, payload: { items } });
+    expect([answer.statusCode, isDone, answer.headers['retry-after']]).toEqual([503, true, '1']);
+    expect(answer.json()).toEqual({
+      code: 'account_busy',
+      detail: `items.1: ${ERRORS.account_busy.detail}`,
+    });
+    await app.close();
+  });
+
   test('not_ready says what is missing', async () => {
     const app = await apiWith({ readiness: async () => ({ database: true, migrations: false }) });
     const answer = await app.inject('/readyz');
@@ -148,6 +183,25 @@ describe('who asks, and how', () => {
     expect(body).toMatchObject({ code });
     expect(Object.keys(body)).toEqual(membersOnPage(code));
   });
+
+  test.each<[ErrorCode, 'hld' | 'chg' | 'grt', string, string, object]>([
+    ['hold_not_found', 'hld', '/v1/holds/:id/capture', 'POST', { amount: '1' }],
+    ['hold_not_found', 'hld', '/v1/holds/:id/void', 'POST', {}],
+    ['charge_not_found', 'chg', '/v1/charges/:id/reverse', 'POST', { reason: 'r' }],
+    ['grant_not_found', 'grt', '/v1/grants/:id/void', 'POST', { reason: 'r' }],
+    ['grant_not_found', 'grt', '/v1/grants/:id', 'PATCH', { expires_at: null }],
+  ])(
+    '%s is what an id of an account that is not there gets',
+    async (code, prefix, path, method, body) => {
+      const id = operationId(prefix, accountIdOf('ab'.repeat(32)), 1n);
+      const url = `${node.url}${path.replace(':id', id)}`;
+      const answer = await call(method, url, { key, body, idempotencyKey: path });
+      expect([answer.status, JSON.parse(answer.body)]).toEqual([
+        404,
+        { detail: ERRORS[code].detail, code },
+      ]);
+    },
+  );
 
   test('a balance above the largest amount is amount_too_large, and nothing is granted', async () => {
     const rich = await newFundedAccount(node.url, key, ['9223372036854.775807']);

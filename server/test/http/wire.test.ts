@@ -198,4 +198,19 @@ describe('the OpenAPI document', () => {
       );
     }
   });
+
+  test('gives each status all the bodies that its errors have', () => {
+    const { paths } = JSON.parse(readFileSync(OPENAPI, 'utf8'));
+    const bodiesOf = (path: string, status: string): string[] => {
+      const { schema } = paths[path].post.responses[status].content['application/json'];
+      const schemas: { $ref: string }[] = schema.anyOf ?? [schema];
+      return schemas.map(({ $ref }) => $ref.replace('#/components/schemas/', ''));
+    };
+    for (const path of ['/v1/charges', '/v1/holds']) {
+      expect(bodiesOf(path, '402').sort()).toEqual(['InsufficientCredits', 'SpendLimitReached']);
+      expect(bodiesOf(path, '409')).toEqual(['Error']);
+    }
+    expect(bodiesOf('/v1/holds/{id}/capture', '409')).toEqual(['Ended']);
+    expect(bodiesOf('/v1/holds/{id}/capture', '402')).toEqual(['InsufficientCredits']);
+  });
 });

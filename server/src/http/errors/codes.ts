@@ -25,7 +25,10 @@ export const ERRORS = {
   },
   not_found: { status: 404, detail: 'There is nothing at this path' },
   request_timeout: { status: 408, detail: 'The request did not arrive in time' },
-  body_too_large: { status: 413, detail: 'The body is larger than 64 KiB' },
+  body_too_large: {
+    status: 413,
+    detail: 'The body is larger than 64 KiB, or than the limit that the route names',
+  },
   url_too_long: { status: 414, detail: 'The URL is too long' },
   unsupported_media_type: {
     status: 415,

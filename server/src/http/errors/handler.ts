@@ -23,7 +23,7 @@ const OF_FASTIFY: Readonly<Record<string, ErrorCode>> = {
 export function errorHandler(log: Logger) {
   const lastLogged = new Map<ErrorCode, number>();
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply): void => {
-    const error = apiErrorOf(thrown);
+    const error = apiErrorOf(thrown, request);
     if (error.code === 'internal_error') {
       const { method, url = 'unmatched' } = request.routeOptions;
       log.error({ err: thrown, request_id: request.id, method, route: url }, 'unexpected error');
@@ -39,7 +39,7 @@ export function errorHandler(log: Logger) {
 }
 
 /** What a thrown thing is to the caller. */
-function apiErrorOf(thrown: unknown): ApiError {
+function apiErrorOf(thrown: unknown, { routeOptions }: FastifyRequest): ApiError {
   if (thrown instanceof ApiError) return thrown;
   if (thrown instanceof NotAuthenticated) {
     return new ApiError(thrown.reason === 'missing' ? 'api_key_required' : 'api_key_invalid');
@@ -47,6 +47,10 @@ function apiErrorOf(thrown: unknown): ApiError {
   if (thrown instanceof DatabaseUnavailable) return new ApiError('database_unavailable');
   const { code, statusCode } = thrown as Partial<FastifyError>;
   const known = code === undefined ? undefined : OF_FASTIFY[code];
+  if (known === 'body_too_large') {
+    const detail = `The body is larger than ${routeOptions.bodyLimit / 1_024} KiB`;
+    return new ApiError(known, { detail });
+  }
   if (known) return new ApiError(known);
   // The JSON parser's own errors, for text that is no JSON and for `__proto__` as a member.
   if (thrown instanceof SyntaxError && statusCode === 400) return new ApiError('invalid_json');

@@ -1,8 +1,9 @@
 import { Type } from 'typebox';
-import { authorize } from '../../authorize.ts';
+import { type Authorization, type AuthorizationRequest, authorize } from '../../authorize.ts';
 import { answer, one, ref, replayable } from '../../document.ts';
 import { operatorOf } from '../../entry.ts';
-import { invalidRequest } from '../../errors/api-error.ts';
+import { ApiError, invalidRequest } from '../../errors/api-error.ts';
+import type { ErrorCode } from '../../errors/codes.ts';
 import { CentsIn, Description, ExpiresInS, Metadata, Scope, STRICT } from '../../formats.ts';
 import { digestOfKey, idempotencyDigest } from '../../idempotency.ts';
 import { parseAmount, parseMetadata, parseOptionalText } from '../../members.ts';
@@ -10,8 +11,11 @@ import { isWanted, MONEY_ERRORS } from '../../money.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { authorizationResource } from '../../resources/authorization.ts';
 
-/** A batch is one request: its items must fit into a body. */
+/** What a batch holds. */
 const MOST_ITEMS = 100;
+/** The largest members of an item, with all of their text escaped where it is not ASCII, are 13 KB. */
+const LARGEST_ITEM_BYTES = 16 * 1_024;
+const BATCH_LIMIT_BYTES = MOST_ITEMS * LARGEST_ITEM_BYTES;
 
 const MEMBERS = {
   api_key: Type.String({
@@ -54,20 +58,24 @@ interface Asked {
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
-/** What was asked, in parsed values; `digest` is called where something is charged or held. */
+/**
+ * What was asked, in parsed values. `digest` is called where something is charged or held; errors name
+ * members with `place` before them.
+ */
 function parse(
   asked: Asked,
   operatorKeyId: string | null,
   digest: () => ReturnType<typeof digestOfKey>,
+  place = '',
 ) {
   if (asked.amount === undefined && asked.expires_in_s !== undefined) {
-    throw invalidRequest('expires_in_s must be left out where there is no amount to hold');
+    throw invalidRequest(`${place}expires_in_s must be left out where there is no amount to hold`);
   }
   const spending =
     asked.amount === undefined
       ? null
       : {
-          amount: parseAmount('amount', asked.amount),
+          amount: parseAmount(`${place}amount`, asked.amount),
           expiresInMs: asked.expires_in_s === undefined ? null : asked.expires_in_s * 1_000,
           idempotencyDigest: digest(),
         };
@@ -75,8 +83,8 @@ function parse(
     apiKey: asked.api_key,
     scope: asked.scope,
     spending,
-    description: parseOptionalText('description', asked.description),
-    metadata: parseMetadata(asked.metadata),
+    description: parseOptionalText(`${place}description`, asked.description),
+    metadata: parseMetadata(asked.metadata, `${place}metadata`),
     operatorKeyId,
   };
 }
@@ -119,12 +127,12 @@ export function authorizeBatchRoute(app: App, parts: RouteParts): void {
     '/v1/authorizations/batch',
     {
       config: { scopes: ['authorize'], errors: [...ERRORS] },
+      bodyLimit: BATCH_LIMIT_BYTES,
       schema: {
         operationId: 'authorizeBatch',
         tags: ['Authorizations'],
         summary: 'Many authorizations in one request',
-        description:
-          'Each is a decision of its own, under its own `idempotency_key`; the answers come in the order of the items. Where one cannot be decided now, the whole request fails: repeat it as it is.',
+        description: `Each is a decision of its own, under its own \`idempotency_key\`; the answers come in the order of the items. Where one cannot be decided now, the whole request fails: repeat it as it is. The body may have ${BATCH_LIMIT_BYTES / 1_024} KiB.`,
         body: Type.Object(
           { items: Type.Array(Item, { minItems: 1, maxItems: MOST_ITEMS }) },
           STRICT,
@@ -136,18 +144,39 @@ export function authorizeBatchRoute(app: App, parts: RouteParts): void {
     },
     async (request) => {
       const { operatorKeyId } = operatorOf(request);
-      const items = request.body.items.map((item, index) =>
-        parse(item, operatorKeyId, () => {
+      const items = request.body.items.map((item, index) => {
+        const place = `items.${index}.`;
+        const digest = () => {
           if (item.idempotency_key !== undefined) return digestOfKey(item.idempotency_key);
-          throw invalidRequest(
-            `items.${index}.idempotency_key is required where there is an amount`,
-          );
-        }),
-      );
-      const data = await Promise.all(
-        items.map((item) => authorize(parts, item, isWanted(request))),
-      );
+          throw invalidRequest(`${place}idempotency_key is required where there is an amount`);
+        };
+        return parse(item, operatorKeyId, digest, place);
+      });
+      const data = await authorizeAll(parts, items, isWanted(request));
       return { data: data.map(authorizationResource) };
     },
   );
+}
+
+/** What may be wrong with one item while others are well. */
+const OF_ONE_ITEM: readonly ErrorCode[] = [
+  'amount_too_large',
+  'too_many_holds',
+  'idempotency_key_reused',
+  'account_busy',
+];
+
+/** Decides over each. Throws the first error in their order, once nothing is under way any more. */
+async function authorizeAll(
+  parts: RouteParts,
+  items: readonly AuthorizationRequest[],
+  isWanted: () => boolean,
+): Promise<Authorization[]> {
+  const settled = await Promise.allSettled(items.map((item) => authorize(parts, item, isWanted)));
+  return settled.map((item, index) => {
+    if (item.status === 'fulfilled') return item.value;
+    const { reason } = item;
+    const isItsOwn = reason instanceof ApiError && OF_ONE_ITEM.includes(reason.code);
+    throw isItsOwn ? reason.of(`items.${index}`) : reason;
+  });
 }
