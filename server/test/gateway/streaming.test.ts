@@ -162,14 +162,15 @@ describe('a gateway that is killed', () => {
     );
     expect(await customer.balance()).toBe('8');
     const account = customer.account.slice(0, 32);
-    await db.query(
-      `update holds set expires_at = date_trunc('milliseconds', now()) where account_id = $1`,
-      [account],
-    );
-    await db.query(
-      `update balances set next_due_at = date_trunc('milliseconds', now()) where account_id = $1`,
-      [account],
-    );
+    // As if the minute had passed that a hold outlives its call.
+    const now = `date_trunc('milliseconds', now())`;
+    for (const change of [
+      `operations set expires_at = ${now} where kind = 'hold' and account_id = $1`,
+      `holds set expires_at = ${now} where account_id = $1`,
+      `balances set next_due_at = ${now} where account_id = $1`,
+    ]) {
+      await db.query(`update ${change}`, [account]);
+    }
     expect(await customer.balance()).toBe('10');
     await expect.poll(() => db.query('select from holds'), { timeout: 5_000 }).toEqual([]);
   });
