@@ -1,4 +1,5 @@
 import type { Statement } from '../db/database.ts';
+import { AFTER_ALL } from '../ledger/sql/accounts.ts';
 
 /** The SQL of keys. Instants are whole milliseconds, taken after the locks (`clock_timestamp`). */
 
@@ -37,8 +38,10 @@ export const listApiKeys: Statement = {
   text: `
     ${API_KEY}
     where k.account_id = $1
-      and ($2::uuid is null
-           or (k.created_at, k.id) < (select b.created_at, b.id from api_keys b where b.id = $2))
+      and (k.created_at, k.id) < (
+        case when $2::uuid is null then 'infinity'
+             else (select b.created_at from api_keys b where b.id = $2) end,
+        coalesce($2, ${AFTER_ALL}))
     order by k.created_at desc, k.id desc
     limit $3`,
 };

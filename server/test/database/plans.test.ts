@@ -1,8 +1,12 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { listApiKeys } from '../../src/auth/sql.ts';
 import { LANE_SETTINGS } from '../../src/ledger/lane.ts';
+import { listAccounts } from '../../src/ledger/sql/accounts.ts';
 import { readKnown } from '../../src/ledger/sql/lane.ts';
 import { firstSince, sumSpent } from '../../src/ledger/sql/spend-limits.ts';
+import { readTails } from '../../src/ledger/sql/usage.ts';
+import { chunk } from '../../src/ledger/sql/verify.ts';
 import { useDatabase } from '../postgres.ts';
 
 const OPERATIONS = 20_000;
@@ -58,6 +62,48 @@ test('a spend limit finds where its period begins, and counts its last operation
     const { Plan } = rows[0]['QUERY PLAN'][0];
     // A bisection is 15 look-ups, and ten operations are a part of one block.
     expect(Plan['Shared Hit Blocks'] + Plan['Shared Read Blocks']).toBeLessThan(10 * MOST_PAGES);
+  }
+  await client.query('rollback');
+});
+
+test('a page of accounts or of keys is not walked to from the first one', async () => {
+  await client.query('begin');
+  await client.query(
+    `insert into accounts (id, public_id, kind, name, created_at)
+     select id, replace(id::text, '-', '') || repeat('0', 32), 'organization', 'A', at
+     from (select ('00000000-0000-0000-0000-' || lpad(to_hex(n), 12, '0'))::uuid as id,
+                  timestamptz '2026-01-01' - n * interval '1 s' as at from generate_series(1, $1::int) as n) a`,
+    [OPERATIONS],
+  );
+  await client.query(
+    'insert into balances (account_id, last_at) select id, created_at from accounts',
+  );
+  await client.query(
+    `insert into api_keys (id, account_id, scopes, masked, created_at)
+     select id, $1, '{search}', 'k', created_at from accounts`,
+    [ACCOUNT],
+  );
+  await client.query('analyze accounts');
+  await client.query('analyze balances');
+  await client.query('analyze api_keys');
+  await client.query('set local plan_cache_mode = force_generic_plan');
+  const middle = `'00000000-0000-0000-0000-${(OPERATIONS / 2).toString(16).padStart(12, '0')}'`;
+  const pages = [
+    [chunk, 'uuid, int', (after: string) => `(${after}, 5)`],
+    [readTails, 'uuid, int', (after: string) => `(${after}, 5)`],
+    [listAccounts, 'uuid, int', (after: string) => `(${after}, 5)`],
+    [listApiKeys, 'uuid, uuid, int', (after: string) => `('${ACCOUNT}', ${after}, 5)`],
+  ] as const;
+  for (const [{ name, text }, types, values] of pages) {
+    await client.query(`prepare ${name} (${types}) as ${text}`);
+    for (const after of ['null', middle]) {
+      const { rows } = await client.query(
+        `explain (analyze, buffers, timing off, format json) execute ${name} ${values(after)}`,
+      );
+      const { Plan } = rows[0]['QUERY PLAN'][0];
+      expect(Plan['Actual Rows'], name).toBe(5);
+      expect(Plan['Shared Hit Blocks'] + Plan['Shared Read Blocks'], name).toBeLessThan(MOST_PAGES);
+    }
   }
   await client.query('rollback');
 });

@@ -48,13 +48,22 @@ export const findAccountByExternalId: Statement = {
   text: `${ACCOUNTS} where a.external_id = $1`,
 };
 
+/**
+ * Ids before and after all others, where a walk over ids begins: a condition such as `$1 is null or …`
+ * is no range of an index, so each page would be walked to from the first one.
+ */
+export const BEFORE_ALL = "'00000000-0000-0000-0000-000000000000'::uuid";
+export const AFTER_ALL = "'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid";
+
 /** Served by the index accounts_newest. $1 the account before the page or null, $2 rows. */
 export const listAccounts: Statement = {
   name: 'list_accounts',
   text: `
     ${ACCOUNTS}
-    where $1::uuid is null
-       or (a.created_at, a.id) < (select p.created_at, p.id from accounts p where p.id = $1)
+    where (a.created_at, a.id) < (
+      case when $1::uuid is null then 'infinity'
+           else (select p.created_at from accounts p where p.id = $1) end,
+      coalesce($1, ${AFTER_ALL}))
     order by a.created_at desc, a.id desc limit $2`,
 };
 

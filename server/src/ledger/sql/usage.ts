@@ -1,4 +1,5 @@
 import type { Statement } from '../../db/database.ts';
+import { BEFORE_ALL } from './accounts.ts';
 
 /**
  * What operations `o` add to usage, a line each: charges of all three kinds on their day, reversals on
@@ -128,14 +129,17 @@ export interface TailRow {
 
 /**
  * The accounts that follow one in the order of their ids, and how many operations of each are not
- * counted. $1 the account before or null, $2 rows.
+ * counted; rollups are looked up each, as a join may begin at the first. $1 the account before or null,
+ * $2 rows.
  */
 export const readTails: Statement = {
   name: 'read_tails',
   text: `
-    select b.account_id, b.last_number - coalesce(r.number, 0) as tail
-    from balances b left join rollups r on r.account_id = b.account_id
-    where $1::uuid is null or b.account_id > $1
+    select b.account_id,
+           b.last_number - coalesce((select r.number from rollups r
+                                     where r.account_id = b.account_id), 0) as tail
+    from balances b
+    where b.account_id > coalesce($1, ${BEFORE_ALL})
     order by b.account_id limit $2`,
 };
 

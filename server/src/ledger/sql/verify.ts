@@ -1,4 +1,5 @@
 import type { Statement } from '../../db/database.ts';
+import { BEFORE_ALL } from './accounts.ts';
 
 /**
  * The proof of ledger.md §9 over what changes: balances, grants, holds and limits, as questions that a
@@ -44,13 +45,17 @@ export interface AccountRow {
   last_number: bigint | null;
 }
 
-/** Accounts by their id. $1 the account before the chunk or null, $2 rows. */
+/**
+ * Accounts by their id; balances are looked up each, as a join may begin at the first. $1 the account
+ * before the chunk or null, $2 rows.
+ */
 export const chunk: Statement = {
   name: 'verify_chunk',
   text: `
-    select a.id, a.public_id, b.last_number
-    from accounts a left join balances b on b.account_id = a.id
-    where $1::uuid is null or a.id > $1 order by a.id limit $2`,
+    select a.id, a.public_id,
+           (select b.last_number from balances b where b.account_id = a.id) as last_number
+    from accounts a
+    where a.id > coalesce($1, ${BEFORE_ALL}) order by a.id limit $2`,
 };
 
 /** $1 an account's public id. */
@@ -64,7 +69,7 @@ export const oneAccount: Statement = {
 /** $1 the account before the first, or null. */
 export const size: Statement = {
   name: 'verify_size',
-  text: `select count(*) as accounts from accounts where $1::uuid is null or id > $1`,
+  text: `select count(*) as accounts from accounts where id > coalesce($1, ${BEFORE_ALL})`,
 };
 
 export const publicIds: Statement = {
