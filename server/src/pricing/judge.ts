@@ -44,10 +44,12 @@ interface Node {
 /** How many characters a name may be off to be taken for another. */
 const TYPO_DISTANCE = 3;
 const LONGEST_SHOWN = 64;
+/** Of many names only the first are compared with a word. */
+const MOST_COMPARED = 100;
 
-/** Every violation of the schema in a value. */
-export function judge(schema: TSchema, value: unknown): Violation[] {
-  return [...violationsOf(schema as Node, value, [])];
+/** Every violation of the schema in a value, one after the other. */
+export function judge(schema: TSchema, value: unknown): Generator<Violation> {
+  return violationsOf(schema as Node, value, []);
 }
 
 /** A path as people write it: `routes.search.price[0]`. */
@@ -61,9 +63,16 @@ export function nameOf(path: Path): string {
 /** The word that was meant, where one is near. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   if (word.length > LONGEST_SHOWN) return undefined;
-  const [first = ''] = known.toSorted((a, b) => distance(word, a) - distance(word, b));
-  const allowed = Math.min(TYPO_DISTANCE, Math.ceil(first.length / 2), first.length - 1);
-  return distance(word, first) <= allowed ? first : undefined;
+  let best: string | undefined;
+  let least = TYPO_DISTANCE + 1;
+  for (const other of known.slice(0, MOST_COMPARED)) {
+    const allowed = Math.min(least - 1, Math.ceil(other.length / 2), other.length - 1);
+    if (Math.abs(other.length - word.length) > allowed) continue;
+    const found = distance(word, other);
+    if (found > allowed) continue;
+    [best, least] = [other, found];
+  }
+  return best;
 }
 
 function* violationsOf(node: Node, value: unknown, path: Path): Generator<Violation> {

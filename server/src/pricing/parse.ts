@@ -1,7 +1,7 @@
 import { type Document, LineCounter, parseDocument } from 'yaml';
 import { buildBook } from './build.ts';
-import { judge } from './judge.ts';
-import { placeAt, placeOf, placeTooDeep } from './place.ts';
+import { judge, type Violation } from './judge.ts';
+import { excessOf, placeAt, placeOf } from './place.ts';
 import type { PriceBook } from './price-book.ts';
 import { judgeBook } from './rules.ts';
 import { PriceBookSchema, type RawBook } from './schema.ts';
@@ -22,9 +22,11 @@ export type Parsed = { readonly book: PriceBook } | { readonly problems: readonl
 const LARGEST_BYTES = 1_048_576;
 /** How many times over aliases may repeat what they stand for. */
 const MOST_REPEATED = 100;
+/** So many problems are told at once, of the schema and of the rules each. */
+const MOST_PROBLEMS = 200;
 
 /**
- * Reads a price book, or tells everything that is wrong with it in the order of its lines. Where the
+ * Reads a price book, or tells what is wrong with it, all at once (up to some hundred), in the order of its lines. Where the
  * text is no YAML, that alone: the rest would be guessed.
  */
 export function parsePriceBook(text: string): Parsed {
@@ -35,10 +37,10 @@ export function parsePriceBook(text: string): Parsed {
     );
   }
   const lines = new LineCounter();
-  const tooDeep = placeTooDeep(text, lines);
-  if (tooDeep) {
-    const problem = { message: 'this is nested too deeply', cure: 'a price book needs 8 levels' };
-    return { problems: [{ ...tooDeep, ...problem }] };
+  const excess = excessOf(text, lines);
+  if (excess) {
+    const { line, column, why: message } = excess;
+    return { problems: [{ line, column, message, cure: 'leave out what no price book needs' }] };
   }
   const document = parseDocument(text, { prettyErrors: false, merge: true });
   const problems = syntaxProblems(document, lines);
@@ -49,13 +51,28 @@ export function parsePriceBook(text: string): Parsed {
   } catch (error) {
     return alone(`an alias cannot be followed: ${(error as Error).message}`, 'write it out');
   }
-  const violations = judge(PriceBookSchema, value);
-  for (const found of [...violations, ...judgeBook(value, violations)]) {
+  for (const found of violationsOf(value)) {
     const { message, cure } = found;
     problems.push({ ...placeOf(document, lines, text, found), message, cure });
   }
   if (problems.length === 0) return { book: buildBook(value as RawBook) };
   return { problems: problems.sort((a, b) => a.line - b.line || a.column - b.column) };
+}
+
+/** Of the schema and of the rules, which can only be asked where the schema has told all. */
+function violationsOf(value: unknown): Violation[] {
+  const ofSchema = firstOf(judge(PriceBookSchema, value));
+  if (ofSchema.length === MOST_PROBLEMS) return ofSchema;
+  return [...ofSchema, ...firstOf(judgeBook(value, ofSchema))];
+}
+
+function firstOf(violations: Iterable<Violation>): Violation[] {
+  const first: Violation[] = [];
+  for (const violation of violations) {
+    first.push(violation);
+    if (first.length === MOST_PROBLEMS) break;
+  }
+  return first;
 }
 
 /** Problems as people read them: the place and what is wrong, and below it what to do. */

@@ -21,14 +21,27 @@ export interface Place {
 
 /** No price book nests as deep; what does would exhaust the stack of the parser. */
 const DEEPEST = 32;
+/** So many members or items stand side by side: the parser compares each name with each. */
+const MOST_SIDE_BY_SIDE = 1_000;
 
-/** Where the text nests deeper than it may, if it does; `lines` learns where its lines begin. */
-export function placeTooDeep(text: string, lines: LineCounter): Place | undefined {
+/**
+ * Where the text is more than a parser should be given, and why; else undefined. `lines` learns where
+ * its lines begin.
+ */
+export function excessOf(text: string, lines: LineCounter): (Place & { why: string }) | undefined {
   lines.addNewLine(0);
   const parser = new Parser(lines.addNewLine);
   for (const lexeme of new Lexer().lex(text)) {
     for (const _ of parser.next(lexeme));
-    if (parser.stack.length > DEEPEST) return placeAt(lines, parser.offset);
+    const { stack, offset } = parser;
+    const top = stack.at(-1);
+    const isLong = top && 'items' in top && top.items.length > MOST_SIDE_BY_SIDE;
+    if (stack.length > DEEPEST || isLong) {
+      const why = isLong
+        ? `there are more than ${MOST_SIDE_BY_SIDE} members or items side by side`
+        : 'this is nested too deeply';
+      return { ...placeAt(lines, offset), why };
+    }
   }
   return undefined;
 }

@@ -32,33 +32,24 @@ const OWN_VARIABLE = /^(PURSER_|DATABASE_URL$|PG[A-Z]+$)/;
  * What the rules say of a price book, of which `violations` are those of the schema. A route or an
  * upstream that does not fit the schema is not judged further.
  */
-export function judgeBook(value: unknown, violations: readonly Violation[]): Violation[] {
-  const { top_up_url, upstreams, routes } = (value ?? {}) as Record<string, unknown>;
+export function* judgeBook(value: unknown, violations: readonly Violation[]): Generator<Violation> {
+  const { top_up_url: topUp, upstreams, routes } = (value ?? {}) as Record<string, unknown>;
+  const isSound = (...path: string[]) =>
+    !violations.some((found) => path.every((step, index) => found.path[index] === step));
   const soundOf = <Raw>(group: string, members: unknown): [string, Raw][] =>
-    Object.entries(isObject(members) ? members : {}).filter(
-      ([name]) => !violations.some(({ path }) => path[0] === group && path[1] === name),
-    ) as [string, Raw][];
-  const topUp =
-    typeof top_up_url === 'string' && violations.every(({ path }) => path[0] !== 'top_up_url');
+    Object.entries(isObject(members) ? members : {}).filter(([name]) => isSound(group, name));
+  if (typeof topUp === 'string' && isSound('top_up_url') && !URL.canParse(topUp)) {
+    const cure = 'write it such as https://example.com/billing';
+    yield { path: ['top_up_url'], message: 'top_up_url is not an address', cure };
+  }
+  for (const [name, { base_url, secret }] of soundOf<RawUpstream>('upstreams', upstreams)) {
+    yield* judgeBaseUrl(['upstreams', name, 'base_url'], base_url);
+    if (secret) yield* judgeSecret(['upstreams', name, 'secret'], secret);
+  }
   const names = Object.keys(isObject(upstreams) ? upstreams : {});
   const soundRoutes = soundOf<RawRoute>('routes', routes);
-  return [
-    ...(topUp && !URL.canParse(top_up_url)
-      ? [
-          {
-            path: ['top_up_url'],
-            message: 'top_up_url is not an address',
-            cure: 'write it such as https://example.com/billing',
-          },
-        ]
-      : []),
-    ...soundOf<RawUpstream>('upstreams', upstreams).flatMap(([name, { base_url, secret }]) => [
-      ...judgeBaseUrl(['upstreams', name, 'base_url'], base_url),
-      ...(secret ? judgeSecret(['upstreams', name, 'secret'], secret) : []),
-    ]),
-    ...soundRoutes.flatMap(([name, route]) => judgeRoute(['routes', name], route, names)),
-    ...judgeRouting(soundRoutes),
-  ];
+  for (const [name, route] of soundRoutes) yield* judgeRoute(['routes', name], route, names);
+  yield* judgeRouting(soundRoutes);
 }
 
 function isObject(value: unknown): value is object {
