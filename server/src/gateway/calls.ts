@@ -135,7 +135,10 @@ export class Call {
       answer = await upstream.pool.request({
         method: method as Dispatcher.HttpMethod,
         path: `${upstream.basePath}${target.path}${target.search}`,
-        headers: upstreamHeaders(headers, caller, upstream.secret, !isKnownBefore),
+        headers: upstreamHeaders(headers, caller, upstream.secret, {
+          isCounted: !isKnownBefore,
+          hasBody: body !== null,
+        }),
         body,
         signal: this.#abort.signal,
       });

@@ -53,7 +53,7 @@ export function upstreamHeaders(
   sent: IncomingHttpHeaders,
   caller: Caller,
   secret: { readonly of: UpstreamSecret; readonly value: string } | null,
-  isMetered: boolean,
+  of: { readonly isCounted: boolean; readonly hasBody: boolean },
 ): Headers {
   const named = namedIn(sent.connection);
   const headers: Headers = {};
@@ -70,8 +70,9 @@ export function upstreamHeaders(
   headers['x-forwarded-proto'] ??= 'http';
   headers['x-request-id'] = caller.requestId;
   headers['x-purser-account'] = caller.accountPublicId;
+  if (!of.hasBody) delete headers['content-length'];
   // What is counted must be readable.
-  if (isMetered) headers['accept-encoding'] = 'identity';
+  if (of.isCounted) headers['accept-encoding'] = 'identity';
   if (secret) headers[secret.of.header] = `${secret.of.prefix}${secret.value}`;
   return headers;
 }

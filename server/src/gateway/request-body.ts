@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Readable, Transform } from 'node:stream';
+import { RequestNotPriced } from '../pricing/cost.ts';
 
 /** What customers send to a route, within its bounds. */
 
@@ -57,25 +58,28 @@ export function announcedLength(headers: IncomingHttpHeaders): number | undefine
 }
 
 /**
- * The members of a request as prices see them: those of the query and of the JSON body together; the
- * body's win. A body that is a list, or no JSON by its type, has no members. Throws BodyNotJson.
+ * The members of a request as prices see them: those of the query and of the JSON body together. A list
+ * has none. Throws where the upstream could read other members than the price does: BodyNotJson for a
+ * body that is no JSON or is not called so, RequestNotPriced for a member that stands in both.
  */
 export function membersOf(
   search: string,
   body: Buffer | null,
   contentType: string | undefined,
 ): Readonly<Record<string, unknown>> {
-  const members: Record<string, unknown> = {};
+  const members: Record<string, unknown> = Object.create(null);
   for (const [name, value] of new URLSearchParams(search)) {
     const known = members[name];
     if (known === undefined) members[name] = value;
     else members[name] = Array.isArray(known) ? [...known, value] : [known, value];
   }
-  if (body === null || body.length === 0 || !isJson(contentType)) return members;
-  const parsed = parseJson(body);
+  if (body === null || body.length === 0) return members;
+  const parsed = isJson(contentType) ? parseJson(body) : undefined;
   if (parsed === undefined) throw new BodyNotJson();
   if (parsed === null || typeof parsed !== 'object' || Array.isArray(parsed)) return members;
-  return { ...members, ...parsed };
+  const twice = Object.keys(parsed).find((name) => Object.hasOwn(members, name));
+  if (twice === undefined) return { ...members, ...parsed };
+  throw new RequestNotPriced(`${twice} is in the query and in the body: send it once`, [twice]);
 }
 
 /** Whether a media type is JSON. */

@@ -106,7 +106,7 @@ export interface Counting {
 }
 
 export interface CountingInput {
-  /** The members of the query and of the JSON body together; the body's win. */
+  /** The members of the query and of the JSON body together. */
   readonly request: unknown;
   readonly answer?: unknown;
 }

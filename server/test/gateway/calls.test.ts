@@ -132,12 +132,24 @@ describe('a call', () => {
         },
       ],
     });
+    const twice = await customer.get('/v1/effort?effort=low', {
+      method: 'POST',
+      headers: json,
+      body: '{"effort":"high"}',
+    });
+    expect([twice.status, twice.body]).toEqual([422, expect.stringContaining('send it once')]);
     const malformed = await customer.get('/v1/effort', {
       method: 'POST',
       headers: json,
       body: '{',
     });
     expect(malformed.status).toBe(422);
+    const disguised = await customer.get('/v1/effort', {
+      method: 'POST',
+      headers: { 'content-type': 'text/plain' },
+      body: '{"effort":"high"}',
+    });
+    expect([disguised.status, disguised.body]).toEqual([422, expect.stringContaining('JSON')]);
     expect(await customer.balance()).toBe('79');
   });
 
@@ -153,6 +165,15 @@ describe('a call', () => {
       expect(JSON.parse(refused.body)).toMatchObject({ code: 'body_too_large' });
     }
     await expect.poll(() => customer.balance()).toBe('9.5');
+  });
+
+  test('of GET has no body for the upstream', async () => {
+    const customer = await gateway.customer('10');
+    const headers = { 'content-type': 'application/json', 'content-length': '17' };
+    const body = '{"effort":"high"}';
+    const answer = await customer.get('/v1/effort', { headers, body });
+    expect([answer.status, answer.headers['x-credits-charged']]).toEqual([200, '1']);
+    expect(gateway.upstream.requests.at(-1)?.body).toBe('');
   });
 
   test('is refused before it reaches the upstream', async () => {

@@ -19,7 +19,8 @@ export function callError(error: unknown): unknown {
   if (error instanceof PaymentFailed) return new ApiError(error.code);
   if (error instanceof NotClaimed) return new ApiError(CLAIM_CODES[error.reason]);
   if (error instanceof RequestNotPriced) return notPriced(error.message, error.loc);
-  if (error instanceof BodyNotJson) return notPriced('the body is not valid JSON', []);
+  if (error instanceof BodyNotJson)
+    return notPriced('the body must be JSON, with Content-Type: application/json', []);
   if (error instanceof BodyTooLarge) {
     return new ApiError('body_too_large', {
       detail: `The body is larger than ${error.largestBytes} bytes, the most that this route takes`,
