@@ -48,7 +48,7 @@ export async function createApp(
   const keyUses = new KeyUses(database, log);
   const { gatewayFile } = config;
   const gateway =
-    gatewayFile === undefined
+    as === 'command' || gatewayFile === undefined
       ? undefined
       : new Gateway({ database, ledger, log, observer: metrics, secretOf: readSecret });
   const parts: HttpParts = {

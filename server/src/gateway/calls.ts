@@ -36,6 +36,8 @@ export interface CallRequest {
   readonly isSlow: () => boolean;
 }
 
+export type DeliveredExtent = 'whole' | 'in part' | 'not at all';
+
 /** The answer for the customer. */
 export interface CallAnswer {
   readonly status: number;
@@ -45,8 +47,8 @@ export interface CallAnswer {
   readonly payment: Payment | null;
   /** The payment at the end of an answer that is counted as it streams; null: it is settled. */
   readonly settled: Promise<Payment | null> | null;
-  /** Says whether the customer got the whole answer. Call it once. */
-  readonly delivered: (whole: boolean) => void;
+  /** Says how much of the answer the customer got. Call it once. */
+  readonly delivered: (extent: DeliveredExtent) => void;
 }
 
 /** The upstream gave no answer; what the call cost has been settled. */
@@ -227,7 +229,7 @@ export class Call {
       body,
       payment: this.#settledPayment,
       settled,
-      delivered: (whole) => void this.#delivered(whole).catch(this.#onDefect),
+      delivered: (extent) => void this.#delivered(extent).catch(this.#onDefect),
     };
   }
 
@@ -247,18 +249,19 @@ export class Call {
   }
 
   /** The answer has gone out, or will not any more. */
-  async #delivered(whole: boolean): Promise<void> {
+  async #delivered(extent: DeliveredExtent): Promise<void> {
     const isError = this.#ending === 'upstream_4xx' || this.#ending === 'upstream_5xx';
-    const ending = whole || isError ? this.#ending : this.#brokenOffBy();
+    const ending = extent === 'whole' || isError ? this.#ending : this.#brokenOffBy(extent);
     this.abort();
     await this.#settling;
     await this.#settle(ending);
     this.#end(ending);
   }
 
-  #brokenOffBy(): Ending {
+  #brokenOffBy(extent: DeliveredExtent): Ending {
     const isClients = !this.#brokeOff || this.#overdue === 'by the client';
-    return isClients ? 'client_left_midway' : 'upstream_broke_off';
+    if (!isClients) return 'upstream_broke_off';
+    return extent === 'in part' ? 'client_left_midway' : 'client_left_before_answer';
   }
 
   get #settledPayment(): Payment | null {

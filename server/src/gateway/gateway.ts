@@ -28,6 +28,9 @@ import { Upstreams } from './upstreams.ts';
 /** How long calls that are under way may go on when the server stops. */
 const LONGEST_STOP_MS = 5_000;
 
+/** Failures can come thousands of times a second; each kind is logged this often at most. */
+const LOG_EVERY_MS = 1_000;
+
 /** What the gateway counts. */
 export interface GatewayObserver {
   /** A call ended. `route` is its name in the price book. */
@@ -64,6 +67,8 @@ export class Gateway {
   readonly #watch: PriceBookWatch;
   readonly #calls = new Set<Call>();
   #table: RouteTable | undefined;
+  /** By route and ending. */
+  readonly #lastLogged = new Map<string, number>();
   #onIdle: () => void = () => {};
   #cut: NodeJS.Timeout | undefined;
 
@@ -226,8 +231,19 @@ export class Gateway {
     const { account, number } = payment;
     this.#endings.add({ account, number, at: Date.now(), ending, status });
     this.#parts.observer.callEnded(priced.route.name, ending);
+    this.#logFailure(priced, ending, status);
     if (claim) await this.#endClaim(claim, outcomeOf(ending, payment));
     this.#gone(call);
+  }
+
+  /** What the operator may have to mend, or the upstream's; each kind once in a while. */
+  #logFailure({ route }: PricedRoute, ending: CallEnd['ending'], status: number | null): void {
+    if (!WORTH_A_LOOK.has(ending)) return;
+    const kind = `${route.name} ${ending}`;
+    const now = Date.now();
+    if (now - (this.#lastLogged.get(kind) ?? 0) < LOG_EVERY_MS) return;
+    this.#lastLogged.set(kind, now);
+    this.#parts.log.warn({ route: route.name, ending, status }, 'a call did not end well');
   }
 
   #gone(call: Call): void {
@@ -267,6 +283,16 @@ const UNDELIVERED: ReadonlySet<CallEnd['ending']> = new Set([
   'upstream_broke_off',
   'client_left_before_answer',
   'client_left_midway',
+]);
+
+/** Endings whose cause is in the price book or at the upstream. */
+const WORTH_A_LOOK: ReadonlySet<CallEnd['ending']> = new Set([
+  'upstream_unreachable',
+  'upstream_timeout',
+  'upstream_broke_off',
+  'answer_malformed',
+  'answer_too_large',
+  'above_maximum',
 ]);
 
 function purchaseOf(priced: PricedRoute, principal: CustomerKeyRead, before: CostBefore) {

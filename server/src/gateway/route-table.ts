@@ -41,6 +41,8 @@ export class RouteTable {
         needsRequest,
         always: needsRequest ? null : costBefore(route, {}),
       };
+      // Each call that waits for it is told.
+      priced.always?.catch(() => {});
       this.#byName.set(route.name, priced);
       const methods = route.methods as FindMyWay.HTTPMethod[];
       this.#router.on(methods, route.path, () => {}, priced);

@@ -72,8 +72,11 @@ import { serializerCompiler, validatorCompiler } from './validation.ts';
 /** The largest body where a route names no other: a metadata of 2 KB many times over. */
 const BODY_LIMIT_BYTES = 64 * 1_024;
 const HEADER_LIMIT_BYTES = 16 * 1_024;
-/** How long a request may take to arrive, and an idle connection to send another. */
+/** How long a request may take to arrive, its headers alone, and an idle connection to send another. */
 const REQUEST_TIMEOUT_MS = 15_000;
+const HEADERS_TIMEOUT_MS = 15_000;
+/** The gateway's routes take large bodies too. */
+const GATEWAY_REQUEST_TIMEOUT_MS = 300_000;
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** The longest id in a path is an account's, of 64 characters. */
 const LONGEST_PARAMETER = 128;
@@ -203,14 +206,14 @@ export async function describeApi(): Promise<string> {
 
 const ABSENT: ReadonlySet<string> = new Set(['local', 'gateway']);
 
-function newApp({ log, metrics }: HttpParts): App {
+function newApp({ log, metrics, gateway }: HttpParts): App {
   const app = Fastify({
     logger: false,
     genReqId: requestIdOf,
     bodyLimit: BODY_LIMIT_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: gateway ? GATEWAY_REQUEST_TIMEOUT_MS : REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    http: { maxHeaderSize: HEADER_LIMIT_BYTES },
+    http: { maxHeaderSize: HEADER_LIMIT_BYTES, headersTimeout: HEADERS_TIMEOUT_MS },
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
     exposeHeadRoutes: true,
     forceCloseConnections: 'idle',

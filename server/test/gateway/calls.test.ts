@@ -109,6 +109,14 @@ describe('a call', () => {
     });
   });
 
+  test('of a free route needs a key and no credit', async () => {
+    const customer = await gateway.customer('0');
+    const answer = await customer.get('/v1/free');
+    expect(answer.status).toBe(200);
+    expect(answer.headers).toMatchObject({ 'x-credits-charged': '0', 'x-credits-remaining': '0' });
+    expect((await call('GET', `${gateway.url}/v1/free`)).status).toBe(401);
+  });
+
   test('is priced by a member of the query or of the body, with a default', async () => {
     const customer = await gateway.customer('100');
     const json = { 'content-type': 'application/json' };

@@ -53,6 +53,12 @@ routes:
     rate_limit: {per_second: 1, burst: 3}
     price:
       - per_call: "0.5"
+  free:
+    methods: [GET]
+    path: /v1/free
+    scope: search
+    upstream: up
+    price: []
   short:
     methods: [GET]
     path: /v1/short

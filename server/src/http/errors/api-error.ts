@@ -8,6 +8,8 @@ export interface ApiErrorOptions {
   /** What stands in the body beside `detail` and `code`. */
   readonly members?: Readonly<Record<string, unknown>>;
   readonly headers?: Readonly<Record<string, string>>;
+  /** For the log, never for the answer. */
+  readonly cause?: unknown;
 }
 
 /** An answer other than success, as the caller gets it. Throw it anywhere in a route. */
@@ -19,7 +21,7 @@ export class ApiError extends Error {
 
   constructor(code: ErrorCode, options: ApiErrorOptions = {}) {
     const { status, detail, retryAfterS } = definitionOf(code);
-    super(options.detail ?? detail);
+    super(options.detail ?? detail, { cause: options.cause });
     this.name = 'ApiError';
     this.code = code;
     this.status = status;

@@ -28,7 +28,9 @@ export function callError(error: unknown): unknown {
   }
   if (error instanceof NoAnswer) {
     const isTimeout = error.ending === 'upstream_timeout';
-    return new ApiError(isTimeout ? 'upstream_timeout' : 'upstream_failed');
+    return new ApiError(isTimeout ? 'upstream_timeout' : 'upstream_failed', {
+      cause: error.cause,
+    });
   }
   return error;
 }

@@ -88,7 +88,7 @@ async function proxy(
   connection.once('close', () => {
     isClosed = true;
     if (!connection.writableFinished) gone.abort();
-    answer?.delivered(connection.writableFinished);
+    answer?.delivered(connection.writableFinished ? 'whole' : 'in part');
   });
   try {
     answer = await gateway.call(priced, callOf(request, reply, target, gone.signal));
@@ -98,7 +98,7 @@ async function proxy(
     if (!request.raw.complete) reply.header('connection', 'close');
     throw callError(error);
   }
-  if (isClosed) answer.delivered(false);
+  if (isClosed) answer.delivered('not at all');
   return send(request, reply, answer);
 }
 
@@ -129,7 +129,7 @@ function send(request: FastifyRequest, reply: FastifyReply, answer: CallAnswer):
   const { status, headers, payment, settled, body } = answer;
   reply.code(status).headers(headers);
   if (payment) tellPayment(reply, payment);
-  if (settled !== null) {
+  if (settled !== null && request.raw.httpVersion === '1.1') {
     reply.header('trailer', 'X-Credits-Charged, X-Credits-Remaining, X-Charge-Id');
     void settled.then((paid) => paid && reply.raw.addTrailers(creditsOf(paid)));
   }
