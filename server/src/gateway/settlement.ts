@@ -147,7 +147,8 @@ export class Settlements {
    * PaymentFailed.
    */
   async begin(purchase: Purchase, isWanted: () => boolean): Promise<Payment | undefined> {
-    const outcome = await this.#ledger.submit(operationOf(purchase), isWanted);
+    const operation = operationOf(purchase);
+    const outcome = await this.#ledger.submit(operation, isWanted);
     switch (outcome.kind) {
       case 'recorded':
         return paymentOf(outcome.receipt);
@@ -156,10 +157,18 @@ export class Settlements {
       case 'refused':
         throw new PaymentRefused(outcome.refusal, purchase.priced.topUpUrl);
       case 'failed':
+        if (outcome.code === 'outcome_unknown') void this.#undo(purchase, operation);
         throw new PaymentFailed(outcome.code);
       case 'done':
         throw new Error('a charge or hold recorded nothing');
     }
+  }
+
+  /** The call is not made, so what may have been paid for it is given back. */
+  async #undo(purchase: Purchase, operation: Operation): Promise<void> {
+    const outcome = await this.#insist(Date.now() + LONGEST_REVERSAL_MS, operation);
+    if (outcome.kind !== 'recorded' && outcome.kind !== 'replayed') return;
+    await this.giveBack(purchase, paymentOf(outcome.receipt), 'outcome_unknown');
   }
 
   /** Takes what a call really cost out of its hold. */

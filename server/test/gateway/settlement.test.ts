@@ -1,0 +1,144 @@
+import { expect, test } from 'vitest';
+import type { RouteTable } from '../../src/gateway/route-table.ts';
+import { PaymentFailed, type Purchase, Settlements } from '../../src/gateway/settlement.ts';
+import { findCharge } from '../../src/ledger/history.ts';
+import type { FailureCode, Operation, Outcome } from '../../src/ledger/operations.ts';
+import { type Cost, costBefore } from '../../src/pricing/cost.ts';
+import { DEFAULT_SETTLEMENT, type Price, type Route } from '../../src/pricing/price-book.ts';
+import { digest, grantOf, newAccount, useLedger } from '../database/rig.ts';
+import { useDatabase } from '../postgres.ts';
+
+/** What becomes of payments while the ledger cannot tell or cannot work. */
+
+const db = useDatabase();
+const rig = useLedger(db.database);
+
+type Priced = NonNullable<ReturnType<RouteTable['match']>>;
+
+const CALL: Price = { kind: 'call', amount: 500_000n };
+const ITEMS: Price = {
+  kind: 'item',
+  quantity: 'items',
+  amount: 100_000n,
+  units: 1n,
+  of: 'answer',
+  count: { text: '', count: async () => 0n },
+  atMost: { text: '', count: async () => 20_000_000n },
+};
+
+function routeOf(price: readonly Price[]): Route {
+  return {
+    name: 'search',
+    methods: ['GET'],
+    path: '/v1/search',
+    scope: 'search',
+    upstream: 'up',
+    rateLimit: null,
+    largestBodyBytes: 1,
+    longestMs: 1_000,
+    meteringBufferBytes: 1,
+    countEventWith: null,
+    price,
+    settlement: DEFAULT_SETTLEMENT,
+  };
+}
+
+/** A purchase by an account with 10 cents, in a ledger that first fails as told, after or before it works. */
+async function purchaseOf(price: readonly Price[], name: string): Promise<Purchase> {
+  const account = await newAccount(db.database);
+  await rig.ledger.submit(grantOf(account, 10_000_000n), () => true);
+  const route = routeOf(price);
+  return {
+    priced: { route, version: 1, topUpUrl: null, isKnownBefore: price.length === 1 } as Priced,
+    account: account.id,
+    accountPublicId: account.publicId,
+    apiKeyId: null as unknown as string,
+    keySecret: null,
+    before: await costBefore(route, {}),
+    idempotencyDigest: digest(name),
+    fingerprint: digest(name),
+  };
+}
+
+/** Settlements over the real ledger; the first operation of each kind in `faults` fails with its code. */
+function settlementsWith(faults: Partial<Record<Operation['kind'], Fault>>) {
+  const left = new Map(Object.entries(faults));
+  const submit = async (operation: Operation, isWanted: () => boolean): Promise<Outcome> => {
+    const fault = left.get(operation.kind);
+    left.delete(operation.kind);
+    if (fault?.isDone ?? true) {
+      const outcome = await rig.ledger.submit(operation, isWanted);
+      if (!fault) return outcome;
+    }
+    return { kind: 'failed', code: fault?.code ?? 'internal_error' };
+  };
+  const log = { error: () => {} };
+  return new Settlements({ ledger: { submit }, database: db.database, log });
+}
+
+interface Fault {
+  readonly code: FailureCode;
+  /** Whether the operation was carried out all the same. */
+  readonly isDone: boolean;
+}
+
+async function availableOf({ account }: Purchase): Promise<bigint> {
+  const [row] = await db.query<{ available: string }>(
+    'select posted - held as available from balances where account_id = $1',
+    [account],
+  );
+  return BigInt(row?.available ?? -1);
+}
+
+const cost: Cost = { amount: 700_000n, quantities: { items: '2' }, choices: {} };
+
+test.each([
+  ['charge', [CALL], true],
+  ['charge', [CALL], false],
+  ['hold', [CALL, ITEMS], true],
+] as const)('a %s of which nothing is known is given back', async (kind, price, isDone) => {
+  const purchase = await purchaseOf(price, `${kind} ${isDone}`);
+  const settlements = settlementsWith({ [kind]: { code: 'outcome_unknown', isDone } });
+  await expect(settlements.begin(purchase, () => true)).rejects.toThrow(PaymentFailed);
+  await expect.poll(async () => (await opsOf(purchase)).at(-1)).toMatch(/reversal|hold_void/);
+  expect(await availableOf(purchase)).toBe(10_000_000n);
+});
+
+test.each([true, false])('a capture is tried until it is known (done: %s)', async (isDone) => {
+  const purchase = await purchaseOf([CALL, ITEMS], `capture ${isDone}`);
+  const settlements = settlementsWith({ capture: { code: 'outcome_unknown', isDone } });
+  const held = await settlements.begin(purchase, () => true);
+  if (!held) throw new Error('nothing was held');
+  const paid = await settlements.capture(purchase, held, cost);
+  expect(paid).toMatchObject({ isHeld: false, charged: 700_000n, available: 9_300_000n });
+  expect(await availableOf(purchase)).toBe(9_300_000n);
+});
+
+test.each([true, false])('a charge is given back once (done: %s)', async (isDone) => {
+  const purchase = await purchaseOf([CALL], `reversal ${isDone}`);
+  const settlements = settlementsWith({ reversal: { code: 'database_unavailable', isDone } });
+  const paid = await settlements.begin(purchase, () => true);
+  if (!paid) throw new Error('nothing was paid');
+  expect(await settlements.giveBack(purchase, paid, 'upstream_5xx')).toMatchObject({ charged: 0n });
+  expect(await availableOf(purchase)).toBe(10_000_000n);
+  const charge = await findCharge(db.database, paid);
+  expect(charge).toMatchObject({ reversed: 500_000n });
+});
+
+test('what is above a hold is paid only where there is credit for it', async () => {
+  const purchase = await purchaseOf([CALL, ITEMS], 'above');
+  const settlements = settlementsWith({});
+  const held = await settlements.begin(purchase, () => true);
+  if (!held) throw new Error('nothing was held');
+  const tooMuch = { ...cost, amount: 11_000_000n };
+  const paid = await settlements.capture(purchase, held, tooMuch);
+  expect(paid).toMatchObject({ charged: 2_500_000n, available: 7_500_000n });
+});
+
+async function opsOf({ account }: Purchase): Promise<string[]> {
+  const rows = await db.query<{ kind: string }>(
+    'select kind from operations where account_id = $1 order by number',
+    [account],
+  );
+  return rows.map(({ kind }) => kind);
+}
