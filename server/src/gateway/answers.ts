@@ -16,14 +16,25 @@ export interface Kept {
   readonly body: Buffer | Readable;
 }
 
+/** Reads a body that is known to be small. Rejects where the upstream breaks off. */
+export function readWhole(body: Readable): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    body.on('data', (chunk: Buffer) => chunks.push(chunk));
+    body.once('end', () => resolve(Buffer.concat(chunks)));
+    body.once('error', reject);
+  });
+}
+
 /** Keeps a JSON answer, up to a bound. Rejects where the upstream breaks off. */
 export async function keepJson(
-  body: Readable,
+  body: Buffer | Readable,
   announced: number | undefined,
   mostBytes: number,
 ): Promise<Kept> {
   const tooLarge = { kind: 'answer_too_large' } as const;
   if (announced !== undefined && announced > mostBytes) return { counted: tooLarge, body };
+  if (Buffer.isBuffer(body)) return { counted: countedJson(body), body };
   const chunks: Buffer[] = [];
   let size = 0;
   const reading = body.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
@@ -33,10 +44,12 @@ export async function keepJson(
     if (size > mostBytes) return { counted: tooLarge, body: Readable.from(rest(chunks, body)) };
   }
   const whole = Buffer.concat(chunks, size);
-  const answer = parseJson(whole);
-  const counted: Counted =
-    answer === undefined ? { kind: 'answer_malformed' } : { kind: 'countable', answer };
-  return { counted, body: whole };
+  return { counted: countedJson(whole), body: whole };
+}
+
+function countedJson(text: Buffer | string): Counted {
+  const answer = parseJson(text);
+  return answer === undefined ? { kind: 'answer_malformed' } : { kind: 'countable', answer };
 }
 
 async function* rest(chunks: readonly Buffer[], body: Readable): AsyncGenerator<Buffer> {
@@ -91,6 +104,5 @@ function hasMember(data: string, member: string | null): boolean {
 
 function countedOf(last: string | undefined, isTooLarge: boolean): Counted {
   if (isTooLarge) return { kind: 'answer_too_large' };
-  const answer = last === undefined ? undefined : parseJson(last);
-  return answer === undefined ? { kind: 'answer_malformed' } : { kind: 'countable', answer };
+  return last === undefined ? { kind: 'answer_malformed' } : countedJson(last);
 }

@@ -4,7 +4,8 @@ import type { Dispatcher } from 'undici';
 import type { CustomerKeyRead } from '../ledger/reads.ts';
 import { type Cost, costAfter } from '../pricing/cost.ts';
 import { CountingFailed, type Ending } from '../pricing/price-book.ts';
-import { type Counted, countEvents, keepJson } from './answers.ts';
+import { type Counted, countEvents, keepJson, readWhole } from './answers.ts';
+import type { Cancel } from './cancel.ts';
 import { answerHeaders, type Headers, upstreamHeaders } from './headers.ts';
 import { announcedLength, BodyTooLarge, isJson } from './request-body.ts';
 import type { PricedRoute } from './route-table.ts';
@@ -30,8 +31,8 @@ export interface CallRequest {
   readonly address: string;
   readonly requestId: string;
   readonly idempotencyKey: string | undefined;
-  /** Aborts when the client has left before it had the whole answer. */
-  readonly gone: AbortSignal;
+  /** The wire says with it that the client has left before it had the whole answer. */
+  readonly cancel: Cancel;
   /** Whether the client takes the answer slower than it comes. */
   readonly isSlow: () => boolean;
 }
@@ -71,6 +72,8 @@ export interface CallEnd {
   readonly payment: Payment;
 }
 
+/** An answer that announces to be no larger is read before it goes out: that is cheaper than a stream. */
+const SMALL_BYTES = 65_536;
 /** How long an answer waits for the ledger; then it goes out, and is settled behind it. */
 const LONGEST_SETTLING_MS = 3_000;
 
@@ -82,7 +85,6 @@ export class Call {
   readonly #settlements: Settlements;
   readonly #onEnd: (end: CallEnd) => void;
   readonly #onDefect: (error: unknown) => void;
-  readonly #abort = new AbortController();
   #payment: Payment;
   #status: number | null = null;
   /** How the answer itself went, as far as it is known. */
@@ -90,8 +92,6 @@ export class Call {
   /** What was counted; undefined: nothing yet. */
   #cost: Cost | undefined;
   #brokeOff = false;
-  /** Who was slow, where the call took longer than the route lets it. */
-  #overdue: 'by the client' | 'by the upstream' | undefined;
   #settling: Promise<void> = Promise.resolve();
   #isSettled = true;
   #timer: NodeJS.Timeout;
@@ -116,15 +116,16 @@ export class Call {
     this.#settlements = parts.settlements;
     this.#onEnd = parts.onEnd;
     this.#onDefect = parts.onDefect;
-    parts.request.gone.addEventListener('abort', this.abort, { once: true });
     this.#timer = setTimeout(() => {
-      this.#overdue = parts.request.isSlow() ? 'by the client' : 'by the upstream';
-      this.abort();
+      const { cancel, isSlow } = parts.request;
+      cancel.because(isSlow() ? 'client_slow' : 'upstream_slow');
     }, this.#priced.route.longestMs);
   }
 
-  /** Ends the request to the upstream at once. */
-  readonly abort = (): void => this.#abort.abort();
+  /** Ends the call because the server stops. */
+  stop(): void {
+    this.#request.cancel.because('server_stops');
+  }
 
   /** Forwards the call. Rejects with NoAnswer or BodyTooLarge. */
   async forward(body: Buffer | Readable | null): Promise<CallAnswer> {
@@ -142,56 +143,70 @@ export class Call {
           hasBody: body !== null,
         }),
         body,
-        signal: this.#abort.signal,
+        signal: this.#request.cancel,
       });
     } catch (error) {
       throw await this.#withoutAnswer(error, 'upstream_unreachable');
     }
     this.#status = answer.statusCode;
     answer.body.once('error', () => {
-      this.#brokeOff = !this.#request.gone.aborted;
+      const { reason } = this.#request.cancel;
+      this.#brokeOff = reason !== 'client_left' && reason !== 'client_slow';
     });
     return this.#answered(answer);
   }
 
   /** Nothing of an answer has gone out, nor will. */
   async #withoutAnswer(error: unknown, broken: Ending): Promise<Error> {
-    const isTimeout = this.#overdue || TIMEOUTS.has((error as { code?: string }).code ?? '');
-    const { gone, body } = this.#request;
-    let ending = isTimeout ? 'upstream_timeout' : broken;
-    // A body that breaks off is a client that has left, too.
-    if (gone.aborted || body?.errored) ending = 'client_left_before_answer';
-    if (error instanceof BodyTooLarge) ending = broken;
+    const ending = error instanceof BodyTooLarge ? broken : this.#failedBy(error, broken);
     await this.#settleWithin(ending);
     this.#end(ending);
     if (error instanceof BodyTooLarge) return error;
     return new NoAnswer(ending, this.#settledPayment, error);
   }
 
+  #failedBy(error: unknown, broken: Ending): Ending {
+    const { cancel, body } = this.#request;
+    // A body that breaks off is a client that has left, too.
+    if (cancel.reason === 'client_left' || body?.errored) return 'client_left_before_answer';
+    if (cancel.reason === 'upstream_slow') return 'upstream_timeout';
+    return TIMEOUTS.has((error as { code?: string }).code ?? '') ? 'upstream_timeout' : broken;
+  }
+
   async #answered(answer: Dispatcher.ResponseData): Promise<CallAnswer> {
-    const { statusCode: status, body } = answer;
     const headers = answerHeaders(answer.headers);
+    const announced = announcedLength(answer.headers);
+    try {
+      const isSmall = announced !== undefined && announced <= SMALL_BYTES;
+      const body = isSmall && !isEventStream(headers) ? await readWhole(answer.body) : answer.body;
+      return await this.#judge(answer.statusCode, headers, body, announced);
+    } catch (error) {
+      throw await this.#withoutAnswer(error, 'upstream_broke_off');
+    }
+  }
+
+  /** What is to be settled before the answer goes out, is. */
+  async #judge(
+    status: number,
+    headers: Headers,
+    body: Buffer | Readable,
+    announced: number | undefined,
+  ): Promise<CallAnswer> {
     if (status >= 400) {
       this.#ending = status >= 500 ? 'upstream_5xx' : 'upstream_4xx';
       await this.#settleWithin(this.#ending);
       return this.#answer(headers, body);
     }
     if (!this.#payment.isHeld) return this.#answer(headers, body);
-    const type = headers['content-type']?.toString();
-    if (headers['content-encoding'] !== undefined) {
-      return this.#settledAs({ kind: 'answer_malformed' }, headers, body);
-    }
-    if (type !== undefined && /^text\/event-stream\b/i.test(type)) {
+    const isReadable = headers['content-encoding'] === undefined;
+    if (isReadable && isEventStream(headers) && !Buffer.isBuffer(body)) {
       return this.#counting(headers, body);
     }
-    if (!isJson(type)) return this.#settledAs({ kind: 'answer_malformed' }, headers, body);
-    try {
-      const { meteringBufferBytes } = this.#priced.route;
-      const kept = await keepJson(body, announcedLength(answer.headers), meteringBufferBytes);
-      return await this.#settledAs(kept.counted, headers, kept.body);
-    } catch (error) {
-      throw await this.#withoutAnswer(error, 'upstream_broke_off');
+    if (!isReadable || !isJson(headers['content-type']?.toString())) {
+      return this.#settledAs({ kind: 'answer_malformed' }, headers, body);
     }
+    const kept = await keepJson(body, announced, this.#priced.route.meteringBufferBytes);
+    return this.#settledAs(kept.counted, headers, kept.body);
   }
 
   /** An answer whose cost is settled before it goes out. */
@@ -252,15 +267,14 @@ export class Call {
   async #delivered(extent: DeliveredExtent): Promise<void> {
     const isError = this.#ending === 'upstream_4xx' || this.#ending === 'upstream_5xx';
     const ending = extent === 'whole' || isError ? this.#ending : this.#brokenOffBy(extent);
-    this.abort();
+    if (extent !== 'whole') this.#request.cancel.because('client_left');
     await this.#settling;
     await this.#settle(ending);
     this.#end(ending);
   }
 
   #brokenOffBy(extent: DeliveredExtent): Ending {
-    const isClients = !this.#brokeOff || this.#overdue === 'by the client';
-    if (!isClients) return 'upstream_broke_off';
+    if (this.#brokeOff) return 'upstream_broke_off';
     return extent === 'in part' ? 'client_left_midway' : 'client_left_before_answer';
   }
 
@@ -270,7 +284,6 @@ export class Call {
 
   #end(ending: Ending | 'delivered'): void {
     clearTimeout(this.#timer);
-    this.#request.gone.removeEventListener('abort', this.abort);
     this.#onEnd({ ending, status: this.#status, payment: this.#payment });
   }
 
@@ -300,6 +313,10 @@ export class Call {
       this.#payment = await this.#settlements.capture(this.#purchase, this.#payment, cost);
     }
   }
+}
+
+function isEventStream(headers: Headers): boolean {
+  return /^text\/event-stream\b/i.test(String(headers['content-type']));
 }
 
 /** Undici's errors where something took too long. */

@@ -144,7 +144,7 @@ export class Gateway {
   beginStop(): void {
     this.#watch.stop();
     this.#cut = setTimeout(() => {
-      for (const call of this.#calls) call.abort();
+      for (const call of this.#calls) call.stop();
     }, LONGEST_STOP_MS);
   }
 
@@ -166,14 +166,14 @@ export class Gateway {
     before: CostBefore,
     body: Buffer | null,
   ): Promise<Paid> {
-    const { principal, keySecret, idempotencyKey, gone } = request;
+    const { principal, keySecret, idempotencyKey, cancel } = request;
     const common = { ...purchaseOf(priced, principal, before), keySecret };
     if (idempotencyKey !== undefined) {
       return this.#payOnce(common, idempotencyKey, fingerprintOf(priced, request, body));
     }
     const digest = newDigest();
     const purchase = { ...common, idempotencyDigest: digest, fingerprint: digest };
-    const payment = await this.#settlements.begin(purchase, () => !gone.aborted);
+    const payment = await this.#settlements.begin(purchase, () => !cancel.aborted);
     if (!payment) throw new Error('a new idempotency key was paid before');
     return { purchase, payment, claim: null };
   }

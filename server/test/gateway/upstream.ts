@@ -65,6 +65,11 @@ function act(query: URLSearchParams, response: ServerResponse): void {
       response.write(json.slice(0, 5));
       setTimeout(() => response.destroy(), 50);
       return;
+    case 'tear':
+      response.writeHead(status, head);
+      response.write(json.slice(0, 5));
+      setTimeout(() => response.destroy(), 50);
+      return;
     case 'drop':
       response.destroy();
       return;

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { sha256 } from '../../auth/authentication.ts';
 import { type CallAnswer, type CallRequest, NoAnswer } from '../../gateway/calls.ts';
+import { Cancel } from '../../gateway/cancel.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
 import type { Rate } from '../../gateway/rate-limits.ts';
 import type { PricedRoute } from '../../gateway/route-table.ts';
@@ -81,17 +82,18 @@ async function proxy(
 ): Promise<FastifyReply> {
   if (!request.call) throw new ApiError('not_found');
   const { priced, target } = request.call;
-  const gone = new AbortController();
+  const cancel = new Cancel();
   const connection = reply.raw;
   let answer: CallAnswer | undefined;
   let isClosed = false;
   connection.once('close', () => {
     isClosed = true;
-    if (!connection.writableFinished) gone.abort();
-    answer?.delivered(connection.writableFinished ? 'whole' : 'in part');
+    const isWhole = connection.writableFinished;
+    if (!isWhole) cancel.because('client_left');
+    answer?.delivered(isWhole ? 'whole' : 'in part');
   });
   try {
-    answer = await gateway.call(priced, callOf(request, reply, target, gone.signal));
+    answer = await gateway.call(priced, callOf(request, reply, target, cancel));
   } catch (error) {
     if (error instanceof NoAnswer && error.payment) tellPayment(reply, error.payment);
     // An HTTP/1 connection cannot be used again before its request has been read.
@@ -106,7 +108,7 @@ function callOf(
   request: FastifyRequest,
   reply: FastifyReply,
   target: Target,
-  gone: AbortSignal,
+  cancel: Cancel,
 ): CallRequest {
   const key = String(request.headers['x-api-key']);
   return {
@@ -120,7 +122,7 @@ function callOf(
     address: request.socket.remoteAddress ?? '',
     requestId: request.id,
     idempotencyKey: optionalIdempotencyKey(request.headers),
-    gone,
+    cancel,
     isSlow: () => reply.raw.writableNeedDrain,
   };
 }
