@@ -57,7 +57,11 @@ const SCOPES = ['balance:read', 'billing:read', 'search'];
 const SECRET = 'secret-of-the-upstream';
 
 /** Starts the rig. Call it once, at the top level; `priceBook` gets the upstream's URL. */
-export function useGateway(db: TestDatabase, priceBook: (upstream: string) => string): GatewayRig {
+export function useGateway(
+  db: TestDatabase,
+  priceBook: (upstream: string) => string,
+  start: () => Promise<TestUpstream> = startUpstream,
+): GatewayRig {
   let rig: Omit<GatewayRig, 'customer' | 'another'>;
   useNodes();
   const environment = (file: string) => ({
@@ -66,7 +70,7 @@ export function useGateway(db: TestDatabase, priceBook: (upstream: string) => st
     TEST_UPSTREAM_KEY: SECRET,
   });
   beforeAll(async () => {
-    const upstream = await startUpstream();
+    const upstream = await start();
     const file = join(mkdtempSync(join(tmpdir(), 'purser-')), 'prices.yaml');
     writeFileSync(file, priceBook(upstream.url));
     const node = await startNode(environment(file));
