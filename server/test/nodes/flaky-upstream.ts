@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface FlakyUpstream {
   readonly url: string;
   /** From now on every answer is a good one. */
-  heal(): void;
+  heal(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -42,14 +42,15 @@ export async function startFlakyUpstream(): Promise<FlakyUpstream> {
       await refuse(server, port);
     }
   })();
+  const heal = () => {
+    isFlaky = false;
+    return refusing;
+  };
   return {
     url: `http://127.0.0.1:${port}`,
-    heal: () => {
-      isFlaky = false;
-    },
+    heal,
     close: async () => {
-      isFlaky = false;
-      await refusing;
+      await heal();
       await stop(server);
     },
   };

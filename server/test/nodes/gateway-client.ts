@@ -64,13 +64,13 @@ export async function callUntil(
   }
 }
 
-/** Asks for what is wished, once. */
+/** Asks for what is wished, once; what came of it. */
 export async function ask(
   wish: Wish,
   journal: Journal,
   url: string,
   leave: Pick<SendOptions, 'leaveAfter' | 'leaveAfterMs'> = {},
-): Promise<void> {
+): Promise<string> {
   const { payer, path, idempotencyKey } = wish;
   const headers = idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey };
   const answer = await send(url + path, payer.key, { headers, ...leave });
@@ -84,6 +84,7 @@ export async function ask(
     if (charged && chargeId) wish.bought = { charged: `${charged}`, chargeId: `${chargeId}` };
   }
   wish.isOver = isAnswered || FINAL.test(outcome);
+  return outcome;
 }
 
 const FINAL = /^4\d\d (insufficient_credits|already_answered|too_many_attempts)$/;

@@ -45,7 +45,10 @@ let payers: Payer[];
 const start = async () => {
   nodes = await Promise.all([startNode(environment), startNode(environment)]);
 };
-const stop = () => Promise.all(nodes.map((node) => node.end()));
+/** A call that never ends would hold up the stop until the server is killed. */
+const stop = async () => {
+  expect(await Promise.all(nodes.map((node) => node.end()))).toEqual([0, 0]);
+};
 const anyUrl = () => nodes[randomInt(nodes.length)]?.url ?? '';
 
 beforeAll(async () => {
@@ -88,8 +91,8 @@ async function fulfil(journal: Journal): Promise<void> {
   await Promise.all(
     Array.from({ length: CLIENTS }, async () => {
       for (let wish = open.pop(); wish; wish = open.pop()) {
-        await ask(wish, journal, anyUrl());
-        expect(wish).toMatchObject({ isOver: true });
+        const outcome = await ask(wish, journal, anyUrl());
+        expect({ outcome, ...wish }).toMatchObject({ isOver: true });
       }
     }),
   );
@@ -110,7 +113,7 @@ test(
     await stop();
     // The attempts of killed servers, as if their time had passed.
     await db.query('update call_claims set until = clock_timestamp() where outcome is null');
-    upstream.heal();
+    await upstream.heal();
     const calmSince = new Date();
     await start();
     await fulfil(journal);
