@@ -1,4 +1,5 @@
 import { parseCents } from '../../server/src/ledger/money.ts';
+import { addedLatency, compareCalls, type GatewaySides, watchMemory } from './gateway.ts';
 import { residentMegabytes, type Server } from './processes.ts';
 import { type Comparison, compare, type Report, ratioOf } from './report.ts';
 import type { Seeds } from './seed.ts';
@@ -20,9 +21,16 @@ export const NAMES = [
   'charges_two_nodes',
   'holds_hot',
   'charges_grown',
+  'gateway',
+  'gateway_latency_ms',
+  'gateway_memory_mb',
 ] as const;
+/** The group that `gateway` names. */
+export const OF_GATEWAY = NAMES.filter((name) => name.startsWith('gateway'));
 /** What is measured where nothing else is asked for: a grown ledger takes minutes to make. */
-export const BY_DEFAULT = NAMES.filter((name) => name !== 'charges_grown');
+export const BY_DEFAULT = NAMES.filter(
+  (name) => name !== 'charges_grown' && !OF_GATEWAY.includes(name),
+);
 
 export type Name = (typeof NAMES)[number];
 
@@ -37,6 +45,11 @@ export interface Bench {
   startSecond(): Promise<Server>;
   /** A server of ours over another database, whose ledger holds millions of entries. */
   startGrown(): Promise<{ readonly server: Server; readonly seeds: Seeds }>;
+  /** A gateway over the database, its upstream, and the baseline before the same upstream. */
+  gateway(): Promise<GatewaySides>;
+  /** How long the gateway's memory is watched. */
+  readonly memorySeconds: number;
+  readonly say: (line: string) => void;
 }
 
 type Compare = (bench: Bench) => Promise<Report>;
@@ -109,6 +122,30 @@ const COMPARISONS: Readonly<Record<Name, Compare>> = {
     ]);
     return { charges_grown: compare(full, empty) };
   },
+
+  gateway: async (bench) => {
+    const { seeds, measurement } = bench;
+    const [hot = ''] = seeds.accounts;
+    const before = await availableOf(bench, hot);
+    const { calls, soldHot } = await compareCalls(
+      await bench.gateway(),
+      seeds.customerKeys,
+      measurement,
+    );
+    const lost = before - (await availableOf(bench, hot));
+    if (lost !== soldHot) {
+      throw new Error(`The calls answered add up to ${soldHot} microcents; ${lost} are gone.`);
+    }
+    return calls;
+  },
+
+  gateway_latency_ms: async ({ gateway, seeds, measurement }) => ({
+    gateway_latency_ms: await addedLatency(await gateway(), seeds.customerKeys, measurement),
+  }),
+
+  gateway_memory_mb: async ({ gateway, seeds, memorySeconds, say }) => ({
+    gateway_memory_mb: await watchMemory(await gateway(), seeds.customerKeys, memorySeconds, say),
+  }),
 };
 
 /** Reads of the balance with each key in turn: by our server, and by the constant route. */

@@ -28,6 +28,8 @@ export interface Load {
 export interface LoadResult {
   readonly requests: number;
   readonly seconds: number;
+  /** Half of the answers were whole within this many milliseconds. */
+  readonly medianMs: number;
   /** Processor time of the load itself. */
   readonly cpuSeconds: number;
 }
@@ -57,6 +59,7 @@ async function run(load: Load): Promise<LoadResult> {
   let answered = 0;
   let turns = 0;
   let sent = 0;
+  const latencies: number[] = [];
 
   const textOf = ({ beginning, ending }: { beginning: string; ending: string }): string => {
     sent += 1;
@@ -79,6 +82,7 @@ async function run(load: Load): Promise<LoadResult> {
       let isDone = false;
       let request = nextRequest();
       let isFollowing = false;
+      let askedAt = 0;
       const hear = (piece: string) => {
         received += piece;
         const size = sizeOf(received);
@@ -98,7 +102,10 @@ async function run(load: Load): Promise<LoadResult> {
         }
         isFollowing = false;
         answered += 1;
-        isDone = performance.now() >= endAt;
+        const now = performance.now();
+        latencies.push(now - askedAt);
+        askedAt = now;
+        isDone = now >= endAt;
         if (isDone) {
           socket.end();
           return;
@@ -114,7 +121,10 @@ async function run(load: Load): Promise<LoadResult> {
       const options = { port, host: '127.0.0.1', noDelay: true, onread: { buffer, callback } };
       const socket = createConnection(options);
       socket.setTimeout(STALL_MS, () => socket.destroy(new Error('an answer does not come')));
-      socket.once('connect', () => socket.write(textOf(request), 'latin1'));
+      socket.once('connect', () => {
+        askedAt = performance.now();
+        socket.write(textOf(request), 'latin1');
+      });
       socket.once('error', reject);
       socket.once('close', () => {
         if (isDone) resolve();
@@ -129,6 +139,7 @@ async function run(load: Load): Promise<LoadResult> {
   return {
     requests: answered,
     seconds: (performance.now() - startedAt) / 1_000,
+    medianMs: latencies.sort((a, b) => a - b)[latencies.length >> 1] ?? 0,
     cpuSeconds: (user + system) / 1_000_000,
   };
 }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { type EmbeddedPostgres, startEmbedded } from '../../server/src/db/embedded.ts';
 import { compareAll } from './comparisons.ts';
+import { type GatewaySides, startGateway } from './gateway.ts';
 import { HELP, type Options, readOptions } from './options.ts';
 import { endProcesses, LoadProcess, programOf, startServer } from './processes.ts';
 import { jsonOf, type Report, tableOf } from './report.ts';
@@ -21,7 +22,11 @@ const GROWN_ENTRIES = 5_000_000;
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
 /** Measures on a PostgreSQL that runs. */
-async function report(postgres: EmbeddedPostgres, options: Options): Promise<Report> {
+async function report(
+  postgres: EmbeddedPostgres,
+  folder: string,
+  options: Options,
+): Promise<Report> {
   const { host, port, user, database } = postgres.connection();
   const config = { host, port, user, database };
   const textbookConfig = await createDatabase(config, TEXTBOOK);
@@ -32,8 +37,8 @@ async function report(postgres: EmbeddedPostgres, options: Options): Promise<Rep
 
   const urlOf = (name: string) =>
     `postgresql://${user}@/${name}?host=${encodeURIComponent(host)}&port=${port}`;
-  const startOn = (name: string) =>
-    startServer([PURSER, 'start'], { DATABASE_URL: urlOf(name), PURSER_PORT: '0' });
+  const startOn = (name: string, env: Readonly<Record<string, string>> = {}) =>
+    startServer([PURSER, 'start'], { DATABASE_URL: urlOf(name), PURSER_PORT: '0', ...env });
   const startOurs = () => startOn(database);
   const startGrown = async () => {
     const grown = await createDatabase(config, GROWN);
@@ -41,6 +46,11 @@ async function report(postgres: EmbeddedPostgres, options: Options): Promise<Rep
     const grownSeeds = await seedPurser(grown, { accounts: ACCOUNTS, customerKeys: 0 });
     await growLedger(grown, GROWN_ENTRIES);
     return { server: await startOn(GROWN), seeds: grownSeeds };
+  };
+  let gateway: Promise<GatewaySides> | undefined;
+  const startGatewayOnce = () => {
+    gateway ??= startGateway(folder, (file) => startOn(database, { PURSER_GATEWAY: file }));
+    return gateway;
   };
   const bench = {
     ours: await startOurs(),
@@ -50,6 +60,9 @@ async function report(postgres: EmbeddedPostgres, options: Options): Promise<Rep
     measurement: new Measurement(new LoadProcess(), options.seconds, say),
     startSecond: startOurs,
     startGrown,
+    gateway: startGatewayOnce,
+    memorySeconds: options.memorySeconds,
+    say,
   };
   return compareAll(bench, options.only, say);
 }
@@ -82,7 +95,7 @@ async function main(options: Options): Promise<void> {
   try {
     const log = { info: () => {}, warn: say };
     postgres = await startEmbedded({ dataDir, as: 'command', log });
-    const found = await report(postgres, options);
+    const found = await report(postgres, dataDir, options);
     process.stdout.write(`${options.json ? jsonOf(found) : tableOf(found)}\n`);
   } catch (error) {
     if (!interrupted) say(`Error: ${error instanceof Error ? error.message : error}`);

@@ -8,7 +8,23 @@ export interface Comparison {
   readonly ratio: number;
 }
 
-export type Report = Readonly<Record<string, Comparison | number>>;
+/** Medians in milliseconds. */
+export interface Latency {
+  readonly ours: number;
+  readonly baseline: number;
+  readonly added: number;
+}
+
+/** Resident memory in MB; `growth` is what came after the warm-up. */
+export interface Memory {
+  readonly start: number;
+  readonly after_warm_up: number;
+  readonly highest: number;
+  readonly end: number;
+  readonly growth: number;
+}
+
+export type Report = Readonly<Record<string, Comparison | Latency | Memory | number>>;
 
 /** The ratios that the project holds itself to. */
 const TARGETS: Readonly<Record<string, number>> = {
@@ -17,6 +33,7 @@ const TARGETS: Readonly<Record<string, number>> = {
   charges_spread: 1.8,
   holds_hot: 0.4,
   charges_grown: 0.8,
+  gateway: 0.45,
 };
 /** What the table alone tells. */
 const NOT_IN_JSON = new Set(['two_to_one']);
@@ -51,6 +68,11 @@ export function tableOf(report: Report): string {
       lines.push(`${name}: ${value}`);
       continue;
     }
+    if (!('ratio' in value)) {
+      const members = Object.entries(value).map(([member, number]) => `${member} ${number}`);
+      lines.push(`${name}: ${members.join(', ')}`);
+      continue;
+    }
     const target = TARGETS[name];
     rows.push([
       name,
@@ -71,5 +93,5 @@ export function tableOf(report: Report): string {
       })
       .join('  '),
   );
-  return [...table, '', ...lines].join('\n');
+  return [...(rows.length > 1 ? [...table, ''] : []), ...lines].join('\n');
 }

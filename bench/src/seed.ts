@@ -12,6 +12,8 @@ import type { Digest } from '../../server/src/ledger/operations.ts';
 
 /** Ten billion cents: no run spends it. */
 const CREDIT = 10_000_000_000_000_000n;
+/** The balance endpoint's, and that of the gateway's routes. */
+const CUSTOMER_SCOPES = ['balance:read', 'search'];
 const AT_ONCE = 64;
 /** Accounts of one statement that grows the ledger. */
 const GROWN_AT_ONCE = 500;
@@ -20,7 +22,7 @@ export interface Seeds {
   readonly operatorKey: string;
   /** The public ids of the accounts that are charged. */
   readonly accounts: readonly string[];
-  /** A customer's key in each of the first accounts. */
+  /** A customer's key in each of the first accounts, in their order. */
   readonly customerKeys: readonly string[];
 }
 
@@ -45,17 +47,18 @@ export async function seedPurser(
   const ledger = new Ledger(database, { log: silent, observer: nobody });
   const accounts: string[] = [];
   const customerKeys: string[] = [];
-  const one = async () => {
+  const make = async (index: number) => {
     const account = await newAccount(database);
-    accounts.push(account.publicId);
+    accounts[index] = account.publicId;
     const granted = await ledger.submit(grantTo(account), () => true);
     if (granted.kind !== 'recorded') throw new Error('a grant was not recorded');
-    if (customerKeys.length >= counts.customerKeys) return;
-    const terms = { name: null, scopes: null, expiresAt: null };
-    customerKeys.push((await createApiKey(database, account.id, terms)).secret);
+    if (index >= counts.customerKeys) return;
+    const terms = { name: null, scopes: CUSTOMER_SCOPES, expiresAt: null };
+    customerKeys[index] = (await createApiKey(database, account.id, terms)).secret;
   };
   for (let made = 0; made < counts.accounts; made += AT_ONCE) {
-    await Promise.all(Array.from({ length: Math.min(AT_ONCE, counts.accounts - made) }, one));
+    const length = Math.min(AT_ONCE, counts.accounts - made);
+    await Promise.all(Array.from({ length }, (_, index) => make(made + index)));
   }
   const terms = { name: 'bench', scopes: null, expiresAt: null };
   const { secret } = await createOperatorKey(database, terms);

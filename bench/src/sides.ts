@@ -10,7 +10,7 @@ const WARM_UP_S = 5;
 const SLICES = 4;
 
 /** What one charge costs: a hundredth of a cent. */
-const PRICE = '0.01';
+export const PRICE = '0.01';
 export const PRICE_MICROCENTS = 10_000n;
 /** Holds that a slice leaves open are given back soon after it. */
 const HOLD_S = 30;
@@ -20,6 +20,8 @@ export interface Side {
   readonly name: string;
   readonly ports: readonly number[];
   readonly work: Work;
+  /** How many connections ask at once; 64 where nothing is said. */
+  readonly connections?: number;
 }
 
 /** The requests of a side; charges have an Idempotency-Key each. */
@@ -32,6 +34,8 @@ export interface Work {
 export interface Measured {
   /** Requests a second, the mean of the slices. */
   readonly rate: number;
+  /** The median of the answers' times, the mean of the slices. */
+  readonly medianMs: number;
   /** All requests, those of the warm-up included. */
   readonly requests: number;
 }
@@ -40,6 +44,15 @@ export interface Measured {
 export function balanceReads(keys: readonly string[]): Work {
   const requests = keys.map((key) => ({
     head: `GET /v1/billing/account_balance HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${key}`,
+    body: '',
+  }));
+  return { requests, isCharge: false };
+}
+
+/** Calls of the gateway's fixed-price route, with each key in turn. */
+export function callsWith(keys: readonly string[]): Work {
+  const requests = keys.map((key) => ({
+    head: `GET /v1/search?query=purser HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${key}`,
     body: '',
   }));
   return { requests, isCharge: false };
@@ -89,14 +102,16 @@ export class Measurement {
   async of(sides: readonly Side[]): Promise<Measured[]> {
     const counts = sides.map(() => 0);
     const rates = sides.map((): number[] => []);
+    const medians = sides.map((): number[] => []);
     for (let slice = 0; slice <= SLICES; slice += 1) {
       for (const [index, side] of sides.entries()) {
-        const { requests, seconds, cpuSeconds } = await this.#slice(
+        const { requests, seconds, medianMs, cpuSeconds } = await this.#slice(
           side,
           slice === 0 ? WARM_UP_S : this.#seconds / SLICES,
         );
         counts[index] = (counts[index] ?? 0) + requests;
         if (slice > 0) rates[index]?.push(requests / seconds);
+        if (slice > 0) medians[index]?.push(medianMs);
         const load = Math.round((cpuSeconds / seconds) * 100);
         const rate = Math.round(requests / seconds);
         const what = slice === 0 ? 'warm-up' : `slice ${slice}`;
@@ -104,19 +119,24 @@ export class Measurement {
       }
     }
     return sides.map((_, index) => ({
-      rate: (rates[index] ?? []).reduce((sum, rate) => sum + rate / SLICES, 0),
+      rate: mean(rates[index]),
+      medianMs: mean(medians[index]),
       requests: counts[index] ?? 0,
     }));
   }
 
-  #slice({ ports, work }: Side, seconds: number) {
+  #slice({ ports, work, connections = CONNECTIONS }: Side, seconds: number) {
     this.#slices += 1;
     return this.#load.run({
       ports,
-      connections: CONNECTIONS,
+      connections,
       seconds,
       requests: work.requests,
       ...(work.isCharge && { idempotencyPrefix: `slice${this.#slices}-` }),
     });
   }
+}
+
+function mean(numbers: readonly number[] = []): number {
+  return numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
 }

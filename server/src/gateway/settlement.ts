@@ -52,6 +52,8 @@ export interface Payment {
   readonly isHeld: boolean;
   /** The charge; null where there is none. */
   readonly charge: bigint | null;
+  /** The second charge, for what the call cost above its hold; null where there is none. */
+  readonly overage: bigint | null;
   readonly charged: bigint;
   /** What the account had after the last change. */
   readonly available: bigint;
@@ -192,6 +194,7 @@ export class Settlements {
       ...payment,
       isHeld: false,
       charge: receipt.number,
+      overage: receipt.overage?.number ?? null,
       charged: receipt.amount + (receipt.overage?.amount ?? 0n),
       available: receipt.availableAfter,
     };
@@ -199,10 +202,16 @@ export class Settlements {
 
   /** Gives everything back; `reason` stands in the history. */
   async giveBack(purchase: Purchase, payment: Payment, reason: string): Promise<Payment> {
-    const { isHeld, charge, charged } = payment;
+    const { isHeld, charge, overage, charged } = payment;
     if (!isHeld && (charge === null || charged === 0n)) return payment;
     const common = this.#followUp(purchase, payment, 'give back', reason);
     const until = isHeld ? untilOf(purchase.priced) : Date.now() + LONGEST_REVERSAL_MS;
+    // First, so that a charge which is reversed says that all is.
+    if (overage !== null) {
+      const followUp = this.#followUp(purchase, payment, 'give back the overage', reason);
+      const reversal = { kind: 'reversal', charge: overage, amount: null, ...followUp } as const;
+      this.#receiptOf(await this.#insist(until, reversal), 'given back', payment);
+    }
     const outcome = await this.#insist(
       until,
       charge === null
@@ -227,8 +236,9 @@ export class Settlements {
     const before = paymentOf(receipt);
     if (!charge) await this.giveBack(purchase, before, 'retried');
     else if (charge.reversed < charge.receipt.amount) {
-      const paid = { ...before, isHeld: false, charge: charge.receipt.number };
-      await this.giveBack(purchase, { ...paid, charged: charge.receipt.amount }, 'retried');
+      const { number: captured, amount, overage } = charge.receipt;
+      const paid = { ...before, isHeld: false, charge: captured, charged: amount };
+      await this.giveBack(purchase, { ...paid, overage: overage?.number ?? null }, 'retried');
     }
     return undefined;
   }
@@ -275,6 +285,7 @@ function paymentOf(receipt: Receipt): Payment {
     number: receipt.number,
     isHeld,
     charge: isHeld ? null : receipt.number,
+    overage: null,
     charged: isHeld ? 0n : receipt.amount,
     available: receipt.availableAfter,
   };

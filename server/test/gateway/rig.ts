@@ -41,6 +41,8 @@ export interface SendOptions {
   readonly body?: string;
   /** Leave after so many bytes of the answer; 0: as soon as the upstream has the request. */
   readonly leaveAfter?: number;
+  /** Leave after so many milliseconds. */
+  readonly leaveAfterMs?: number;
   readonly url?: string;
 }
 
@@ -141,7 +143,7 @@ async function receiptOf(url: string, key: string, id: string | undefined) {
 
 /** Sends one request over a connection of its own. */
 export function send(url: string, key: string, options: SendOptions = {}): Promise<Delivered> {
-  const { method = 'GET', headers = {}, body, leaveAfter } = options;
+  const { method = 'GET', headers = {}, body, leaveAfter, leaveAfterMs } = options;
   const { origin } = new URL(url);
   return new Promise((resolve) => {
     const sent = request(
@@ -173,7 +175,8 @@ export function send(url: string, key: string, options: SendOptions = {}): Promi
     );
     const none = { status: 0, headers: {}, trailers: {}, body: '', isWhole: false };
     sent.on('error', () => resolve(none));
-    if (leaveAfter === 0) setTimeout(() => sent.destroy(), 300);
+    const leavesAfterMs = leaveAfter === 0 ? 300 : leaveAfterMs;
+    if (leavesAfterMs !== undefined) setTimeout(() => sent.destroy(), leavesAfterMs);
     sent.end(body);
   });
 }

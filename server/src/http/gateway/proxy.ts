@@ -84,6 +84,8 @@ async function proxy(
   const { priced, target } = request.call;
   const cancel = new Cancel();
   const connection = reply.raw;
+  // Who left while the key was read waits for nothing, and closes no more.
+  if (connection.destroyed) return reply.hijack();
   let answer: CallAnswer | undefined;
   let isClosed = false;
   connection.once('close', () => {

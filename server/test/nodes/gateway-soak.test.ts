@@ -1,0 +1,133 @@
+import { randomInt } from 'node:crypto';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { useDatabase } from '../postgres.ts';
+import { newFundedAccount, newOperatorKey } from './books.ts';
+import { attributesOf, call } from './client.ts';
+import { type FlakyUpstream, startFlakyUpstream } from './flaky-upstream.ts';
+import { expectCallsInLedger } from './gateway-books.ts';
+import { ask, callUntil, type Journal, type Payer } from './gateway-client.ts';
+import { type Node, startNode, useNodes } from './node.ts';
+
+/** How long customers call; PostgreSQL 15 gets a shorter turn. */
+const SECONDS = inject('major') === 18 ? 60 : 15;
+const CLIENTS = 24;
+/** Cents. The last account runs out of them. */
+const CREDITS = ['100000', '100000', '100000', '100'];
+
+const PRICES = (upstream: string): string => `
+upstreams:
+  flaky: {base_url: ${upstream}, connect_timeout_s: 1, answer_timeout_s: 0.6, idle_timeout_s: 0.6}
+routes:
+  fixed: {methods: [GET], path: /v1/fixed, scope: search, upstream: flaky, longest_s: 2,
+    price: [{per_call: "0.5"}]}
+  effort: {methods: [GET], path: /v1/effort, scope: search, upstream: flaky, longest_s: 2,
+    price: [{by: effort, cents: {low: "1", high: "2"}}]}
+  counted: {methods: [GET], path: /v1/counted, scope: search, upstream: flaky, longest_s: 2,
+    metering_buffer_bytes: 65536, settlement: {above_maximum: counted},
+    price: [{per_call: "0.5"}, {per: items, cents: "0.1", count: $count(answer.items), at_most: 20}]}
+  events: {methods: [GET], path: /v1/events, scope: search, upstream: flaky, longest_s: 2,
+    count_event_with: usage,
+    price: [{per: output, cents: "0.1", count: answer.usage.output, at_most: 20}]}
+  free: {methods: [GET], path: /v1/free, scope: search, upstream: flaky, longest_s: 2, price: []}
+`;
+
+const db = useDatabase();
+useNodes();
+let upstream: FlakyUpstream;
+let environment: Record<string, string>;
+let nodes: Node[] = [];
+let payers: Payer[];
+
+const start = async () => {
+  nodes = await Promise.all([startNode(environment), startNode(environment)]);
+};
+/** A call that never ends would hold up the stop until the server is killed. */
+const stop = async () => {
+  expect(await Promise.all(nodes.map((node) => node.end()))).toEqual([0, 0]);
+};
+const anyUrl = () => nodes[randomInt(nodes.length)]?.url ?? '';
+
+beforeAll(async () => {
+  upstream = await startFlakyUpstream();
+  const file = join(mkdtempSync(join(tmpdir(), 'purser-')), 'prices.yaml');
+  writeFileSync(file, PRICES(upstream.url));
+  environment = { DATABASE_URL: db.databaseUrl, PURSER_GATEWAY: file };
+  await start();
+  const key = await newOperatorKey(db);
+  payers = await Promise.all(CREDITS.map((cents) => newPayer(key, cents)));
+});
+
+afterAll(async () => {
+  await stop();
+  await upstream.close();
+});
+
+async function newPayer(operatorKey: string, cents: string): Promise<Payer> {
+  const account = await newFundedAccount(anyUrl(), operatorKey, [cents]);
+  const made = await call('POST', `${anyUrl()}/v1/accounts/${account}/api_keys`, {
+    key: operatorKey,
+    body: { scopes: ['search'] },
+  });
+  return { account, key: String(attributesOf(made, 201)['key']) };
+}
+
+/** Kills one server after the other and starts it again. */
+async function killUntil(end: number): Promise<void> {
+  while (Date.now() < end) {
+    await delay(Math.min(randomInt(2_000, 5_000), Math.max(0, end - Date.now())));
+    const victim = randomInt(nodes.length);
+    await nodes[victim]?.end('SIGKILL');
+    nodes[victim] = await startNode(environment);
+  }
+}
+
+/** Asks once more, of a good upstream, for all that was wished under an idempotency key and not had. */
+async function fulfil(journal: Journal): Promise<void> {
+  const open = journal.wishes.filter((wish) => wish.idempotencyKey !== undefined && !wish.isOver);
+  await Promise.all(
+    Array.from({ length: CLIENTS }, async () => {
+      for (let wish = open.pop(); wish; wish = open.pop()) {
+        const outcome = await ask(wish, journal, anyUrl());
+        expect({ outcome, ...wish }).toMatchObject({ isOver: true });
+      }
+    }),
+  );
+}
+
+test(
+  'calls of 24 clients who leave, to an upstream that fails, over two servers that are killed, are each paid as they ended, and once',
+  async () => {
+    const journal: Journal = { wishes: [], outcomes: new Map() };
+    const end = Date.now() + SECONDS * 1_000;
+    let isOver = false;
+    const calling = Promise.all(
+      Array.from({ length: CLIENTS }, () => callUntil(() => isOver, journal, payers, anyUrl)),
+    );
+    await killUntil(end);
+    isOver = true;
+    await calling;
+    await stop();
+    // The attempts of killed servers, as if their time had passed.
+    await db.query('update call_claims set until = clock_timestamp() where outcome is null');
+    await upstream.heal();
+    const calmSince = new Date();
+    await start();
+    await fulfil(journal);
+    await stop();
+
+    const outcomes = [...journal.outcomes.keys()];
+    expect(
+      outcomes.filter((outcome) => / (internal_error|invalid_request)$/.test(outcome)),
+    ).toEqual([]);
+    for (const outcome of ['200', '402 insufficient_credits', '502 upstream_failed', 'no answer']) {
+      expect(outcomes).toContain(outcome);
+    }
+    expect(journal.wishes.filter(({ bought }) => bought).length).toBeGreaterThan(SECONDS * 5);
+    await expectCallsInLedger(db, journal, calmSince);
+  },
+  (SECONDS + 120) * 1_000,
+);
