@@ -151,7 +151,11 @@ export class Call {
     answer.body.once('error', () => {
       this.#brokeOff = !this.#request.gone.aborted;
     });
-    return this.#answered(answer);
+    try {
+      return await this.#answered(answer);
+    } catch (error) {
+      throw await this.#withoutAnswer(error, 'upstream_broke_off');
+    }
   }
 
   /** Nothing of an answer has gone out, nor will. */
@@ -185,13 +189,9 @@ export class Call {
       return this.#counting(headers, body);
     }
     if (!isJson(type)) return this.#settledAs({ kind: 'answer_malformed' }, headers, body);
-    try {
-      const { meteringBufferBytes } = this.#priced.route;
-      const kept = await keepJson(body, announcedLength(answer.headers), meteringBufferBytes);
-      return await this.#settledAs(kept.counted, headers, kept.body);
-    } catch (error) {
-      throw await this.#withoutAnswer(error, 'upstream_broke_off');
-    }
+    const { meteringBufferBytes } = this.#priced.route;
+    const kept = await keepJson(body, announcedLength(answer.headers), meteringBufferBytes);
+    return this.#settledAs(kept.counted, headers, kept.body);
   }
 
   /** An answer whose cost is settled before it goes out. */

@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest';
+import { verify } from '../../src/ledger/verify.ts';
+import { useDatabase } from '../postgres.ts';
+import { answering, useRawUpstream } from './raw-upstream.ts';
+import { type Customer, useGateway } from './rig.ts';
+
+/** Customers and upstreams that do what none should do. */
+
+const db = useDatabase();
+const upstream = useRawUpstream();
+const gateway = useGateway(
+  db,
+  () => `
+upstreams:
+  up: {base_url: "${upstream.url}"}
+routes:
+  fixed:
+    methods: [GET, POST]
+    path: /fixed
+    scope: search
+    upstream: up
+    largest_body_bytes: 1000
+    longest_s: 3
+    price:
+      - per_call: "0.5"
+  counted:
+    methods: [GET]
+    path: /counted
+    scope: search
+    upstream: up
+    longest_s: 3
+    price:
+      - {per: items, cents: "0.1", count: $count(answer.items), at_most: 20}
+`,
+);
+
+/** How the calls of an account ended, once all have. */
+async function endingsOf({ account }: Customer, calls = 1): Promise<string[]> {
+  const read = () =>
+    db.query<{ ending: string }>(
+      'select ending from call_endings where account_id = $1 order by number',
+      [account.slice(0, 32)],
+    );
+  await expect.poll(async () => (await read()).length, { timeout: 5_000 }).toBe(calls);
+  return (await read()).map(({ ending }) => ending);
+}
+
+const JSON_HEAD = ['HTTP/1.1 200 OK', 'Content-Type: application/json', 'Content-Length: 15'];
+const TWO = '{"items":[1,2]}';
+
+test.each([
+  ['/fixed', '9.5'],
+  ['/counted', '9.8'],
+])('an answer to %s with two lines of Connection is passed on and paid', async (path, left) => {
+  const customer = await gateway.customer('10');
+  const head = [...JSON_HEAD, 'Connection: keep-alive', 'Connection: X-Hop', 'X-Hop: 1'];
+  const answer = await customer.get(`${path}${answering(head, TWO)}`);
+  expect([answer.status, answer.body, answer.headers['x-hop']]).toEqual([200, TWO, undefined]);
+  expect(await endingsOf(customer)).toEqual(['delivered']);
+  expect(await customer.balance()).toBe(left);
+});
+
+test('after all of it the books add up', async () => {
+  expect((await verify(db.database)).problem).toBeNull();
+});
