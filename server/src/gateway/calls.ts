@@ -182,7 +182,8 @@ export class Call {
     }
     if (!this.#payment.isHeld) return this.#answer(headers, body);
     const type = headers['content-type']?.toString();
-    if (headers['content-encoding'] !== undefined) {
+    const hasNoBody = status === 204 || status === 304;
+    if (hasNoBody || headers['content-encoding'] !== undefined) {
       return this.#settledAs({ kind: 'answer_malformed' }, headers, body);
     }
     if (type !== undefined && /^text\/event-stream\b/i.test(type)) {

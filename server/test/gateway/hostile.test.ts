@@ -60,6 +60,18 @@ test.each([
   expect(await customer.balance()).toBe(left);
 });
 
+test.each([204, 304])(
+  'an answer of status %d that is called a stream of events has nothing to count',
+  async (status) => {
+    const customer = await gateway.customer('10');
+    const head = [`HTTP/1.1 ${status} -`, 'Content-Type: text/event-stream'];
+    const answer = await customer.get(`/counted${answering(head)}`);
+    expect([answer.status, answer.isWhole]).toEqual([status, true]);
+    expect(await endingsOf(customer)).toEqual(['answer_malformed']);
+    expect(gateway.node.process.exitCode).toBeNull();
+  },
+);
+
 test('after all of it the books add up', async () => {
   expect((await verify(db.database)).problem).toBeNull();
 });
