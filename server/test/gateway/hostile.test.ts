@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { verify } from '../../src/ledger/verify.ts';
 import { useDatabase } from '../postgres.ts';
@@ -72,6 +73,23 @@ test.each([204, 304])(
   },
 );
 
+test('pipelined requests whose client leaves before their turn are not begun', async () => {
+  const customer = await gateway.customer('10');
+  const { port } = new URL(gateway.url);
+  const client = connect(Number(port), '127.0.0.1').on('error', () => {});
+  for (const path of [`/fixed${answering([])}`, '/fixed', '/counted']) {
+    client.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nX-API-Key: ${customer.key}\r\n\r\n`);
+  }
+  await expect.poll(() => customer.balance()).toBe('9.5');
+  client.destroy();
+  expect(await endingsOf(customer)).toEqual(['client_left_before_answer']);
+  expect(await customer.balance()).toBe('9.5');
+});
+
 test('after all of it the books add up', async () => {
   expect((await verify(db.database)).problem).toBeNull();
+});
+
+test('no call is left over that would hold up the stop', async () => {
+  expect(await gateway.node.end()).toBe(0);
 });

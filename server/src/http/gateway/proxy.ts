@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { sha256 } from '../../auth/authentication.ts';
 import { type CallAnswer, type CallRequest, NoAnswer } from '../../gateway/calls.ts';
@@ -83,6 +84,8 @@ async function proxy(
   const { priced, target } = request.call;
   const gone = new AbortController();
   const connection = reply.raw;
+  // A pipelined request is not begun before its turn: until then nobody would tell that the client left.
+  if (connection.socket === null) await once(connection, 'socket');
   let answer: CallAnswer | undefined;
   let isClosed = false;
   connection.once('close', () => {
