@@ -167,7 +167,8 @@ export class Call {
     if (gone.aborted || body?.errored) ending = 'client_left_before_answer';
     if (error instanceof BodyTooLarge) ending = broken;
     await this.#settleWithin(ending);
-    this.#end(ending);
+    // Not before it is settled: the idempotency key would be free for a call that is then given back.
+    void this.#settling.then(() => this.#end(ending)).catch(this.#onDefect);
     if (error instanceof BodyTooLarge) return error;
     return new NoAnswer(ending, this.#settledPayment, error);
   }

@@ -86,6 +86,23 @@ test('pipelined requests whose client leaves before their turn are not begun', a
   expect(await customer.balance()).toBe('9.5');
 });
 
+test('an idempotency key is not free before what was paid under it is given back', async () => {
+  const customer = await gateway.customer('10');
+  const ask = () => customer.get('/fixed?silent', { headers: { 'idempotency-key': 'one' } });
+  const first = ask();
+  await expect.poll(() => customer.balance()).toBe('9.5');
+  const id = customer.account.slice(0, 32);
+  const locked = db.query(`do $$ begin
+    perform from balances where account_id = '${id}' for update;
+    perform pg_sleep(8);
+  end $$`);
+  expect((await first).status).toBe(504);
+  expect(JSON.parse((await ask()).body).code).toBe('in_progress');
+  await locked;
+  expect(await endingsOf(customer)).toEqual(['upstream_timeout']);
+  expect(await customer.balance()).toBe('10');
+}, 20_000);
+
 test('after all of it the books add up', async () => {
   expect((await verify(db.database)).problem).toBeNull();
 });
