@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { pipeline, type Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { CustomerKeyRead } from '../ledger/reads.ts';
 import { type Cost, costAfter } from '../pricing/cost.ts';
@@ -149,7 +149,8 @@ export class Call {
     }
     this.#status = answer.statusCode;
     answer.body.once('error', () => {
-      this.#brokeOff = !this.#request.gone.aborted;
+      // A client that leaves, or whose body becomes too large, ends the answer itself.
+      this.#brokeOff = !(this.#request.gone.aborted || (body instanceof Readable && body.errored));
     });
     try {
       return await this.#answered(answer);

@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { verify } from '../../src/ledger/verify.ts';
@@ -83,6 +84,22 @@ test('pipelined requests whose client leaves before their turn are not begun', a
   await expect.poll(() => customer.balance()).toBe('9.5');
   client.destroy();
   expect(await endingsOf(customer)).toEqual(['client_left_before_answer']);
+  expect(await customer.balance()).toBe('9.5');
+});
+
+test('a client that makes its body too large after the answer has begun has left midway', async () => {
+  const customer = await gateway.customer('10');
+  const head = ['HTTP/1.1 200 OK', 'Content-Type: text/plain', 'Transfer-Encoding: chunked'];
+  const sent = request(`${gateway.url}/fixed${answering(head, '4\r\nmost\r\n')}`, {
+    method: 'POST',
+    headers: { 'x-api-key': customer.key, 'content-type': 'text/plain' },
+  });
+  sent.on('error', () => {});
+  sent.on('response', (answer) => {
+    answer.once('data', () => sent.write('x'.repeat(2_000))).on('error', () => {});
+  });
+  sent.write('x');
+  expect(await endingsOf(customer)).toEqual(['client_left_midway']);
   expect(await customer.balance()).toBe('9.5');
 });
 
