@@ -32,7 +32,7 @@ export interface CallRequest {
   readonly idempotencyKey: string | undefined;
   /** Aborts when the client has left before it had the whole answer. */
   readonly gone: AbortSignal;
-  /** Whether the client takes the answer slower than it comes. */
+  /** Whether the client has not sent all of its body, or takes the answer slower than it comes. */
   readonly isSlow: () => boolean;
 }
 
@@ -161,11 +161,13 @@ export class Call {
 
   /** Nothing of an answer has gone out, nor will. */
   async #withoutAnswer(error: unknown, broken: Ending): Promise<Error> {
-    const isTimeout = this.#overdue || TIMEOUTS.has((error as { code?: string }).code ?? '');
+    const isTimeout =
+      this.#overdue === 'by the upstream' || TIMEOUTS.has((error as { code?: string }).code ?? '');
     const { gone, body } = this.#request;
     let ending = isTimeout ? 'upstream_timeout' : broken;
-    // A body that breaks off is a client that has left, too.
-    if (gone.aborted || body?.errored) ending = 'client_left_before_answer';
+    // A body that breaks off, or does not end, is a client that has left, too.
+    const hasLeft = gone.aborted || body?.errored || this.#overdue === 'by the client';
+    if (hasLeft) ending = 'client_left_before_answer';
     if (error instanceof BodyTooLarge) ending = broken;
     await this.#settleWithin(ending);
     // Not before it is settled: the idempotency key would be free for a call that is then given back.

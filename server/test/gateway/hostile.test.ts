@@ -103,6 +103,17 @@ test('a client that makes its body too large after the answer has begun has left
   expect(await customer.balance()).toBe('9.5');
 });
 
+test('a client whose body does not end has left, and no upstream was slow', async () => {
+  const customer = await gateway.customer('10');
+  const sent = request(`${gateway.url}/fixed`, {
+    method: 'POST',
+    headers: { 'x-api-key': customer.key, 'content-type': 'text/plain' },
+  });
+  sent.on('error', () => {}).write('x');
+  expect(await endingsOf(customer)).toEqual(['client_left_before_answer']);
+  expect(await customer.balance()).toBe('9.5');
+});
+
 test('an idempotency key is not free before what was paid under it is given back', async () => {
   const customer = await gateway.customer('10');
   const ask = () => customer.get('/fixed?silent', { headers: { 'idempotency-key': 'one' } });

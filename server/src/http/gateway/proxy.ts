@@ -124,7 +124,7 @@ function callOf(
     requestId: request.id,
     idempotencyKey: optionalIdempotencyKey(request.headers),
     gone,
-    isSlow: () => reply.raw.writableNeedDrain,
+    isSlow: () => !request.raw.complete || reply.raw.writableNeedDrain,
   };
 }
 
