@@ -22,7 +22,14 @@ import { PriceBookWatch } from './price-books.ts';
 import { type Rate, RateLimits } from './rate-limits.ts';
 import { announcedLength, BodyTooLarge, boundedBody, membersOf, readBody } from './request-body.ts';
 import { type PricedRoute, RouteTable } from './route-table.ts';
-import { chargeOf, type Payment, type Purchase, Settlements, untilOf } from './settlement.ts';
+import {
+  chargeOf,
+  type Payment,
+  PaymentFailed,
+  type Purchase,
+  Settlements,
+  untilOf,
+} from './settlement.ts';
 import { Upstreams } from './upstreams.ts';
 
 /** How long calls that are under way may go on when the server stops. */
@@ -195,7 +202,10 @@ export class Gateway {
         claim = await renewPayment(database, claim);
       }
     } catch (error) {
-      if (!(error instanceof NotClaimed)) await this.#endClaim(claim, 'free');
+      if (error instanceof NotClaimed) throw error;
+      const undone = error instanceof PaymentFailed ? error.undone : null;
+      if (undone) void undone.then(() => this.#endClaim(claim, 'free'));
+      else await this.#endClaim(claim, 'free');
       throw error;
     }
   }

@@ -73,11 +73,14 @@ export class PaymentRefused extends Error {
 /** Nothing can be said of a payment now. */
 export class PaymentFailed extends Error {
   readonly code: FailureCode;
+  /** Resolves when what may have been paid is given back; null: nothing was paid. */
+  readonly undone: Promise<void> | null;
 
-  constructor(code: FailureCode) {
+  constructor(code: FailureCode, undone: Promise<void> | null) {
     super(code);
     this.name = 'PaymentFailed';
     this.code = code;
+    this.undone = undone;
   }
 }
 
@@ -156,7 +159,10 @@ export class Settlements {
       case 'refused':
         throw new PaymentRefused(outcome.refusal, purchase.priced.topUpUrl);
       case 'failed':
-        throw new PaymentFailed(outcome.code);
+        throw new PaymentFailed(
+          outcome.code,
+          outcome.code === 'outcome_unknown' ? this.#undo(purchase) : null,
+        );
       case 'done':
         throw new Error('a charge or hold recorded nothing');
     }
@@ -203,6 +209,17 @@ export class Settlements {
     const receipt = this.#receiptOf(outcome, 'given back', payment);
     if (!receipt) return { ...payment, isHeld: false };
     return { ...payment, isHeld: false, charged: 0n, available: receipt.availableAfter };
+  }
+
+  /** Asks for a payment again, until it is known what it is, and gives it back: its call is not forwarded. */
+  async #undo(purchase: Purchase): Promise<void> {
+    const outcome = await this.#insist(Date.now() + LONGEST_REVERSAL_MS, operationOf(purchase));
+    if (outcome.kind === 'recorded' || outcome.kind === 'replayed') {
+      await this.giveBack(purchase, paymentOf(outcome.receipt), 'outcome_unknown');
+    } else if (outcome.kind === 'failed') {
+      const { account } = purchase;
+      this.#log.error({ account, why: outcome.code }, 'whether a call was paid stays unknown');
+    }
   }
 
   /** What was paid under the idempotency key of a call that is repeated, as it stands now. */
