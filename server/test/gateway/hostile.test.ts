@@ -12,8 +12,9 @@ const db = useDatabase();
 const upstream = useRawUpstream();
 const gateway = useGateway(
   db,
-  () => `
+  (ample) => `
 upstreams:
+  ample: {base_url: "${ample}"}
   up: {base_url: "${upstream.url}"}
 routes:
   fixed:
@@ -25,6 +26,15 @@ routes:
     longest_s: 3
     price:
       - per_call: "0.5"
+  large:
+    methods: [GET]
+    path: /large
+    scope: search
+    upstream: ample
+    metering_buffer_bytes: 60000000
+    price:
+      - {per: items, cents: "0.000001", count: $count(answer.items), at_most: 20}
+    settlement: {client_left_midway: free, above_maximum: counted}
   counted:
     methods: [GET]
     path: /counted
@@ -112,6 +122,12 @@ test('a client whose body does not end has left, and no upstream was slow', asyn
   sent.on('error', () => {}).write('x');
   expect(await endingsOf(customer)).toEqual(['client_left_before_answer']);
   expect(await customer.balance()).toBe('9.5');
+});
+
+test('a client that leaves midway in an answer that was counted as a whole has left midway', async () => {
+  const customer = await gateway.customer('10');
+  await customer.get('/large?items=900000', { leaveAfter: 1 });
+  expect(await endingsOf(customer)).toEqual(['client_left_midway']);
 });
 
 test('an idempotency key is not free before what was paid under it is given back', async () => {

@@ -90,8 +90,10 @@ async function proxy(
   let isClosed = false;
   connection.once('close', () => {
     isClosed = true;
-    if (!connection.writableFinished) gone.abort();
-    answer?.delivered(connection.writableFinished ? 'whole' : 'in part');
+    // What a lost connection had still to write counts as written.
+    const isWhole = connection.writableFinished && !request.raw.socket.destroyed;
+    if (!isWhole) gone.abort();
+    answer?.delivered(isWhole ? 'whole' : 'in part');
   });
   try {
     answer = await gateway.call(priced, callOf(request, reply, target, gone.signal));
