@@ -52,6 +52,8 @@ export interface Payment {
   readonly isHeld: boolean;
   /** The charge; null where there is none. */
   readonly charge: bigint | null;
+  /** The second charge, of what was counted above the hold; null where there is none. */
+  readonly overage: bigint | null;
   readonly charged: bigint;
   /** What the account had after the last change. */
   readonly available: bigint;
@@ -188,18 +190,22 @@ export class Settlements {
     return {
       ...payment,
       isHeld: false,
-      charge: receipt.number,
-      charged: receipt.amount + (receipt.overage?.amount ?? 0n),
+      ...chargedBy(receipt),
       available: receipt.availableAfter,
     };
   }
 
   /** Gives everything back; `reason` stands in the history. */
   async giveBack(purchase: Purchase, payment: Payment, reason: string): Promise<Payment> {
-    const { isHeld, charge, charged } = payment;
+    const { isHeld, charge, overage, charged } = payment;
     if (!isHeld && (charge === null || charged === 0n)) return payment;
-    const common = this.#followUp(purchase, payment, 'give back', reason);
     const until = isHeld ? untilOf(purchase.priced) : Date.now() + LONGEST_REVERSAL_MS;
+    if (overage !== null) {
+      const more = this.#followUp(purchase, payment, 'give back overage', reason);
+      const reversal = { kind: 'reversal', charge: overage, amount: null, ...more } as const;
+      this.#receiptOf(await this.#insist(until, reversal), 'given back', payment);
+    }
+    const common = this.#followUp(purchase, payment, 'give back', reason);
     const outcome = await this.#insist(
       until,
       charge === null
@@ -235,8 +241,8 @@ export class Settlements {
     const before = paymentOf(receipt);
     if (!charge) await this.giveBack(purchase, before, 'retried');
     else if (charge.reversed < charge.receipt.amount) {
-      const paid = { ...before, isHeld: false, charge: charge.receipt.number };
-      await this.giveBack(purchase, { ...paid, charged: charge.receipt.amount }, 'retried');
+      const paid = { ...before, isHeld: false, ...chargedBy(charge.receipt) };
+      await this.giveBack(purchase, paid, 'retried');
     }
     return undefined;
   }
@@ -282,8 +288,16 @@ function paymentOf(receipt: Receipt): Payment {
     account: receipt.account,
     number: receipt.number,
     isHeld,
-    charge: isHeld ? null : receipt.number,
-    charged: isHeld ? 0n : receipt.amount,
+    ...(isHeld ? { charge: null, overage: null, charged: 0n } : chargedBy(receipt)),
     available: receipt.availableAfter,
+  };
+}
+
+/** What a charge or capture has charged, its overage with it. */
+function chargedBy({ number, amount, overage }: Receipt) {
+  return {
+    charge: number,
+    overage: overage && overage.number,
+    charged: amount + (overage?.amount ?? 0n),
   };
 }

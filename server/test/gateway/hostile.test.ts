@@ -130,6 +130,13 @@ test('a client that leaves midway in an answer that was counted as a whole has l
   expect(await endingsOf(customer)).toEqual(['client_left_midway']);
 });
 
+test('what was charged above the hold is given back with the rest', async () => {
+  const customer = await gateway.customer('10');
+  await customer.get('/large?items=900000', { leaveAfter: 1 });
+  expect(await endingsOf(customer)).toEqual(['client_left_midway']);
+  expect(await customer.balance()).toBe('10');
+});
+
 test('an idempotency key is not free before what was paid under it is given back', async () => {
   const customer = await gateway.customer('10');
   const ask = () => customer.get('/fixed?silent', { headers: { 'idempotency-key': 'one' } });
