@@ -191,13 +191,15 @@ CREATE TABLE public.call_claims (
     account_id uuid NOT NULL,
     idempotency_digest bytea NOT NULL,
     fingerprint bytea NOT NULL,
-    attempt integer DEFAULT 1 NOT NULL,
+    attempts integer DEFAULT 1 NOT NULL,
+    payment integer DEFAULT 1 NOT NULL,
     until timestamp with time zone NOT NULL,
     outcome text,
-    CONSTRAINT call_claims_attempt_check CHECK ((attempt >= 1)),
+    CONSTRAINT call_claims_attempts_check CHECK ((attempts >= 1)),
     CONSTRAINT call_claims_fingerprint_check CHECK ((octet_length(fingerprint) = 16)),
     CONSTRAINT call_claims_idempotency_digest_check CHECK ((octet_length(idempotency_digest) = 16)),
-    CONSTRAINT call_claims_outcome_check CHECK ((outcome = ANY (ARRAY['delivered'::text, 'paid'::text, 'free'::text])))
+    CONSTRAINT call_claims_outcome_check CHECK ((outcome = ANY (ARRAY['delivered'::text, 'paid'::text, 'free'::text]))),
+    CONSTRAINT call_claims_payment_check CHECK ((payment >= 1))
 )
 WITH (fillfactor='70');
 

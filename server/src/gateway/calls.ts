@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { pipeline, type Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { CustomerKeyRead } from '../ledger/reads.ts';
 import { type Cost, costAfter } from '../pricing/cost.ts';
@@ -33,7 +33,7 @@ export interface CallRequest {
   readonly idempotencyKey: string | undefined;
   /** The wire says with it that the client has left before it had the whole answer. */
   readonly cancel: Cancel;
-  /** Whether the client takes the answer slower than it comes. */
+  /** Whether the client has not sent all of its body, or takes the answer slower than it comes. */
   readonly isSlow: () => boolean;
 }
 
@@ -150,25 +150,33 @@ export class Call {
     }
     this.#status = answer.statusCode;
     answer.body.once('error', () => {
+      // A client that leaves, or whose body becomes too large, ends the answer itself.
       const { reason } = this.#request.cancel;
-      this.#brokeOff = reason !== 'client_left' && reason !== 'client_slow';
+      const isClients = reason === 'client_left' || reason === 'client_slow';
+      this.#brokeOff = !isClients && !(body instanceof Readable && body.errored);
     });
-    return this.#answered(answer);
+    try {
+      return await this.#answered(answer);
+    } catch (error) {
+      throw await this.#withoutAnswer(error, 'upstream_broke_off');
+    }
   }
 
   /** Nothing of an answer has gone out, nor will. */
   async #withoutAnswer(error: unknown, broken: Ending): Promise<Error> {
     const ending = error instanceof BodyTooLarge ? broken : this.#failedBy(error, broken);
     await this.#settleWithin(ending);
-    this.#end(ending);
+    // Not before it is settled: the idempotency key would be free for a call that is then given back.
+    void this.#settling.then(() => this.#end(ending)).catch(this.#onDefect);
     if (error instanceof BodyTooLarge) return error;
     return new NoAnswer(ending, this.#settledPayment, error);
   }
 
   #failedBy(error: unknown, broken: Ending): Ending {
     const { cancel, body } = this.#request;
-    // A body that breaks off is a client that has left, too.
-    if (cancel.reason === 'client_left' || body?.errored) return 'client_left_before_answer';
+    // A body that breaks off, or does not end, is a client that has left, too.
+    const isClients = cancel.reason === 'client_left' || cancel.reason === 'client_slow';
+    if (isClients || body?.errored) return 'client_left_before_answer';
     if (cancel.reason === 'upstream_slow') return 'upstream_timeout';
     return TIMEOUTS.has((error as { code?: string }).code ?? '') ? 'upstream_timeout' : broken;
   }
@@ -176,13 +184,9 @@ export class Call {
   async #answered(answer: Dispatcher.ResponseData): Promise<CallAnswer> {
     const headers = answerHeaders(answer.headers);
     const announced = announcedLength(answer.headers);
-    try {
-      const isSmall = announced !== undefined && announced <= SMALL_BYTES;
-      const body = isSmall && !isEventStream(headers) ? await readWhole(answer.body) : answer.body;
-      return await this.#judge(answer.statusCode, headers, body, announced);
-    } catch (error) {
-      throw await this.#withoutAnswer(error, 'upstream_broke_off');
-    }
+    const isSmall = announced !== undefined && announced <= SMALL_BYTES;
+    const body = isSmall && !isEventStream(headers) ? await readWhole(answer.body) : answer.body;
+    return this.#judge(answer.statusCode, headers, body, announced);
   }
 
   /** What is to be settled before the answer goes out, is. */
@@ -198,7 +202,7 @@ export class Call {
       return this.#answer(headers, body);
     }
     if (!this.#payment.isHeld) return this.#answer(headers, body);
-    const isReadable = headers['content-encoding'] === undefined;
+    const isReadable = headers['content-encoding'] === undefined && !WITHOUT_BODY.has(status);
     if (isReadable && isEventStream(headers) && !Buffer.isBuffer(body)) {
       return this.#counting(headers, body);
     }
@@ -318,6 +322,9 @@ export class Call {
 function isEventStream(headers: Headers): boolean {
   return /^text\/event-stream\b/i.test(String(headers['content-type']));
 }
+
+/** Answers of these statuses have no body to count, whatever their headers say. */
+const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 304]);
 
 /** Undici's errors where something took too long. */
 const TIMEOUTS: ReadonlySet<string> = new Set([

@@ -17,12 +17,20 @@ import {
   renewPayment,
 } from './call-claims.ts';
 import { CallEndings } from './call-endings.ts';
-import { Call, type CallAnswer, type CallEnd, type CallRequest } from './calls.ts';
+import { Call, type CallAnswer, type CallEnd, type CallRequest, NoAnswer } from './calls.ts';
+import type { Cancel } from './cancel.ts';
 import { PriceBookWatch } from './price-books.ts';
 import { type Rate, RateLimits } from './rate-limits.ts';
 import { announcedLength, BodyTooLarge, boundedBody, membersOf, readBody } from './request-body.ts';
 import { type PricedRoute, RouteTable } from './route-table.ts';
-import { chargeOf, type Payment, type Purchase, Settlements, untilOf } from './settlement.ts';
+import {
+  chargeOf,
+  type Payment,
+  PaymentFailed,
+  type Purchase,
+  Settlements,
+  untilOf,
+} from './settlement.ts';
 import { Upstreams } from './upstreams.ts';
 
 /** How long calls that are under way may go on when the server stops. */
@@ -169,7 +177,8 @@ export class Gateway {
     const { principal, keySecret, idempotencyKey, cancel } = request;
     const common = { ...purchaseOf(priced, principal, before), keySecret };
     if (idempotencyKey !== undefined) {
-      return this.#payOnce(common, idempotencyKey, fingerprintOf(priced, request, body));
+      const fingerprint = fingerprintOf(priced, request, body);
+      return this.#payOnce(common, idempotencyKey, fingerprint, cancel);
     }
     const digest = newDigest();
     const purchase = { ...common, idempotencyDigest: digest, fingerprint: digest };
@@ -183,11 +192,13 @@ export class Gateway {
     common: Omit<Purchase, 'idempotencyDigest' | 'fingerprint'>,
     idempotencyKey: string,
     fingerprint: Digest,
+    cancel: Cancel,
   ): Promise<Paid> {
     const { database } = this.#parts;
     const longestMs = untilOf(common.priced) - Date.now();
     let claim = await claimCall(database, common.account, idempotencyKey, fingerprint, longestMs);
     try {
+      if (cancel.aborted) throw new NoAnswer('client_left_before_answer', null, cancel.reason);
       for (;;) {
         const purchase = { ...common, idempotencyDigest: claim.paymentDigest, fingerprint };
         const payment = await this.#settlements.begin(purchase, () => true);
@@ -195,7 +206,10 @@ export class Gateway {
         claim = await renewPayment(database, claim);
       }
     } catch (error) {
-      if (!(error instanceof NotClaimed)) await this.#endClaim(claim, 'free');
+      if (error instanceof NotClaimed) throw error;
+      const undone = error instanceof PaymentFailed ? error.undone : null;
+      if (undone) void undone.then(() => this.#endClaim(claim, 'free'));
+      else await this.#endClaim(claim, 'free');
       throw error;
     }
   }

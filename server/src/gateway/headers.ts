@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Dispatcher } from 'undici';
 import type { UpstreamSecret } from '../pricing/price-book.ts';
 
 /** Headers as they pass through the gateway: what belongs to one connection ends at it (RFC 9110 §7.6.1). */
@@ -78,7 +79,7 @@ export function upstreamHeaders(
 }
 
 /** The headers of the upstream's answer that the customer gets. */
-export function answerHeaders(sent: IncomingHttpHeaders): Headers {
+export function answerHeaders(sent: Dispatcher.ResponseData['headers']): Headers {
   const named = namedIn(sent.connection);
   const headers: Headers = {};
   for (const name in sent) {
@@ -90,8 +91,10 @@ export function answerHeaders(sent: IncomingHttpHeaders): Headers {
   return headers;
 }
 
-/** The headers that a `Connection` names. */
-function namedIn(connection: string | undefined): string[] | undefined {
+/** The headers that `Connection` names, in one line or, of an upstream, in several. */
+function namedIn(connection: string | string[] | undefined): string[] | undefined {
   if (connection === undefined || connection === 'keep-alive' || connection === 'close') return;
-  return connection.split(',').map((name) => name.trim().toLowerCase());
+  return String(connection)
+    .split(',')
+    .map((name) => name.trim().toLowerCase());
 }

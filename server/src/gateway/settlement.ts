@@ -52,7 +52,7 @@ export interface Payment {
   readonly isHeld: boolean;
   /** The charge; null where there is none. */
   readonly charge: bigint | null;
-  /** The second charge, for what the call cost above its hold; null where there is none. */
+  /** The second charge, of what was counted above the hold; null where there is none. */
   readonly overage: bigint | null;
   readonly charged: bigint;
   /** What the account had after the last change. */
@@ -75,11 +75,14 @@ export class PaymentRefused extends Error {
 /** Nothing can be said of a payment now. */
 export class PaymentFailed extends Error {
   readonly code: FailureCode;
+  /** Resolves when what may have been paid is given back; null: nothing was paid. */
+  readonly undone: Promise<void> | null;
 
-  constructor(code: FailureCode) {
+  constructor(code: FailureCode, undone: Promise<void> | null) {
     super(code);
     this.name = 'PaymentFailed';
     this.code = code;
+    this.undone = undone;
   }
 }
 
@@ -159,18 +162,13 @@ export class Settlements {
       case 'refused':
         throw new PaymentRefused(outcome.refusal, purchase.priced.topUpUrl);
       case 'failed':
-        if (outcome.code === 'outcome_unknown') void this.#undo(purchase, operation);
-        throw new PaymentFailed(outcome.code);
+        throw new PaymentFailed(
+          outcome.code,
+          outcome.code === 'outcome_unknown' ? this.#undo(purchase) : null,
+        );
       case 'done':
         throw new Error('a charge or hold recorded nothing');
     }
-  }
-
-  /** The call is not made, so what may have been paid for it is given back. */
-  async #undo(purchase: Purchase, operation: Operation): Promise<void> {
-    const outcome = await this.#insist(Date.now() + LONGEST_REVERSAL_MS, operation);
-    if (outcome.kind !== 'recorded' && outcome.kind !== 'replayed') return;
-    await this.giveBack(purchase, paymentOf(outcome.receipt), 'outcome_unknown');
   }
 
   /** Takes what a call really cost out of its hold. */
@@ -193,9 +191,7 @@ export class Settlements {
     return {
       ...payment,
       isHeld: false,
-      charge: receipt.number,
-      overage: receipt.overage?.number ?? null,
-      charged: receipt.amount + (receipt.overage?.amount ?? 0n),
+      ...chargedBy(receipt),
       available: receipt.availableAfter,
     };
   }
@@ -204,14 +200,13 @@ export class Settlements {
   async giveBack(purchase: Purchase, payment: Payment, reason: string): Promise<Payment> {
     const { isHeld, charge, overage, charged } = payment;
     if (!isHeld && (charge === null || charged === 0n)) return payment;
-    const common = this.#followUp(purchase, payment, 'give back', reason);
     const until = isHeld ? untilOf(purchase.priced) : Date.now() + LONGEST_REVERSAL_MS;
-    // First, so that a charge which is reversed says that all is.
     if (overage !== null) {
-      const followUp = this.#followUp(purchase, payment, 'give back the overage', reason);
-      const reversal = { kind: 'reversal', charge: overage, amount: null, ...followUp } as const;
+      const more = this.#followUp(purchase, payment, 'give back overage', reason);
+      const reversal = { kind: 'reversal', charge: overage, amount: null, ...more } as const;
       this.#receiptOf(await this.#insist(until, reversal), 'given back', payment);
     }
+    const common = this.#followUp(purchase, payment, 'give back', reason);
     const outcome = await this.#insist(
       until,
       charge === null
@@ -223,12 +218,24 @@ export class Settlements {
     return { ...payment, isHeld: false, charged: 0n, available: receipt.availableAfter };
   }
 
+  /** Asks for a payment again, until it is known what it is, and gives it back: its call is not forwarded. */
+  async #undo(purchase: Purchase): Promise<void> {
+    const outcome = await this.#insist(Date.now() + LONGEST_REVERSAL_MS, operationOf(purchase));
+    if (outcome.kind === 'recorded' || outcome.kind === 'replayed') {
+      await this.giveBack(purchase, paymentOf(outcome.receipt), 'outcome_unknown');
+    } else if (outcome.kind === 'failed') {
+      const { account } = purchase;
+      this.#log.error({ account, why: outcome.code }, 'whether a call was paid stays unknown');
+    }
+  }
+
   /** What was paid under the idempotency key of a call that is repeated, as it stands now. */
   async #paidBefore(purchase: Purchase, receipt: Receipt): Promise<Payment | undefined> {
     const { account, number } = receipt;
     if (receipt.kind === 'charge') {
       const charge = await findCharge(this.#database, { account, number });
-      const isGivenBack = charge !== undefined && charge.reversed > 0n;
+      // What the operator gave back in part was paid all the same.
+      const isGivenBack = charge !== undefined && charge.reversed === receipt.amount;
       return isGivenBack ? undefined : paymentOf(receipt);
     }
     // What a hold paid is given back, and the call is held anew: only the last attempt is paid.
@@ -236,9 +243,8 @@ export class Settlements {
     const before = paymentOf(receipt);
     if (!charge) await this.giveBack(purchase, before, 'retried');
     else if (charge.reversed < charge.receipt.amount) {
-      const { number: captured, amount, overage } = charge.receipt;
-      const paid = { ...before, isHeld: false, charge: captured, charged: amount };
-      await this.giveBack(purchase, { ...paid, overage: overage?.number ?? null }, 'retried');
+      const paid = { ...before, isHeld: false, ...chargedBy(charge.receipt) };
+      await this.giveBack(purchase, paid, 'retried');
     }
     return undefined;
   }
@@ -284,9 +290,16 @@ function paymentOf(receipt: Receipt): Payment {
     account: receipt.account,
     number: receipt.number,
     isHeld,
-    charge: isHeld ? null : receipt.number,
-    overage: null,
-    charged: isHeld ? 0n : receipt.amount,
+    ...(isHeld ? { charge: null, overage: null, charged: 0n } : chargedBy(receipt)),
     available: receipt.availableAfter,
+  };
+}
+
+/** What a charge or capture has charged, its overage with it. */
+function chargedBy({ number, amount, overage }: Receipt) {
+  return {
+    charge: number,
+    overage: overage?.number ?? null,
+    charged: amount + (overage?.amount ?? 0n),
   };
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { sha256 } from '../../auth/authentication.ts';
 import { type CallAnswer, type CallRequest, NoAnswer } from '../../gateway/calls.ts';
@@ -86,11 +87,14 @@ async function proxy(
   const connection = reply.raw;
   // Who left while the key was read waits for nothing, and closes no more.
   if (connection.destroyed) return reply.hijack();
+  // A pipelined request is not begun before its turn: until then nobody would tell that the client left.
+  if (connection.socket === null) await once(connection, 'socket');
   let answer: CallAnswer | undefined;
   let isClosed = false;
   connection.once('close', () => {
     isClosed = true;
-    const isWhole = connection.writableFinished;
+    // What a lost connection had still to write counts as written.
+    const isWhole = connection.writableFinished && !request.raw.socket.destroyed;
     if (!isWhole) cancel.because('client_left');
     answer?.delivered(isWhole ? 'whole' : 'in part');
   });
@@ -125,7 +129,7 @@ function callOf(
     requestId: request.id,
     idempotencyKey: optionalIdempotencyKey(request.headers),
     cancel,
-    isSlow: () => reply.raw.writableNeedDrain,
+    isSlow: () => !request.raw.complete || reply.raw.writableNeedDrain,
   };
 }
 

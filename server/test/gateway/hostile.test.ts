@@ -1,0 +1,163 @@
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import { expect, test } from 'vitest';
+import { verify } from '../../src/ledger/verify.ts';
+import { useDatabase } from '../postgres.ts';
+import { answering, useRawUpstream } from './raw-upstream.ts';
+import { type Customer, useGateway } from './rig.ts';
+
+/** Customers and upstreams that do what none should do. */
+
+const db = useDatabase();
+const upstream = useRawUpstream();
+const gateway = useGateway(
+  db,
+  (ample) => `
+upstreams:
+  ample: {base_url: "${ample}"}
+  up: {base_url: "${upstream.url}"}
+routes:
+  fixed:
+    methods: [GET, POST]
+    path: /fixed
+    scope: search
+    upstream: up
+    largest_body_bytes: 1000
+    longest_s: 3
+    price:
+      - per_call: "0.5"
+  large:
+    methods: [GET]
+    path: /large
+    scope: search
+    upstream: ample
+    metering_buffer_bytes: 60000000
+    price:
+      - {per: items, cents: "0.000001", count: $count(answer.items), at_most: 20}
+    settlement: {client_left_midway: free, above_maximum: counted}
+  counted:
+    methods: [GET]
+    path: /counted
+    scope: search
+    upstream: up
+    longest_s: 3
+    price:
+      - {per: items, cents: "0.1", count: $count(answer.items), at_most: 20}
+`,
+);
+
+/** How the calls of an account ended, once all have. */
+async function endingsOf({ account }: Customer, calls = 1): Promise<string[]> {
+  const read = () =>
+    db.query<{ ending: string }>(
+      'select ending from call_endings where account_id = $1 order by number',
+      [account.slice(0, 32)],
+    );
+  await expect.poll(async () => (await read()).length, { timeout: 5_000 }).toBe(calls);
+  return (await read()).map(({ ending }) => ending);
+}
+
+const JSON_HEAD = ['HTTP/1.1 200 OK', 'Content-Type: application/json', 'Content-Length: 15'];
+const TWO = '{"items":[1,2]}';
+
+test.each([
+  ['/fixed', '9.5'],
+  ['/counted', '9.8'],
+])('an answer to %s with two lines of Connection is passed on and paid', async (path, left) => {
+  const customer = await gateway.customer('10');
+  const head = [...JSON_HEAD, 'Connection: keep-alive', 'Connection: X-Hop', 'X-Hop: 1'];
+  const answer = await customer.get(`${path}${answering(head, TWO)}`);
+  expect([answer.status, answer.body, answer.headers['x-hop']]).toEqual([200, TWO, undefined]);
+  expect(await endingsOf(customer)).toEqual(['delivered']);
+  expect(await customer.balance()).toBe(left);
+});
+
+test.each([204, 304])(
+  'an answer of status %d that is called a stream of events has nothing to count',
+  async (status) => {
+    const customer = await gateway.customer('10');
+    const head = [`HTTP/1.1 ${status} -`, 'Content-Type: text/event-stream'];
+    const answer = await customer.get(`/counted${answering(head)}`);
+    expect([answer.status, answer.isWhole]).toEqual([status, true]);
+    expect(await endingsOf(customer)).toEqual(['answer_malformed']);
+    expect(gateway.node.process.exitCode).toBeNull();
+  },
+);
+
+test('pipelined requests whose client leaves before their turn are not begun', async () => {
+  const customer = await gateway.customer('10');
+  const { port } = new URL(gateway.url);
+  const client = connect(Number(port), '127.0.0.1').on('error', () => {});
+  for (const path of [`/fixed${answering([])}`, '/fixed', '/counted']) {
+    client.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nX-API-Key: ${customer.key}\r\n\r\n`);
+  }
+  await expect.poll(() => customer.balance()).toBe('9.5');
+  client.destroy();
+  expect(await endingsOf(customer)).toEqual(['client_left_before_answer']);
+  expect(await customer.balance()).toBe('9.5');
+});
+
+test('a client that makes its body too large after the answer has begun has left midway', async () => {
+  const customer = await gateway.customer('10');
+  const head = ['HTTP/1.1 200 OK', 'Content-Type: text/plain', 'Transfer-Encoding: chunked'];
+  const sent = request(`${gateway.url}/fixed${answering(head, '4\r\nmost\r\n')}`, {
+    method: 'POST',
+    headers: { 'x-api-key': customer.key, 'content-type': 'text/plain' },
+  });
+  sent.on('error', () => {});
+  sent.on('response', (answer) => {
+    answer.once('data', () => sent.write('x'.repeat(2_000))).on('error', () => {});
+  });
+  sent.write('x');
+  expect(await endingsOf(customer)).toEqual(['client_left_midway']);
+  expect(await customer.balance()).toBe('9.5');
+});
+
+test('a client whose body does not end has left, and no upstream was slow', async () => {
+  const customer = await gateway.customer('10');
+  const sent = request(`${gateway.url}/fixed`, {
+    method: 'POST',
+    headers: { 'x-api-key': customer.key, 'content-type': 'text/plain' },
+  });
+  sent.on('error', () => {}).write('x');
+  expect(await endingsOf(customer)).toEqual(['client_left_before_answer']);
+  expect(await customer.balance()).toBe('9.5');
+});
+
+test('a client that leaves midway in an answer that was counted as a whole has left midway', async () => {
+  const customer = await gateway.customer('10');
+  await customer.get('/large?items=900000', { leaveAfter: 1 });
+  expect(await endingsOf(customer)).toEqual(['client_left_midway']);
+});
+
+test('what was charged above the hold is given back with the rest', async () => {
+  const customer = await gateway.customer('10');
+  await customer.get('/large?items=900000', { leaveAfter: 1 });
+  expect(await endingsOf(customer)).toEqual(['client_left_midway']);
+  expect(await customer.balance()).toBe('10');
+});
+
+test('an idempotency key is not free before what was paid under it is given back', async () => {
+  const customer = await gateway.customer('10');
+  const ask = () => customer.get('/fixed?silent', { headers: { 'idempotency-key': 'one' } });
+  const first = ask();
+  await expect.poll(() => customer.balance()).toBe('9.5');
+  const id = customer.account.slice(0, 32);
+  const locked = db.query(`do $$ begin
+    perform from balances where account_id = '${id}' for update;
+    perform pg_sleep(8);
+  end $$`);
+  expect((await first).status).toBe(504);
+  expect(JSON.parse((await ask()).body).code).toBe('in_progress');
+  await locked;
+  expect(await endingsOf(customer)).toEqual(['upstream_timeout']);
+  expect(await customer.balance()).toBe('10');
+}, 20_000);
+
+test('after all of it the books add up', async () => {
+  expect((await verify(db.database)).problem).toBeNull();
+});
+
+test('no call is left over that would hold up the stop', async () => {
+  expect(await gateway.node.end()).toBe(0);
+});

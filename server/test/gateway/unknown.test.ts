@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { verify } from '../../src/ledger/verify.ts';
+import { asksToCommit, saysCommitted, startProxy } from '../database/proxy.ts';
+import { useDatabase } from '../postgres.ts';
+import { PRICES } from './prices-text.ts';
+import { newKey, useGateway } from './rig.ts';
+
+/** A payment that commits while nobody is told, since PostgreSQL is away from then on. */
+
+const db = useDatabase();
+let proxy: Awaited<ReturnType<typeof startProxy>>;
+beforeAll(async () => {
+  proxy = await startProxy(db.config);
+});
+afterAll(() => proxy.close());
+const gateway = useGateway(
+  {
+    ...db,
+    get databaseUrl() {
+      const { host, port, user, database } = proxy.config;
+      return `postgresql://${user}@/${database}?host=${encodeURIComponent(String(host))}&port=${port}`;
+    },
+  },
+  PRICES,
+);
+
+/** From the next commit of a charge on PostgreSQL is away, for long enough that the lane gives up. */
+function goAway(): void {
+  let isCharging = false;
+  proxy.weather = {
+    toServer: (data) => {
+      isCharging ||= asksToCommit(data);
+      return true;
+    },
+    toClient: (data) => {
+      if (!isCharging || !saysCommitted(data)) return true;
+      proxy.weather = { refuse: true };
+      return false;
+    },
+  };
+}
+
+test.each([
+  ['with an idempotency key', { 'idempotency-key': newKey() }],
+  ['without one', {}],
+])(
+  'a call whose payment is unknown is not forwarded, and given back, %s',
+  async (_, headers) => {
+    const customer = await gateway.customer('10');
+    const path = `/v1/fixed?mark=${newKey()}`;
+    goAway();
+    const answer = await customer.get(path, { headers });
+    proxy.weather = {};
+    expect([answer.status, JSON.parse(answer.body).code]).toEqual([503, 'outcome_unknown']);
+    expect(gateway.upstream.requests.filter(({ url }) => url.endsWith(path))).toEqual([]);
+    await expect.poll(() => customer.balance(), { timeout: 10_000 }).toBe('10');
+    const again = async () => (await customer.get(path, { headers })).status;
+    await expect.poll(again, { timeout: 10_000, interval: 200 }).toBe(200);
+    expect(await customer.balance()).toBe('9.5');
+  },
+  40_000,
+);
+
+test('after all of it the books add up', async () => {
+  expect((await verify(db.database)).problem).toBeNull();
+});
