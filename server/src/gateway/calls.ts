@@ -47,6 +47,8 @@ export interface CallAnswer {
   readonly payment: Payment | null;
   /** The payment at the end of an answer that is counted as it streams; null: it is settled. */
   readonly settled: Promise<Payment | null> | null;
+  /** Aborts when the call has taken too long, or the server stops: then no more of the answer may go out. */
+  readonly over: AbortSignal;
   /** Says how much of the answer the customer got. Call it once. */
   readonly delivered: (extent: DeliveredExtent) => void;
 }
@@ -123,7 +125,7 @@ export class Call {
     }, this.#priced.route.longestMs);
   }
 
-  /** Ends the request to the upstream at once. */
+  /** Ends the request to the upstream at once, and the answer to the client. */
   readonly abort = (): void => this.#abort.abort();
 
   /** Forwards the call. Rejects with NoAnswer or BodyTooLarge. */
@@ -234,6 +236,7 @@ export class Call {
       body,
       payment: this.#settledPayment,
       settled,
+      over: this.#abort.signal,
       delivered: (extent) => void this.#delivered(extent).catch(this.#onDefect),
     };
   }

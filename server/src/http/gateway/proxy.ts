@@ -131,7 +131,9 @@ function callOf(
 }
 
 function send(request: FastifyRequest, reply: FastifyReply, answer: CallAnswer): FastifyReply {
-  const { status, headers, payment, settled, body } = answer;
+  const { status, headers, payment, settled, over, body } = answer;
+  // A client that takes nothing would keep an answer that the upstream has ended for as long as it likes.
+  over.addEventListener('abort', () => reply.raw.writableFinished || reply.raw.destroy());
   reply.code(status).headers(headers);
   if (payment) tellPayment(reply, payment);
   if (settled !== null && request.raw.httpVersion === '1.1') {
