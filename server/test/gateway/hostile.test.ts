@@ -85,6 +85,17 @@ test.each([204, 304])(
   },
 );
 
+test.each([
+  ['/counted', false],
+  ['/fixed', true],
+])('parts of an answer can be had where they can be paid: %s %s', async (path, isAsked) => {
+  const customer = await gateway.customer('10');
+  const headers = { range: 'bytes=1-', 'if-none-match': '"x"' };
+  await customer.get(`${path}${answering(JSON_HEAD, TWO)}`, { headers });
+  const head = upstream.heads.at(-1)?.toLowerCase();
+  expect([head?.includes('range:'), head?.includes('if-none-match:')]).toEqual([isAsked, isAsked]);
+});
+
 test('pipelined requests whose client leaves before their turn are not begun', async () => {
   const customer = await gateway.customer('10');
   const { port } = new URL(gateway.url);
