@@ -278,7 +278,9 @@ export class Call {
   }
 
   #brokenOffBy(extent: DeliveredExtent): Ending {
-    if (this.#brokeOff) return 'upstream_broke_off';
+    const { reason } = this.#request.cancel;
+    const isOurs = reason === 'upstream_slow' || reason === 'server_stops';
+    if (this.#brokeOff || isOurs) return 'upstream_broke_off';
     return extent === 'in part' ? 'client_left_midway' : 'client_left_before_answer';
   }
 

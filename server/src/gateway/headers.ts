@@ -27,6 +27,8 @@ const OWN_REQUEST = new Set([
   'x-request-id',
   'x-purser-account',
 ]);
+/** What asks for a part of an answer, or for none: what is counted must come whole. */
+const PARTIAL = new Set(['range', 'if-range', 'if-none-match', 'if-modified-since']);
 const OWN_ANSWER = new Set([
   'x-credits-charged',
   'x-credits-remaining',
@@ -62,6 +64,7 @@ export function upstreamHeaders(
     const value = sent[name];
     if (value === undefined || HOP_BY_HOP.has(name) || OWN_REQUEST.has(name)) continue;
     if (named?.includes(name) || String(value).includes(caller.key)) continue;
+    if (of.isCounted && PARTIAL.has(name)) continue;
     headers[name] = value;
   }
   const before = sent['x-forwarded-for'];

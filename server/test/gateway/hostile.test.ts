@@ -32,6 +32,7 @@ routes:
     scope: search
     upstream: ample
     metering_buffer_bytes: 60000000
+    longest_s: 3
     price:
       - {per: items, cents: "0.000001", count: $count(answer.items), at_most: 20}
     settlement: {client_left_midway: free, above_maximum: counted}
@@ -84,6 +85,17 @@ test.each([204, 304])(
   },
 );
 
+test.each([
+  ['/counted', false],
+  ['/fixed', true],
+])('parts of an answer can be had where they can be paid: %s %s', async (path, isAsked) => {
+  const customer = await gateway.customer('10');
+  const headers = { range: 'bytes=1-', 'if-none-match': '"x"' };
+  await customer.get(`${path}${answering(JSON_HEAD, TWO)}`, { headers });
+  const head = upstream.heads.at(-1)?.toLowerCase();
+  expect([head?.includes('range:'), head?.includes('if-none-match:')]).toEqual([isAsked, isAsked]);
+});
+
 test('pipelined requests whose client leaves before their turn are not begun', async () => {
   const customer = await gateway.customer('10');
   const { port } = new URL(gateway.url);
@@ -135,6 +147,17 @@ test('what was charged above the hold is given back with the rest', async () => 
   await customer.get('/large?items=900000', { leaveAfter: 1 });
   expect(await endingsOf(customer)).toEqual(['client_left_midway']);
   expect(await customer.balance()).toBe('10');
+});
+
+test('a client that takes nothing of an answer has it no longer than a call may take', async () => {
+  const customer = await gateway.customer('10');
+  const { port } = new URL(gateway.url);
+  const client = connect(Number(port), '127.0.0.1').on('error', () => {});
+  client
+    .pause()
+    .write(`GET /large?items=900000 HTTP/1.1\r\nHost: x\r\nX-API-Key: ${customer.key}\r\n\r\n`);
+  expect(await endingsOf(customer)).toEqual(['client_left_midway']);
+  client.destroy();
 });
 
 test('an idempotency key is not free before what was paid under it is given back', async () => {

@@ -107,6 +107,8 @@ async function proxy(
     throw callError(error);
   }
   if (isClosed) answer.delivered('not at all');
+  // A client that takes nothing would keep an answer that has ended for as long as it likes.
+  cancel.once('abort', () => connection.writableFinished || connection.destroy());
   return send(request, reply, answer);
 }
 
