@@ -16,34 +16,52 @@ const PRICES = fileURLToPath(new URL('../you-prices.yaml', import.meta.url));
 const SCOPES = ['balance:read', 'billing:read', 'search', 'contents'];
 /** $100.00. */
 const CREDIT = '10000';
+/** Of what the gateway printed, where nothing of it says that it is an error. */
+const MOST_LINES = 20;
 
 const say = (text) => process.stdout.write(`${text}\n`);
 
-function fail(what, how) {
-  process.stderr.write(`Error: ${what}\nTo solve it: ${how}\n`);
+function fail(text) {
+  process.stderr.write(`${text}\n`);
   process.exitCode = 1;
 }
 
-/** Starts the gateway and resolves with its URL and its operator key, as it prints them. */
+/**
+ * Starts the gateway; `started` resolves with its URL and its operator key, as it prints them. It has a
+ * process group of its own: Ctrl-C reaches all of a group, and a second signal would end it at once,
+ * before its PostgreSQL.
+ */
 function startPurser(environment) {
   const child = spawn(process.execPath, [PURSER, 'start'], {
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
   });
   let output = '';
   const started = new Promise((resolve, reject) => {
     const hear = (piece) => {
       output += piece;
-      const url = /listening on (\S+)/.exec(output)?.[1];
+      const url = /listening on (\S+)\n/.exec(output)?.[1];
       const operatorKey = /prso_\w+/.exec(output)?.[0];
       if (url && operatorKey) resolve({ url, operatorKey });
     };
     child.stdout.on('data', hear);
     child.stderr.on('data', hear);
     child.once('error', reject);
-    child.once('exit', () => reject(new Error(output)));
+    child.once('close', () => reject(new Error('the gateway has ended')));
   });
-  return { child, started };
+  const ended = new Promise((resolve) => {
+    child.once('close', resolve);
+    child.once('error', resolve);
+  });
+  return { child, started, ended, errors: () => errorsIn(output) };
+}
+
+/** What the gateway has printed, without the lines of its log where there are others. */
+function errorsIn(output) {
+  const lines = output.split('\n').filter((line) => line !== '');
+  const from = lines.findIndex((line) => line.startsWith('Error: '));
+  return lines.slice(from < 0 ? -MOST_LINES : from).join('\n');
 }
 
 async function post(url, key, body) {
@@ -97,7 +115,8 @@ What a call would cost at most, and who would pay:
 
   curl '${url}/v1/quotes' ${json} -d '{"route":"contents","request":{"urls":["${page}"]}}'
 
-What is left, what was charged for what, and the sums by route:
+What is left, what was charged for what (a receipt each, which is also found alone by the X-Charge-Id
+of its answer, at /v1/billing/charges/{id}), and the sums by route:
 
   curl '${url}/v1/billing/account_balance' ${header}
   curl '${url}/v1/billing/charges' ${header}
@@ -108,11 +127,23 @@ End it with Ctrl-C; nothing of it stays.`);
 
 async function main() {
   if (!existsSync(new URL('../../server/dist/main.js', import.meta.url))) {
-    return fail('Purser has not been built.', 'Run `npm ci` at the root of the checkout.');
+    return fail(
+      'Error: Purser has not been built.\nTo solve it: Run `npm ci` at the root of the checkout.',
+    );
   }
   const secret = randomBytes(16).toString('hex');
-  const folder = mkdtempSync(join(tmpdir(), 'purser-gateway-demo-'));
   const upstream = await startUpstream(secret);
+  let isEnding = false;
+  // A start that is broken off would leave its PostgreSQL behind, so it is waited for. The same signal
+  // comes twice where npm hands on what its terminal has sent to all.
+  const end = () => {
+    if (isEnding) return;
+    isEnding = true;
+    const stop = () => purser.child.kill('SIGTERM');
+    purser.started.then(stop, stop);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, end);
+  const folder = mkdtempSync(join(tmpdir(), 'purser-gateway-demo-'));
   const prices = join(folder, 'prices.yaml');
   const text = readFileSync(PRICES, 'utf8');
   writeFileSync(prices, text.replace(/base_url: \S+/, `base_url: ${upstream.url}`));
@@ -123,31 +154,18 @@ async function main() {
     PURSER_DEMO: 'on',
     UPSTREAM_KEY: secret,
   });
-  let isEnding = false;
-  const end = () => {
-    isEnding = true;
-    purser.child.kill('SIGTERM');
-  };
-  process.once('SIGINT', end).once('SIGTERM', end);
-  const ended = new Promise((resolve) => {
-    purser.child.once('exit', resolve);
-    purser.child.once('error', resolve);
-  });
   try {
     const { url, operatorKey } = await purser.started;
-    showCalls(url, await makeCustomer(url, operatorKey));
-    await ended;
-    if (!isEnding)
-      fail('The gateway has ended.', 'Look at what it printed, or start the demo again.');
+    const shown = makeCustomer(url, operatorKey).then((key) => showCalls(url, key));
+    // Nothing is waited for that a gateway which has ended could not answer.
+    await Promise.race([shown, purser.ended]);
+    await purser.ended;
+    if (!isEnding) fail(`The gateway has ended. It printed:\n${purser.errors()}`);
   } catch (error) {
-    if (!isEnding) {
-      fail(
-        `The gateway did not start.\n${error.message}`,
-        'Set PURSER_PORT to a free port, such as 0 for any.',
-      );
-    }
+    if (!isEnding)
+      fail(`The demonstration failed: ${error.message}. It printed:\n${purser.errors()}`);
     end();
-    await ended;
+    await purser.ended;
   } finally {
     upstream.server.closeAllConnections();
     upstream.server.close();

@@ -81,8 +81,11 @@ function snippetsOf({ markdown }, query) {
 
 function contentsOf({ title, markdown }, format) {
   if (format === 'markdown') return { markdown };
-  const text = markdown.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
-  return { html: `<!doctype html><title>${title}</title><pre>${text}</pre>` };
+  return { html: `<!doctype html><title>${escaped(title)}</title><pre>${escaped(markdown)}</pre>` };
+}
+
+function escaped(text) {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 }
 
 function search(asked) {
@@ -138,7 +141,7 @@ async function bodyOf(request) {
     if (text.length > LARGEST_BODY_BYTES) throw new Refusal(413, 'The body is too large');
   }
   try {
-    return JSON.parse(text);
+    return { ...JSON.parse(text) };
   } catch {
     throw new Refusal(422, 'The body is not JSON');
   }

@@ -67,7 +67,7 @@ export function removeSockets(base: string): void {
 }
 
 /** All processes with their arguments; those that end meanwhile are left out. */
-function processes(): { pid: number; args: string }[] {
+export function processes(): { pid: number; args: string }[] {
   if (!existsSync('/proc/self')) return [];
   return readdirSync('/proc').flatMap((name) => {
     if (!/^\d+$/.test(name) || Number(name) === process.pid) return [];

@@ -1,29 +1,64 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { processes } from '../embedded-processes.ts';
 
 /** The demonstration runs as it is printed: `npm run demo:gateway`. */
 
 const START = fileURLToPath(new URL('../../../examples/gateway/start.mjs', import.meta.url));
+const UPSTREAM = new URL('../../../examples/gateway/upstream.mjs', import.meta.url).href;
 
+/** Where demonstrations put what they make; PostgreSQL under root must be able to enter it. */
+const folder = mkdtempSync(join(tmpdir(), 'demo-test-'));
+chmodSync(folder, 0o755);
+const demos: ChildProcess[] = [];
 let demo: ChildProcess;
 let output = '';
 
-beforeAll(async () => {
-  demo = spawn(process.execPath, [START], { env: { PATH: '/usr/bin:/bin', PURSER_PORT: '0' } });
-  await new Promise<void>((resolve, reject) => {
-    const hear = (piece: Buffer) => {
-      output += piece;
-      if (output.includes('Ctrl-C')) resolve();
-    };
-    demo.stdout?.on('data', hear);
-    demo.stderr?.on('data', hear);
-    demo.once('exit', () => reject(new Error(output)));
-  });
-}, 60_000);
+/** Starts one as a shell does, in a process group of its own. */
+function startDemo(port: string): ChildProcess {
+  const env = { PATH: '/usr/bin:/bin', TMPDIR: folder, PURSER_PORT: port };
+  const child = spawn(process.execPath, [START], { env, detached: true });
+  demos.push(child);
+  return child;
+}
 
-afterAll(() => demo.kill('SIGKILL'));
+/** Resolves when it has printed all; rejects with what it printed where it ends before. */
+function printed(child: ChildProcess): Promise<string> {
+  let text = '';
+  return new Promise((resolve, reject) => {
+    const hear = (piece: Buffer) => {
+      text += piece;
+      if (text.includes('Ctrl-C')) resolve(text);
+    };
+    child.stdout?.on('data', hear);
+    child.stderr?.on('data', hear);
+    child.once('close', () => reject(new Error(text)));
+  });
+}
+
+/** The processes that work on what demonstrations have made. */
+const working = () => processes().filter(({ args }) => args.includes(folder));
+
+beforeAll(async () => {
+  demo = startDemo('0');
+  output = await printed(demo);
+});
+
+afterAll(async () => {
+  for (const child of demos) {
+    const ended = once(child, 'exit');
+    if (child.kill('SIGTERM')) await ended;
+  }
+  for (const { pid } of working()) process.kill(pid, 'SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+});
 
 /** Sends what a printed line would: curl's URL, headers and body. */
 function send(line: string): Promise<Response> {
@@ -36,7 +71,11 @@ function send(line: string): Promise<Response> {
   return fetch(url, { headers, ...(body !== undefined && { method: 'POST', body }) });
 }
 
-test('each call that it prints works, and costs what it says', async () => {
+interface Listed {
+  readonly data: readonly { readonly attributes: Readonly<Record<string, unknown>> }[];
+}
+
+test('each call that it prints works, costs what it says, and is accounted for', async () => {
   const lines = output.split('\n').filter((line) => line.startsWith('  curl'));
   const answers = [];
   for (const line of lines) answers.push(await send(line));
@@ -46,16 +85,76 @@ test('each call that it prints works, and costs what it says', async () => {
   const { web, news } = (bodies[1] as { results: Record<'web' | 'news', object[]> }).results;
   const pages = web.length + news.length;
   expect(pages).toBeGreaterThan(0);
-  expect(charged).toEqual(['0.5', String((5 + pages) / 10), '0.1']);
+  const costs = ['0.5', String((5 + pages) / 10), '0.1'];
+  expect(charged).toEqual(costs);
   expect(bodies[3]).toMatchObject({ data: { attributes: { allowed: true, amount: '0.1' } } });
   const left = (100_000 - 5 - (5 + pages) - 1) / 10;
   expect(bodies[4]).toMatchObject({ data: { attributes: { balance: left } } });
+  const charges = (bodies[5] as Listed).data.map(({ attributes }) => attributes['amount']);
+  expect(charges).toEqual(costs.toReversed());
+  const usage = (bodies[6] as Listed).data.map(({ attributes: { route, charges, net } }) => ({
+    route,
+    charges,
+    net,
+  }));
+  expect(usage).toHaveLength(2);
+  expect(usage).toContainEqual({ route: 'contents', charges: 1, net: '0.1' });
+  expect(usage).toContainEqual({ route: 'search', charges: 2, net: String((10 + pages) / 10) });
 });
 
-test('ends with nothing left running', async () => {
-  demo.kill('SIGINT');
-  const [code] = await once(demo, 'exit');
-  expect(code).toBe(0);
-  const url = /http:\/\/127\.0\.0\.1:\d+/.exec(output)?.[0] ?? '';
-  await expect(fetch(url)).rejects.toThrow();
+test('a call leads to its receipt by the X-Charge-Id of its answer', async () => {
+  const [line = ''] = output.split('\n').filter((text) => text.includes('livecrawl'));
+  const answer = await send(line);
+  const url = /http:\/\/[^/]+/.exec(line)?.[0] ?? '';
+  const key = /X-API-Key: (\S+?)'/.exec(line)?.[1] ?? '';
+  const receipt = await fetch(`${url}/v1/billing/charges/${answer.headers.get('x-charge-id')}`, {
+    headers: { 'x-api-key': key },
+  });
+  expect(await receipt.json()).toMatchObject({
+    data: {
+      attributes: {
+        amount: answer.headers.get('x-credits-charged'),
+        call: { route: 'search', price_version: 1 },
+      },
+    },
+  });
+});
+
+test('the API behind it answers nobody without its secret', async () => {
+  const { startUpstream } = await import(UPSTREAM);
+  const { server, url } = (await startUpstream('secret')) as { server: Server; url: string };
+  const status = async (headers: Record<string, string>) =>
+    (await fetch(`${url}/v1/search?query=hold`, { headers })).status;
+  expect([await status({}), await status({ 'x-api-key': 'other' })]).toEqual([401, 401]);
+  expect(await status({ 'x-api-key': 'secret' })).toBe(200);
+  server.closeAllConnections();
+  server.close();
+});
+
+describe('it ends', () => {
+  test('on Ctrl-C, which a terminal sends to all of its processes, with nothing left', async () => {
+    expect(working()).not.toEqual([]);
+    const ended = once(demo, 'exit');
+    process.kill(-(demo.pid ?? 0), 'SIGINT');
+    expect(await ended).toEqual([0, null]);
+    const url = /http:\/\/127\.0\.0\.1:\d+/.exec(output)?.[0] ?? '';
+    await expect(fetch(url)).rejects.toThrow();
+    expect(working()).toEqual([]);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('and says why where its port is taken, with nothing left', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    const child = startDemo(String(port));
+    const ended = once(child, 'exit');
+    await expect(printed(child)).rejects.toThrow(
+      new RegExp(`^The demonstration failed.*\\nError: .* port ${port}\\.\\n.*\\n.*PURSER_PORT`),
+    );
+    expect(await ended).toEqual([1, null]);
+    expect(working()).toEqual([]);
+    expect(readdirSync(folder)).toEqual([]);
+    other.close();
+  });
 });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -65,6 +65,7 @@ export function useGateway(
   start: () => Promise<TestUpstream> = startUpstream,
 ): GatewayRig {
   let rig: Omit<GatewayRig, 'customer' | 'another'>;
+  let folder: string | undefined;
   useNodes();
   const environment = (file: string) => ({
     DATABASE_URL: db.databaseUrl,
@@ -73,7 +74,8 @@ export function useGateway(
   });
   beforeAll(async () => {
     const upstream = await start();
-    const file = join(mkdtempSync(join(tmpdir(), 'purser-')), 'prices.yaml');
+    folder = mkdtempSync(join(tmpdir(), 'purser-'));
+    const file = join(folder, 'prices.yaml');
     writeFileSync(file, priceBook(upstream.url));
     const node = await startNode(environment(file));
     const operatorKey = await newOperatorKey(db);
@@ -82,6 +84,7 @@ export function useGateway(
   afterAll(async () => {
     await rig.node.end();
     await rig.upstream.close();
+    if (folder !== undefined) rmSync(folder, { recursive: true });
   });
   return {
     get url() {

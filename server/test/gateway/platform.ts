@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { TestUpstream } from './upstream.ts';
+
+/** A search platform behind the gateway, sold at the prices of the example. */
+
+const EXAMPLE = new URL('../../../examples/you-prices.yaml', import.meta.url);
+
+/** How many results a section has. */
+export const PAGES = 10;
+
+/** What a customer's key may do in these tests. */
+export const SCOPES: readonly string[] = ['balance:read', 'billing:read', 'search', 'contents'];
+
+/** The example price book as it is, but for the address and the secret of its upstream. */
+export function examplePrices(upstream: string): string {
+  return readFileSync(EXAMPLE, 'utf8')
+    .replace(/base_url: \S+/, `base_url: ${upstream}`)
+    .replace('env: UPSTREAM_KEY', 'env: TEST_UPSTREAM_KEY');
+}
+
+/** Answers as the platform does: ten results a section, and each page that contents are asked of. */
+export async function startPlatform(): Promise<TestUpstream> {
+  const server = createServer((request, response) => {
+    let body = '';
+    request.on('data', (piece) => {
+      body += piece;
+    });
+    request.on('end', () => {
+      const url = new URL(request.url ?? '', 'http://platform');
+      const [status, answer] = answerTo(url, body);
+      response.writeHead(status, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(answer));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests: [],
+    aborted: () => 0,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}
+
+function answerTo(url: URL, body: string): [number, unknown] {
+  if (url.searchParams.get('query') === 'break') return [500, { detail: 'It broke' }];
+  if (url.pathname === '/v1/contents') {
+    const { urls } = JSON.parse(body) as { urls: string[] };
+    return [200, urls.map((page) => ({ url: page, title: 'A page', markdown: '# A page' }))];
+  }
+  const livecrawl = url.searchParams.get('livecrawl');
+  const result = (section: string) =>
+    Array.from({ length: PAGES }, (_, index) => ({
+      url: `https://${section}.example/${index}`,
+      title: `Result ${index}`,
+      description: 'Found',
+      ...((livecrawl === 'all' || livecrawl === section) && { contents: { html: '<p>Text</p>' } }),
+    }));
+  return [200, { results: { web: result('web'), news: result('news') }, metadata: { query: 'q' } }];
+}
