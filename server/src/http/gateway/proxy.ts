@@ -131,7 +131,10 @@ function callOf(
     requestId: request.id,
     idempotencyKey: optionalIdempotencyKey(request.headers),
     cancel,
-    isSlow: () => !request.raw.complete || reply.raw.writableNeedDrain,
+    isSlow: () => {
+      const { writableNeedDrain, writableEnded } = reply.raw;
+      return !request.raw.complete || writableNeedDrain || writableEnded;
+    },
   };
 }
 
