@@ -14,6 +14,8 @@ const SECRETS = [
   '*.headers.authorization',
   'headers["x-api-key"]',
   'headers.authorization',
+  // Of an upstream's answer, what could not be parsed.
+  'err.data',
 ];
 
 /**

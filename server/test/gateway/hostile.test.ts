@@ -96,6 +96,15 @@ test.each([
   expect([head?.includes('range:'), head?.includes('if-none-match:')]).toEqual([isAsked, isAsked]);
 });
 
+test('nothing of an answer that cannot be parsed is logged', async () => {
+  const customer = await gateway.customer('10');
+  const head = ['HTTP/1.1 200 OK', 'No Header: 1'];
+  const answer = await customer.get(`/fixed${answering(head, 'private')}`);
+  expect(answer.status).toBe(502);
+  await expect.poll(() => gateway.node.output()).toContain('HTTPParserError');
+  expect(gateway.node.output()).not.toContain('private');
+});
+
 test('pipelined requests whose client leaves before their turn are not begun', async () => {
   const customer = await gateway.customer('10');
   const { port } = new URL(gateway.url);
