@@ -71,6 +71,14 @@ export async function renewPayment(database: Database, claim: CallClaim): Promis
   return claimOf(account, digest, row);
 }
 
+/** Ends an attempt that was not forwarded, since it was not paid: it does not count. */
+export async function releaseClaim(
+  database: Database,
+  { account, digest, attempt }: CallClaim,
+): Promise<void> {
+  await database.rows(sql.releaseClaim, [account, digest, attempt]);
+}
+
 /** Ends an attempt; without effect where another has begun since. */
 export async function endClaim(
   database: Database,

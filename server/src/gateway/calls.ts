@@ -133,6 +133,7 @@ export class Call {
     const { method, target, headers, key, principal, address, requestId } = this.#request;
     const { accountPublicId } = principal;
     const caller = { key, accountPublicId, address, requestId };
+    if (this.#request.cancel.aborted) throw await this.#notForwarded();
     let answer: Dispatcher.ResponseData;
     try {
       answer = await upstream.pool.request({
@@ -160,6 +161,14 @@ export class Call {
     } catch (error) {
       throw await this.#withoutAnswer(error, 'upstream_broke_off');
     }
+  }
+
+  /** A client that left while it paid gets its money back: the upstream was not asked. */
+  async #notForwarded(): Promise<Error> {
+    const ending = 'client_left_before_answer';
+    this.#payment = await this.#settlements.giveBack(this.#purchase, this.#payment, ending);
+    this.#end(ending);
+    return new NoAnswer(ending, this.#payment, this.#request.cancel.reason);
   }
 
   /** Nothing of an answer has gone out, nor will. */
@@ -272,8 +281,7 @@ export class Call {
     const isError = this.#ending === 'upstream_4xx' || this.#ending === 'upstream_5xx';
     const ending = extent === 'whole' || isError ? this.#ending : this.#brokenOffBy(extent);
     if (extent !== 'whole') this.#request.cancel.because('client_left');
-    await this.#settling;
-    await this.#settle(ending);
+    await this.#settleInTurn(ending);
     this.#end(ending);
   }
 
@@ -296,15 +304,21 @@ export class Call {
   /** Settles, and waits for it only so long: an answer is not held up by a ledger that is away. */
   async #settleWithin(ending: Ending | 'delivered'): Promise<void> {
     this.#isSettled = false;
-    this.#settling = this.#settle(ending).then(() => {
+    const settled = this.#settleInTurn(ending).then(() => {
       this.#isSettled = true;
     });
     let timer: NodeJS.Timeout | undefined;
     const longest = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, LONGEST_SETTLING_MS);
     });
-    await Promise.race([this.#settling, longest]);
+    await Promise.race([settled, longest]);
     clearTimeout(timer);
+  }
+
+  /** One after the other: of two at once the later would not know what the earlier has done. */
+  #settleInTurn(ending: Ending | 'delivered'): Promise<void> {
+    this.#settling = this.#settling.then(() => this.#settle(ending));
+    return this.#settling;
   }
 
   /** Brings what was paid to what the ending costs. To settle once more only ever gives back. */

@@ -14,6 +14,7 @@ import {
   claimCall,
   endClaim,
   NotClaimed,
+  releaseClaim,
   renewPayment,
 } from './call-claims.ts';
 import { CallEndings } from './call-endings.ts';
@@ -208,8 +209,8 @@ export class Gateway {
     } catch (error) {
       if (error instanceof NotClaimed) throw error;
       const undone = error instanceof PaymentFailed ? error.undone : null;
-      if (undone) void undone.then(() => this.#endClaim(claim, 'free'));
-      else await this.#endClaim(claim, 'free');
+      if (undone) void undone.then(() => this.#endClaim(claim, null));
+      else await this.#endClaim(claim, null);
       throw error;
     }
   }
@@ -265,10 +266,11 @@ export class Gateway {
     if (this.#calls.size === 0) this.#onIdle();
   }
 
-  /** Without it the claim ends by itself, later. */
-  async #endClaim(claim: CallClaim, outcome: ClaimOutcome): Promise<void> {
+  /** Without it the claim ends by itself, later. `outcome` null: it was not forwarded. */
+  async #endClaim(claim: CallClaim, outcome: ClaimOutcome | null): Promise<void> {
+    const { database } = this.#parts;
     try {
-      await endClaim(this.#parts.database, claim, outcome);
+      await (outcome === null ? releaseClaim(database, claim) : endClaim(database, claim, outcome));
     } catch (error) {
       this.#parts.log.warn({ err: error }, 'the ending of a call with an idempotency key was lost');
     }

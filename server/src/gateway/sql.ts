@@ -75,10 +75,11 @@ export const claim: Statement = {
     insert into call_claims as known (account_id, idempotency_digest, fingerprint, until)
     values ($1, $2, $3, clock_timestamp() + $4 * interval '1 ms')
     on conflict (account_id, idempotency_digest) do update
-      set attempts = known.attempts + 1,
+      set attempts = known.attempts + case when known.until > '-infinity' then 1 else 0 end,
           payment = known.payment + case when known.outcome = 'free' then 1 else 0 end,
           until = excluded.until, outcome = null
-      where known.fingerprint = excluded.fingerprint and known.attempts < $5
+      where known.fingerprint = excluded.fingerprint
+        and (known.attempts < $5 or known.until = '-infinity')
         and (known.outcome in ('paid', 'free')
              or (known.outcome is null and known.until <= clock_timestamp()))
     returning attempts, payment`,
@@ -107,6 +108,14 @@ export const renewPayment: Statement = {
     update call_claims set payment = payment + 1
     where account_id = $1 and idempotency_digest = $2 and attempts = $3 and outcome is null
     returning attempts, payment`,
+};
+
+/** Ends an attempt that was not forwarded: it does not count. $1 account, $2 digest, $3 attempt. */
+export const releaseClaim: Statement = {
+  name: 'release_claim',
+  text: `
+    update call_claims set outcome = 'free', until = '-infinity'
+    where account_id = $1 and idempotency_digest = $2 and attempts = $3 and outcome is null`,
 };
 
 /** Ends the attempt that claimed it, and no later one. $1 account, $2 digest, $3 attempt, $4 outcome. */

@@ -160,7 +160,8 @@ export const DEFAULT_SETTLEMENT: Settlement = {
   upstream_4xx: 'free',
   upstream_5xx: 'free',
   upstream_broke_off: 'free',
-  answer_malformed: 'free',
+  // A customer can bring it about: by asking for another format, for example.
+  answer_malformed: 'maximum',
   answer_too_large: 'maximum',
   above_maximum: 'maximum',
   client_left_before_answer: 'counted',

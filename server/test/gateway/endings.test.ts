@@ -58,7 +58,7 @@ routes:
       upstream_4xx: counted
       upstream_5xx: maximum
       upstream_broke_off: counted
-      answer_malformed: maximum
+      answer_malformed: free
       answer_too_large: free
       above_maximum: counted
       client_left_before_answer: free
@@ -75,7 +75,7 @@ routes:
   events_other:
     <<: *events
     path: /events-other
-    settlement: {client_left_midway: counted, upstream_broke_off: maximum, answer_malformed: maximum}
+    settlement: {client_left_midway: counted, upstream_broke_off: maximum, answer_malformed: free}
 `,
 );
 

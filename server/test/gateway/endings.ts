@@ -189,23 +189,23 @@ export const CASES: Readonly<Record<string, Case>> = {
     ending: 'upstream_5xx',
     cost: '2.5',
   },
-  'an answer of malformed JSON is free': {
+  'an answer of malformed JSON costs the maximum': {
     path: '/counted?do=malformed',
     status: 200,
     ending: 'answer_malformed',
-    cost: '0',
+    cost: '2.5',
   },
-  'an answer that is no JSON is free': {
+  'an answer that is no JSON costs the maximum': {
     path: '/counted?do=text',
     status: 200,
     ending: 'answer_malformed',
-    cost: '0',
+    cost: '2.5',
   },
-  'an answer of malformed JSON costs the maximum where the route says so': {
+  'an answer of malformed JSON is free where the route says so': {
     path: '/counted-other?do=malformed',
     status: 200,
     ending: 'answer_malformed',
-    cost: '2.5',
+    cost: '0',
   },
   'an answer larger than the metering buffer costs the maximum': {
     path: '/counted?do=huge',
@@ -264,17 +264,17 @@ export const CASES: Readonly<Record<string, Case>> = {
     ending: 'upstream_broke_off',
     cost: '2',
   },
-  'a stream without the event that is counted is free': {
+  'a stream without the event that is counted costs the maximum': {
     path: '/events?do=events&usage=none',
     status: 200,
     ending: 'answer_malformed',
-    cost: '0',
+    cost: '2',
   },
-  'a stream without the event that is counted costs the maximum where the route says so': {
+  'a stream without the event that is counted is free where the route says so': {
     path: '/events-other?do=events&usage=none',
     status: 200,
     ending: 'answer_malformed',
-    cost: '2',
+    cost: '0',
   },
   'a client that leaves a stream midway pays the maximum': {
     path: '/events?do=events&then=silence',

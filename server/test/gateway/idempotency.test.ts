@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { verify } from '../../src/ledger/verify.ts';
+import { call } from '../nodes/client.ts';
 import { useDatabase } from '../postgres.ts';
 import { PRICES } from './prices-text.ts';
 import { type Customer, newKey, type SendOptions, useGateway } from './rig.ts';
@@ -122,11 +123,18 @@ describe("a customer's idempotency key", () => {
     expect(await customer.balance()).toBe('10');
   });
 
-  test('that was refused for want of credit may be tried again', async () => {
+  test('that was refused for want of credit is as good as new', async () => {
     const customer = await gateway.customer('0.4');
     const ask = asking(customer);
-    expect((await ask('/v1/fixed')).status).toBe(402);
-    expect((await ask('/v1/fixed')).status).toBe(402);
+    for (let turn = 0; turn < 7; turn += 1) expect((await ask('/v1/fixed')).status).toBe(402);
+    const granted = await call('POST', `${gateway.url}/v1/accounts/${customer.account}/grants`, {
+      key: gateway.operatorKey,
+      idempotencyKey: newKey(),
+      body: { amount: '1' },
+    });
+    expect(granted.status).toBe(201);
+    expect((await ask('/v1/fixed')).status).toBe(200);
+    expect(await customer.balance()).toBe('0.9');
   });
 
   test('after all of it the books add up', async () => {
