@@ -71,7 +71,7 @@ export async function renewPayment(database: Database, claim: CallClaim): Promis
   return claimOf(account, digest, row);
 }
 
-/** Ends an attempt that was not forwarded, since it was not paid: it does not count. */
+/** Ends an attempt that was not forwarded: it does not count, and the next one has the same payment. */
 export async function releaseClaim(
   database: Database,
   { account, digest, attempt }: CallClaim,

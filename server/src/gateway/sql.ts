@@ -110,11 +110,14 @@ export const renewPayment: Statement = {
     returning attempts, payment`,
 };
 
-/** Ends an attempt that was not forwarded: it does not count. $1 account, $2 digest, $3 attempt. */
+/**
+ * Ends an attempt that was not forwarded: it does not count, and what may have been paid for it still
+ * does. $1 account, $2 digest, $3 attempt.
+ */
 export const releaseClaim: Statement = {
   name: 'release_claim',
   text: `
-    update call_claims set outcome = 'free', until = '-infinity'
+    update call_claims set outcome = 'paid', until = '-infinity'
     where account_id = $1 and idempotency_digest = $2 and attempts = $3 and outcome is null`,
 };
 
