@@ -43,7 +43,7 @@ export type DeliveredExtent = 'whole' | 'in part' | 'not at all';
 export interface CallAnswer {
   readonly status: number;
   readonly headers: Headers;
-  readonly body: Buffer | Readable | null;
+  readonly body: Buffer | Readable;
   /** What it has cost, or what is held for it; null: the ledger could not say in time. */
   readonly payment: Payment | null;
   /** The payment at the end of an answer that is counted as it streams; null: it is settled. */
@@ -173,15 +173,17 @@ export class Call {
 
   /** Nothing of an answer has gone out, nor will. */
   async #withoutAnswer(error: unknown, broken: Ending): Promise<Error> {
-    const ending = error instanceof BodyTooLarge ? broken : this.#failedBy(error, broken);
+    const ending = this.#failedBy(error, broken);
     await this.#settleWithin(ending);
     // Not before it is settled: the idempotency key would be free for a call that is then given back.
     void this.#settling.then(() => this.#end(ending)).catch(this.#onDefect);
-    if (error instanceof BodyTooLarge) return error;
-    return new NoAnswer(ending, this.#settledPayment, error);
+    return error instanceof BodyTooLarge
+      ? error
+      : new NoAnswer(ending, this.#settledPayment, error);
   }
 
   #failedBy(error: unknown, broken: Ending): Ending {
+    if (error instanceof BodyTooLarge) return broken;
     const { cancel, body } = this.#request;
     // A body that breaks off, or does not end, is a client that has left, too.
     const isClients = cancel.reason === 'client_left' || cancel.reason === 'client_slow';

@@ -7,7 +7,7 @@ import { accountIdOf } from '../ledger/ids.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Digest, Outcome } from '../ledger/operations.ts';
 import type { CustomerKeyRead } from '../ledger/reads.ts';
-import { type CostBefore, costBefore } from '../pricing/cost.ts';
+import type { CostBefore } from '../pricing/cost.ts';
 import {
   type CallClaim,
   type ClaimOutcome,
@@ -23,14 +23,14 @@ import type { Cancel } from './cancel.ts';
 import { PriceBookWatch } from './price-books.ts';
 import { type Rate, RateLimits } from './rate-limits.ts';
 import { announcedLength, BodyTooLarge, boundedBody, membersOf, readBody } from './request-body.ts';
-import { type PricedRoute, RouteTable } from './route-table.ts';
+import { costOf, type PricedRoute, RouteTable } from './route-table.ts';
 import {
   chargeOf,
+  longestOf,
   type Payment,
   PaymentFailed,
   type Purchase,
   Settlements,
-  untilOf,
 } from './settlement.ts';
 import { Upstreams } from './upstreams.ts';
 
@@ -121,7 +121,7 @@ export class Gateway {
     const whole = sent && isKept ? await readBody(sent, largestBodyBytes) : null;
     const body = sent && !isKept ? boundedBody(sent, largestBodyBytes) : whole;
     const members = priced.needsRequest ? membersIn(request, whole) : {};
-    const before = await (priced.always ?? costBefore(priced.route, members));
+    const before = await costOf(priced, members);
     const paid = await this.#pay(priced, request, before, whole);
     return this.#forward(paid, request, members, body);
   }
@@ -137,8 +137,8 @@ export class Gateway {
   ): Promise<Quote | undefined> {
     const priced = this.#table?.named(routeName);
     if (!priced) return undefined;
-    const before = await costBefore(priced.route, members);
-    const unused = digestOf(`quote\0${newDigest()}`);
+    const before = await costOf(priced, members);
+    const unused = newDigest();
     const purchase = {
       ...purchaseOf(priced, principal, before),
       keySecret: null,
@@ -196,8 +196,9 @@ export class Gateway {
     cancel: Cancel,
   ): Promise<Paid> {
     const { database } = this.#parts;
-    const longestMs = untilOf(common.priced) - Date.now();
-    let claim = await claimCall(database, common.account, idempotencyKey, fingerprint, longestMs);
+    const { account, priced } = common;
+    const longestMs = longestOf(priced);
+    let claim = await claimCall(database, account, idempotencyKey, fingerprint, longestMs);
     try {
       if (cancel.aborted) throw new NoAnswer('client_left_before_answer', null, cancel.reason);
       for (;;) {

@@ -58,15 +58,13 @@ export function upstreamHeaders(
   secret: { readonly of: UpstreamSecret; readonly value: string } | null,
   of: { readonly isCounted: boolean; readonly hasBody: boolean },
 ): Headers {
-  const named = namedIn(sent.connection);
-  const headers: Headers = {};
-  for (const name in sent) {
-    const value = sent[name];
-    if (value === undefined || HOP_BY_HOP.has(name) || OWN_REQUEST.has(name)) continue;
-    if (named?.includes(name) || String(value).includes(caller.key)) continue;
-    if (of.isCounted && PARTIAL.has(name)) continue;
-    headers[name] = value;
-  }
+  const headers = passedOn(
+    sent,
+    (name, value) =>
+      OWN_REQUEST.has(name) ||
+      String(value).includes(caller.key) ||
+      (of.isCounted && PARTIAL.has(name)),
+  );
   const before = sent['x-forwarded-for'];
   headers['x-forwarded-for'] =
     before === undefined ? caller.address : `${before}, ${caller.address}`;
@@ -83,13 +81,20 @@ export function upstreamHeaders(
 
 /** The headers of the upstream's answer that the customer gets. */
 export function answerHeaders(sent: Dispatcher.ResponseData['headers']): Headers {
+  return passedOn(sent, (name) => OWN_ANSWER.has(name));
+}
+
+/** The headers that go further: those of the connection end here, and those that are kept back. */
+function passedOn(
+  sent: IncomingHttpHeaders,
+  isKeptBack: (name: string, value: string | string[]) => boolean,
+): Headers {
   const named = namedIn(sent.connection);
   const headers: Headers = {};
   for (const name in sent) {
     const value = sent[name];
-    if (value === undefined || HOP_BY_HOP.has(name) || OWN_ANSWER.has(name)) continue;
-    if (named?.includes(name)) continue;
-    headers[name] = value;
+    if (value === undefined || HOP_BY_HOP.has(name) || named?.includes(name)) continue;
+    if (!isKeptBack(name, value)) headers[name] = value;
   }
   return headers;
 }

@@ -47,6 +47,14 @@ export function loadPriceBook(
   text: string,
 ): Promise<PriceVersion & { readonly isNew: boolean }> {
   expectPriceBook(file, text);
+  return append(database, text);
+}
+
+/** A text that is a price book. */
+function append(
+  database: Database,
+  text: string,
+): Promise<PriceVersion & { readonly isNew: boolean }> {
   return database.transaction(async (tx) => {
     await tx.rows(sql.lockPriceBooks);
     const [current] = await tx.rows<sql.PriceBookRow>(sql.readPriceBookAfter, [0]);
@@ -68,7 +76,7 @@ export async function startWithFile(
 ): Promise<{ readonly inEffect: PriceVersion; readonly ofFile: PriceVersion }> {
   expectPriceBook(file, text);
   const [known] = await database.rows<sql.PriceBookRow>(sql.findPriceBookText, [sha256(text)]);
-  const ofFile = known ? versionOf(known) : await loadPriceBook(database, file, text);
+  const ofFile = known ? versionOf(known) : await append(database, text);
   return { inEffect: (await readPriceVersion(database)) ?? ofFile, ofFile };
 }
 

@@ -18,6 +18,11 @@ export interface PricedRoute {
   readonly always: Promise<CostBefore> | null;
 }
 
+/** What a call costs before it is forwarded. Rejects with RequestNotPriced. */
+export function costOf({ route, always }: PricedRoute, members: unknown): Promise<CostBefore> {
+  return always ?? costBefore(route, members);
+}
+
 /** The routes of a version of the price book. */
 export class RouteTable {
   readonly #router = FindMyWay({ maxParamLength: 2_048 });

@@ -86,9 +86,14 @@ export class PaymentFailed extends Error {
   }
 }
 
-/** A call may take until then, in milliseconds since 1970. */
-export function untilOf({ route }: PricedRoute): number {
-  return Date.now() + route.longestMs + HOLD_MARGIN_MS;
+/** How long a call and its settlement may take. */
+export function longestOf({ route }: PricedRoute): number {
+  return route.longestMs + HOLD_MARGIN_MS;
+}
+
+/** A call that begins now may take until then, in milliseconds since 1970. */
+function untilOf(priced: PricedRoute): number {
+  return Date.now() + longestOf(priced);
 }
 
 /** The charge of a purchase at its maximum. */
@@ -114,9 +119,9 @@ export function chargeOf(purchase: Purchase): ChargeOperation {
 /** What is known is charged, and what is not is held. */
 function operationOf(purchase: Purchase): SpendOperation {
   const charge = chargeOf(purchase);
-  const { isKnownBefore, route } = purchase.priced;
-  if (isKnownBefore) return charge;
-  return { ...charge, kind: 'hold', expiresInMs: route.longestMs + HOLD_MARGIN_MS };
+  const { priced } = purchase;
+  if (priced.isKnownBefore) return charge;
+  return { ...charge, kind: 'hold', expiresInMs: longestOf(priced) };
 }
 
 function callText(priced: PricedRoute, { quantities, choices }: Cost): string {

@@ -6,7 +6,7 @@ import type { CustomerKeyRead } from '../ledger/reads.ts';
 import { ApiError } from './errors/api-error.ts';
 import { fingerprint } from './idempotency.ts';
 import type { RouteParts } from './parts.ts';
-import { errorOf } from './refusals.ts';
+import { customersErrorOf, errorOf } from './refusals.ts';
 
 /**
  * Authorizations: one decision over a customer's key, its scope, its limits and the account's credit,
@@ -117,13 +117,11 @@ function refusedBy(key: CustomerKeyRead, refusal: Refusal): Authorization {
   switch (refusal.code) {
     case 'api_key_inactive':
     case 'api_key_not_found':
-      return refusedWith(key, 'api_key_invalid');
     case 'account_suspended':
     case 'missing_scopes':
-      return refusedWith(key, refusal.code);
     case 'insufficient_credits':
     case 'spend_limit_reached':
-      return { ...refusedWith(key, undefined), refused: errorOf(refusal) };
+      return { ...refusedWith(key, undefined), refused: customersErrorOf(refusal, null) };
     default:
       throw errorOf(refusal);
   }

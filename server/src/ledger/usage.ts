@@ -63,7 +63,7 @@ export async function readUsage(
   },
 ): Promise<Page<Usage>> {
   const { groupBy, limit, before } = asked;
-  const page = await inSnapshot(database, async (tx) => {
+  return inSnapshot(database, async (tx) => {
     const days = wholeDays(asked);
     const { from = -Infinity, to = Infinity } = asked;
     const instants = [from, days.from, days.to, to];
@@ -95,7 +95,6 @@ export async function readUsage(
       : [];
     return { ...lines, items: lines.items.map((row) => usageOf(row, quantities)) };
   });
-  return page;
 }
 
 function usageOf(row: sql.UsageRow, quantities: readonly sql.QuantityRow[]): Usage {
