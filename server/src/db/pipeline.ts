@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { DatabaseUnavailable, type Statement } from './database.ts';
+import { type Command, type CommandResult, Flush, type PreparedStatements } from './flush.ts';
 
 /** How long an answer may take before the connection counts as lost; above every timeout of the server. */
 const ANSWER_TIMEOUT_MS = 6_000;
@@ -11,13 +12,6 @@ const REPLAN_EVERY_MS = 10_000;
 const DISCARD_PLANS: Statement = { name: 'discard_plans', text: 'discard plans' };
 /** How long connecting may take. */
 export const CONNECT_TIMEOUT_MS = 1_000;
-
-export type Command = readonly [statement: Statement, values?: readonly unknown[]];
-
-/** What one command of a flush came to. */
-export type CommandResult =
-  | { readonly ok: true; readonly rows: pg.QueryResultRow[]; readonly tag: string }
-  | { readonly ok: false; readonly error: Error & { code?: string } };
 
 export interface PipelineOptions {
   /** Where and how to connect, session settings included. */
@@ -33,6 +27,7 @@ export interface PipelineOptions {
 export class Pipeline {
   readonly #client: pg.Client;
   readonly #answerTimeoutMs: number;
+  readonly #prepared: PreparedStatements = new Map();
   #lost = false;
   #plannedAt = performance.now();
 
@@ -73,14 +68,11 @@ export class Pipeline {
     const { stream } = (this.#client as unknown as ClientInside).connection;
     stream.cork();
     this.#replan();
-    const answers = commands.map(([statement, values]) =>
-      this.#client.query({ ...statement, values: values as unknown[] }).then(
-        (result): CommandResult => ({ ok: true, rows: result.rows, tag: result.command }),
-        (error): CommandResult => ({ ok: false, error }),
-      ),
-    );
+    const answered = new Promise<CommandResult[]>((resolve) => {
+      this.#client.query(new Flush(commands, this.#prepared, resolve) as unknown as pg.Submittable);
+    });
     stream.uncork();
-    const results = await Promise.all(answers);
+    const results = await answered;
     clearTimeout(timer);
     return results;
   }

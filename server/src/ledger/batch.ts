@@ -1,4 +1,4 @@
-import type { Command } from '../db/pipeline.ts';
+import type { Command } from '../db/flush.ts';
 import { decide } from './decide.ts';
 import type { AccountId } from './ids.ts';
 import type { Operation, Outcome, Refusal } from './operations.ts';
@@ -99,7 +99,7 @@ export function readFor(
     [state.readBalances, [accounts]],
     [state.readLiveGrants, [accounts]],
     [state.readLimits, [accounts, [...accounts, ...keys]]],
-    ...when(known.accounts.length > 0, [sql.readKnown, [known.accounts, known.digests]]),
+    ...when(known.accounts.length > 0, [sql.findKnown, [known.accounts, known.digests]]),
     ...when(keys.length > 0, [state.readKeys, [keys]]),
     ...when(secrets.length > 0, [state.readSecrets, [secrets]]),
     ...when(operatorKeys.length > 0, [state.readOperatorKeys, [operatorKeys]]),
@@ -130,15 +130,19 @@ export function factsOf(answers: Answers): Facts {
   };
 }
 
-/** Reads what has become due of accounts where something has; nothing where nothing has. */
-export function readDue(accounts: ReadonlyMap<string, Known>): Command[] {
+/** Reads what the answers of `readFor` have shown to matter; mostly nothing. */
+export function readRest(accounts: ReadonlyMap<string, Known>, answers: Answers): Command[] {
   const due = [...accounts.values()]
     .filter(({ state, now }) => state.nextDueAt !== null && state.nextDueAt <= now)
     .map(({ state }) => state.account);
-  if (due.length === 0) return [];
+  const known = new Named();
+  for (const row of (answers.get(sql.findKnown) ?? []) as sql.KnownRow[]) {
+    known.add(row.account_id as AccountId, row.number);
+  }
   return [
-    [state.readDueHolds, [due]],
-    [state.readLimitsOfDueHolds, [due]],
+    ...when(due.length > 0, [state.readDueHolds, [due]]),
+    ...when(due.length > 0, [state.readLimitsOfDueHolds, [due]]),
+    ...known.read(sql.readKnown),
   ];
 }
 

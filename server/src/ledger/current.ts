@@ -1,8 +1,8 @@
 import type { QueryResultRow } from 'pg';
 import type { Database, Sql, Statement } from '../db/database.ts';
-import type { Command } from '../db/pipeline.ts';
+import type { Command } from '../db/flush.ts';
 import { advance } from './advance.ts';
-import { namesIn, readDue, readFor } from './batch.ts';
+import { namesIn, readFor, readRest } from './batch.ts';
 import { isInEffect } from './burn.ts';
 import { decide } from './decide.ts';
 import { type AccountId, accountIdOf } from './ids.ts';
@@ -63,12 +63,13 @@ export async function foresee(database: Database, operation: SpendOperation): Pr
   return outcome;
 }
 
-/** What the commands read, and what has become due, in one snapshot. */
+/** What the commands read, and what that has shown to matter, in one snapshot. */
 function readKnown(database: Database, commands: readonly Command[]) {
   return database.transaction(async (tx) => {
     await tx.rows(sql.snapshot);
-    const read = statesOf(await ask(tx, commands));
-    addTo(read, await ask(tx, readDue(read)));
+    const answers = await ask(tx, commands);
+    const read = statesOf(answers);
+    addTo(read, await ask(tx, readRest(read, answers)));
     return read;
   });
 }

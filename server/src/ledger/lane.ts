@@ -1,14 +1,15 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { QueryResultRow } from 'pg';
 import type { Statement } from '../db/database.ts';
-import type { Command, CommandResult, Pipeline } from '../db/pipeline.ts';
+import type { Command, CommandResult } from '../db/flush.ts';
+import type { Pipeline } from '../db/pipeline.ts';
 import {
   type BatchDecision,
   decideBatch,
   factsOf,
   lockAndRead,
   namesIn,
-  readDue,
+  readRest,
 } from './batch.ts';
 import type { LedgerObserver } from './observer.ts';
 import type { FailureCode, Operation, Outcome } from './operations.ts';
@@ -153,12 +154,12 @@ export class Lane {
     let decided: BatchDecision;
     try {
       const facts = factsOf(answers);
-      const due = readDue(facts.accounts);
-      if (due.length > 0) {
-        const dueRead = await pipeline.flush(due);
-        const dueAnswers = answersOf(due, dueRead);
-        if (!dueAnswers) return this.#recover(batch, dueRead, pipeline, attempt);
-        addTo(facts.accounts, dueAnswers);
+      const rest = readRest(facts.accounts, answers);
+      if (rest.length > 0) {
+        const restRead = await pipeline.flush(rest);
+        const restAnswers = answersOf(rest, restRead);
+        if (!restAnswers) return this.#recover(batch, restRead, pipeline, attempt);
+        addTo(facts.accounts, restAnswers);
       }
       decided = decideBatch(operations, facts);
     } catch (error) {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseUnavailable, type Statement } from '../db/database.ts';
-import type { Command, Pipeline } from '../db/pipeline.ts';
+import type { Command } from '../db/flush.ts';
+import type { Pipeline } from '../db/pipeline.ts';
 import type { PostgresDatabase } from '../db/postgres.ts';
 import { readCurrent } from './current.ts';
 import { accountIdOf } from './ids.ts';

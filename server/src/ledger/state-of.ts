@@ -56,7 +56,7 @@ export function statesOf(answers: Answers): Map<string, Known> {
   );
   const accounts = new Map<string, Known>();
   for (const row of rowsOf<sql.BalanceRow>(answers, sql.readBalances)) {
-    const state = { ...stateOf(row), keys, secrets, operatorKeys };
+    const state = stateOf(row, { keys, secrets, operatorKeys });
     accounts.set(row.account_id, { state, now: row.now });
   }
   addTo(accounts, answers);
@@ -105,7 +105,10 @@ function rowsOf<Row>(answers: Answers, statement: Statement): readonly Row[] {
   return (answers.get(statement) ?? []) as unknown as readonly Row[];
 }
 
-function stateOf(row: sql.BalanceRow): Omit<AccountState, 'keys' | 'secrets' | 'operatorKeys'> {
+function stateOf(
+  row: sql.BalanceRow,
+  { keys, secrets, operatorKeys }: Pick<AccountState, 'keys' | 'secrets' | 'operatorKeys'>,
+): AccountState {
   return {
     account: row.account_id as AccountId,
     publicId: row.public_id,
@@ -126,6 +129,9 @@ function stateOf(row: sql.BalanceRow): Omit<AccountState, 'keys' | 'secrets' | '
     charges: new Map(),
     limits: [],
     known: new Map(),
+    keys,
+    secrets,
+    operatorKeys,
   };
 }
 

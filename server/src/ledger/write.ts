@@ -1,4 +1,4 @@
-import type { Command } from '../db/pipeline.ts';
+import type { Command } from '../db/flush.ts';
 import type { Moved } from './batch.ts';
 import type { Receipt } from './operations.ts';
 import * as sql from './sql/lane.ts';

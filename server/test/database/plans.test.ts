@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { listApiKeys } from '../../src/auth/sql.ts';
 import { LANE_SETTINGS } from '../../src/ledger/lane.ts';
 import { listAccounts } from '../../src/ledger/sql/accounts.ts';
-import { readKnown } from '../../src/ledger/sql/lane.ts';
+import { findKnown } from '../../src/ledger/sql/lane.ts';
 import { firstSince, sumSpent } from '../../src/ledger/sql/spend-limits.ts';
 import { readTails } from '../../src/ledger/sql/usage.ts';
 import { chunk } from '../../src/ledger/sql/verify.ts';
@@ -32,7 +32,7 @@ test('a batch finds its idempotency keys without a walk through the account', as
   for (const [name, value] of Object.entries(LANE_SETTINGS)) {
     await client.query(`set local ${name} = '${value}'`);
   }
-  await client.query(`prepare known (uuid[], bytea[]) as ${readKnown.text}`);
+  await client.query(`prepare known (uuid[], bytea[]) as ${findKnown.text}`);
   const look = `explain (analyze, buffers, timing off, format json)
     execute known (array['${ACCOUNT}'::uuid], array['\\x${'00'.repeat(16)}'::bytea])`;
   await client.query(look);

@@ -1,0 +1,135 @@
+import pg from 'pg';
+import type { Statement } from './database.ts';
+import { parameterOf } from './parameters.ts';
+import { typeParsers } from './types.ts';
+
+export type Command = readonly [statement: Statement, values?: readonly unknown[]];
+
+/** What one command of a flush came to. */
+export type CommandResult =
+  | { readonly ok: true; readonly rows: pg.QueryResultRow[]; readonly tag: string }
+  | { readonly ok: false; readonly error: Error & { code?: string } };
+
+/** What a connection knows of a statement that it has run: the columns of its rows. */
+interface Prepared {
+  readonly names: readonly string[];
+  readonly parsers: readonly ((text: string) => unknown)[];
+  /** A row without values: rows copied from one have one shape. */
+  readonly empty: pg.QueryResultRow;
+}
+
+/** The statements that a connection has run, by their name. */
+export type PreparedStatements = Map<string, Prepared>;
+
+/**
+ * Several commands as one query of pg's: their messages end in a single Sync, so PostgreSQL answers
+ * them in one piece, and runs none after one that failed (PostgreSQL's documentation, "Pipelining" of
+ * the extended query protocol). A statement is parsed and described once a connection.
+ */
+export class Flush extends (pg.Query as unknown as new (text: string) => object) {
+  readonly #commands: readonly Command[];
+  readonly #prepared: PreparedStatements;
+  readonly #done: (results: CommandResult[]) => void;
+  readonly #results: CommandResult[] = [];
+  #columns: Prepared | undefined;
+  #rows: pg.QueryResultRow[] = [];
+
+  /** `done` is told one result a command, in their order. */
+  constructor(
+    commands: readonly Command[],
+    prepared: PreparedStatements,
+    done: (results: CommandResult[]) => void,
+  ) {
+    super('a flush');
+    this.#commands = commands;
+    this.#prepared = prepared;
+    this.#done = done;
+  }
+
+  submit(connection: Connection): null {
+    for (const [{ name, text }, values = []] of this.#commands) {
+      const isKnown = this.#prepared.has(name);
+      if (!isKnown) {
+        // After an error nobody knows whether it was parsed; closing what is not there is allowed.
+        connection.close({ type: 'S', name });
+        connection.parse({ name, text });
+      }
+      connection.bind({ statement: name, values: values.map(parameterOf) });
+      if (!isKnown) connection.describe({ type: 'P' });
+      connection.execute();
+    }
+    connection.sync();
+    return null;
+  }
+
+  handleRowDescription({ fields }: { fields: readonly Field[] }): void {
+    const names = fields.map(({ name }) => name);
+    this.#columns = {
+      names,
+      parsers: fields.map(({ dataTypeID }) => typeParsers.getTypeParser(dataTypeID as never)),
+      empty: Object.fromEntries(names.map((name) => [name, null])),
+    };
+  }
+
+  handleDataRow({ fields }: { fields: readonly (string | null)[] }): void {
+    const { names, parsers, empty } = this.#columns ?? this.#known ?? NO_COLUMNS;
+    const row: pg.QueryResultRow = { ...empty };
+    for (let column = 0; column < fields.length; column += 1) {
+      const text = fields[column];
+      const name = names[column];
+      if (text === null || text === undefined || name === undefined) continue;
+      row[name] = parsers[column]?.(text);
+    }
+    this.#rows.push(row);
+  }
+
+  handleCommandComplete({ text }: { text: string }): void {
+    const name = this.#command?.[0].name;
+    if (name !== undefined && !this.#prepared.has(name)) {
+      this.#prepared.set(name, this.#columns ?? NO_COLUMNS);
+    }
+    const [tag = ''] = text.split(' ', 1);
+    this.#results.push({ ok: true, rows: this.#rows, tag });
+    this.#rows = [];
+    this.#columns = undefined;
+  }
+
+  /** Of the command under way, or of the connection: what comes after it does not run either. */
+  handleError(error: Error): void {
+    const name = this.#command?.[0].name;
+    if (name !== undefined) this.#prepared.delete(name);
+    while (this.#results.length < this.#commands.length) this.#results.push({ ok: false, error });
+    this.#done(this.#results);
+  }
+
+  handleReadyForQuery(): void {
+    this.#done(this.#results);
+  }
+
+  get #command(): Command | undefined {
+    return this.#commands[this.#results.length];
+  }
+
+  get #known(): Prepared | undefined {
+    const [{ name }] = this.#command ?? [{ name: '' }];
+    return this.#prepared.get(name);
+  }
+}
+
+const NO_COLUMNS: Prepared = { names: [], parsers: [], empty: {} };
+
+/** A column, as pg reads it from PostgreSQL's description of rows. */
+interface Field {
+  readonly name: string;
+  readonly dataTypeID: number;
+}
+
+/** What a query may call of pg's connection; its published types ask for more. */
+interface Connection {
+  close(what: { type: 'S'; name: string }): void;
+  parse(statement: { name: string; text: string }): void;
+  bind(values: { statement: string; values: readonly (string | null)[] }): void;
+  describe(what: { type: 'P' }): void;
+  execute(): void;
+  sync(): void;
+}
