@@ -10,9 +10,9 @@ export function parameterOf(value: unknown): string | null {
 /** https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO */
 function arrayOf(items: readonly unknown[]): string {
   let text = '{';
-  for (const [index, item] of items.entries()) {
+  for (let index = 0; index < items.length; index += 1) {
     if (index > 0) text += ',';
-    text += itemOf(item);
+    text += itemOf(items[index]);
   }
   return `${text}}`;
 }
@@ -20,10 +20,6 @@ function arrayOf(items: readonly unknown[]): string {
 function itemOf(item: unknown): string {
   if (item === null || item === undefined) return 'NULL';
   if (typeof item !== 'string') return String(item);
-  return isPlain(item) ? item : `"${item.replaceAll(/["\\]/g, '\\$&')}"`;
-}
-
-/** Neither empty, nor the word for null, nor with a character that means something in an array. */
-function isPlain(text: string): boolean {
-  return /^[\w.:+-]+$/.test(text) && text.toUpperCase() !== 'NULL';
+  const isPlain = !item.includes('\\') && !item.includes('"');
+  return `"${isPlain ? item : item.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
 }

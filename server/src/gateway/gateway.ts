@@ -140,10 +140,10 @@ export class Gateway {
     const before = await costOf(priced, members);
     const unused = newDigest();
     const purchase = {
-      ...purchaseOf(priced, principal, before),
       keySecret: null,
       idempotencyDigest: unused,
       fingerprint: unused,
+      ...purchaseOf(priced, principal, before),
     };
     const outcome = await foresee(this.#parts.database, chargeOf(purchase));
     return { priced, before, outcome };
@@ -176,13 +176,13 @@ export class Gateway {
     body: Buffer | null,
   ): Promise<Paid> {
     const { principal, keySecret, idempotencyKey, cancel } = request;
-    const common = { ...purchaseOf(priced, principal, before), keySecret };
+    const common = { keySecret, ...purchaseOf(priced, principal, before) };
     if (idempotencyKey !== undefined) {
       const fingerprint = fingerprintOf(priced, request, body);
       return this.#payOnce(common, idempotencyKey, fingerprint, cancel);
     }
     const digest = newDigest();
-    const purchase = { ...common, idempotencyDigest: digest, fingerprint: digest };
+    const purchase = { idempotencyDigest: digest, fingerprint: digest, ...common };
     const payment = await this.#settlements.begin(purchase, () => !cancel.aborted);
     if (!payment) throw new Error('a new idempotency key was paid before');
     return { purchase, payment, claim: null };
@@ -202,7 +202,7 @@ export class Gateway {
     try {
       if (cancel.aborted) throw new NoAnswer('client_left_before_answer', null, cancel.reason);
       for (;;) {
-        const purchase = { ...common, idempotencyDigest: claim.paymentDigest, fingerprint };
+        const purchase = { idempotencyDigest: claim.paymentDigest, fingerprint, ...common };
         const payment = await this.#settlements.begin(purchase, () => true);
         if (payment) return { purchase, payment, claim };
         claim = await renewPayment(database, claim);

@@ -121,7 +121,7 @@ function operationOf(purchase: Purchase): SpendOperation {
   const charge = chargeOf(purchase);
   const { priced } = purchase;
   if (priced.isKnownBefore) return charge;
-  return { ...charge, kind: 'hold', expiresInMs: longestOf(priced) };
+  return { expiresInMs: longestOf(priced), ...charge, kind: 'hold' };
 }
 
 function callText(priced: PricedRoute, { quantities, choices }: Cost): string {

@@ -52,26 +52,19 @@ function numberOf(due: Due): bigint {
 
 function startGrant(posting: Posting, grant: Grant, at: number): void {
   const entries = posting.start(grant);
-  posting.record(at, {
-    kind: 'grant_start',
-    amount: grant.amount,
-    entries,
-    subject: grant.number,
-  });
+  posting.record(
+    at,
+    { kind: 'grant_start' },
+    { amount: grant.amount, entries, subject: grant.number },
+  );
 }
 
 function expireHold(posting: Posting, hold: Hold, at: number): void {
   const { state, decision } = posting;
   posting.release(hold);
   state.endedHolds.set(hold.number, { by: 'expiry', at });
-  posting.record(at, {
-    kind: 'hold_expiry',
-    amount: hold.amount,
-    entries: [],
-    scope: hold.scope,
-    apiKeyId: hold.apiKeyId,
-    subject: hold.number,
-  });
+  const { amount, scope, apiKeyId, number: subject } = hold;
+  posting.record(at, { kind: 'hold_expiry' }, { amount, entries: [], scope, apiKeyId, subject });
   const given = { apiKeyId: hold.apiKeyId, countedAt: hold.at, amount: -hold.amount };
   count(state, given, at, decision.limits);
   posting.endReleased(hold, at);

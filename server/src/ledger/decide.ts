@@ -13,7 +13,6 @@ import type {
   Operation,
   Outcome,
   Receipt,
-  RepeatableOperation,
   ReversalOperation,
   SpendOperation,
 } from './operations.ts';
@@ -88,19 +87,12 @@ function post(posting: Posting, operation: Operation, at: number): Receipt | und
   }
 }
 
-/** What a receipt keeps of every repeatable operation. */
-function askedOf(operation: RepeatableOperation) {
-  const { kind, description, metadata, idempotencyDigest, fingerprint } = operation;
-  return { kind, description, metadata, idempotencyDigest, fingerprint };
-}
-
 function postGrant(posting: Posting, operation: GrantOperation, at: number): Receipt {
   const effectiveAt = Math.max(operation.terms.effectiveAt ?? at, at);
   const terms: GrantTerms = { ...operation.terms, effectiveAt };
   const book = terms.category === 'paid' ? 'funding' : 'promotion';
   const entries = makeGrant(posting, operation.amount, terms, book, at);
-  return posting.record(at, {
-    ...askedOf(operation),
+  return posting.record(at, operation, {
     amount: operation.amount,
     entries,
     terms,
@@ -137,7 +129,7 @@ function postCharge(posting: Posting, operation: SpendOperation, at: number): Re
   const { amount, scope, apiKeyId, call = null } = operation;
   const entries = posting.burn(slicesFor(posting.state, amount, { scope }), 'revenue');
   count(posting.state, { apiKeyId, countedAt: at, amount }, at, posting.decision.limits);
-  return posting.record(at, { ...askedOf(operation), amount, scope, apiKeyId, call, entries });
+  return posting.record(at, operation, { amount, scope, apiKeyId, call, entries });
 }
 
 function postHold(posting: Posting, operation: HoldOperation, at: number): Receipt {
@@ -148,8 +140,7 @@ function postHold(posting: Posting, operation: HoldOperation, at: number): Recei
   posting.reserve({ number, at, amount, expiresAt, scope, apiKeyId, description, metadata });
   state.nextDueAt = earlier(state.nextDueAt, expiresAt);
   count(state, { apiKeyId, countedAt: at, amount }, at, posting.decision.limits);
-  return posting.record(at, {
-    ...askedOf(operation),
+  return posting.record(at, operation, {
     amount,
     scope,
     apiKeyId,
@@ -169,8 +160,7 @@ function postCapture(posting: Posting, operation: CaptureOperation, at: number):
   const over = operation.amount - paid;
   posting.release(hold);
   state.endedHolds.set(hold.number, { by: 'capture', at });
-  const receipt = posting.record(at, {
-    ...askedOf(operation),
+  const receipt = posting.record(at, operation, {
     amount: paid,
     entries: posting.burn(firstOf(slices, paid), 'revenue'),
     scope,
@@ -182,18 +172,20 @@ function postCapture(posting: Posting, operation: CaptureOperation, at: number):
   });
   count(state, { apiKeyId, countedAt: hold.at, amount: paid - hold.amount }, at, decision.limits);
   if (over > 0n) {
-    posting.record(at, {
-      kind: 'overage',
-      amount: over,
-      entries: posting.burn(slicesFor(state, over, { scope }), 'revenue'),
-      scope,
-      apiKeyId,
-      description: operation.description,
-      metadata: operation.metadata,
-      call: operation.call ?? null,
-      subject: hold.number,
-      hold: terms,
-    });
+    const { description, metadata } = operation;
+    posting.record(
+      at,
+      { kind: 'overage', description, metadata },
+      {
+        amount: over,
+        entries: posting.burn(slicesFor(state, over, { scope }), 'revenue'),
+        scope,
+        apiKeyId,
+        call: operation.call ?? null,
+        subject: hold.number,
+        hold: terms,
+      },
+    );
     count(state, { apiKeyId, countedAt: at, amount: over }, at, decision.limits);
   }
   posting.endReleased(hold, at);
@@ -206,8 +198,7 @@ function postHoldVoid(posting: Posting, operation: HoldVoidOperation, at: number
   const { slices: _, ...terms } = hold;
   posting.release(hold);
   state.endedHolds.set(hold.number, { by: 'void', at });
-  const receipt = posting.record(at, {
-    ...askedOf(operation),
+  const receipt = posting.record(at, operation, {
     amount: hold.amount,
     entries: [],
     scope: hold.scope,
@@ -231,8 +222,7 @@ function postReversal(posting: Posting, operation: ReversalOperation, at: number
   const refilled = withoutFirst(firstOf(payers, charge.reversed + amount), before);
   charge.reversed += amount;
   const { apiKeyId, scope } = charge;
-  const receipt = posting.record(at, {
-    ...askedOf(operation),
+  const receipt = posting.record(at, operation, {
     amount,
     entries: posting.refill(refilled, 'revenue'),
     scope,
@@ -266,7 +256,7 @@ function postAddition(posting: Posting, operation: AdjustmentOperation, at: numb
     appliesTo: null,
   };
   const entries = makeGrant(posting, amount, terms, 'adjustment', at);
-  return posting.record(at, { ...askedOf(operation), amount, entries, terms });
+  return posting.record(at, operation, { amount, entries, terms });
 }
 
 /** The priority of a grant that is given none. */
@@ -276,15 +266,14 @@ function postDeduction(posting: Posting, operation: AdjustmentOperation, at: num
   const { amount } = operation;
   const slices = slicesFor(posting.state, -amount, { scope: null, anyScope: true });
   const entries = posting.burn(slices, 'adjustment');
-  return posting.record(at, { ...askedOf(operation), amount, entries });
+  return posting.record(at, operation, { amount, entries });
 }
 
 function postGrantVoid(posting: Posting, operation: GrantVoidOperation, at: number): Receipt {
   const grant = found(posting.grant(operation.grant));
   const entries = posting.end(grant, 'void', at);
   const { category, priority, effectiveAt, expiresAt, appliesTo } = grant;
-  return posting.record(at, {
-    ...askedOf(operation),
+  return posting.record(at, operation, {
     amount: -entries.reduce((sum, { amount }) => sum + amount, 0n),
     entries,
     subject: grant.number,
@@ -305,13 +294,11 @@ function postExtension(
   decision.grants.add(grant);
   state.grants.sort(inBurnOrder);
   const subject = grant.number;
-  return posting.record(at, {
-    kind: 'grant_extension',
-    amount: 0n,
-    entries: [],
-    subject,
-    expiresAt,
-  });
+  return posting.record(
+    at,
+    { kind: 'grant_extension' },
+    { amount: 0n, entries: [], subject, expiresAt },
+  );
 }
 
 /** What the refusals have made sure of. */

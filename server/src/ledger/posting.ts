@@ -51,23 +51,27 @@ export function newDecision(): Decision {
   };
 }
 
-/** What is booked of an operation, beside what the state says. */
-interface Booking {
+/** What is recorded: an operation that was asked for, or the kind of what follows or becomes due. */
+interface Recorded {
   readonly kind: OperationKind;
+  readonly description?: string | null;
+  readonly metadata?: string | null;
+  readonly idempotencyDigest?: Digest;
+  readonly fingerprint?: Digest;
+}
+
+/** What is booked for it, beside what the state says. */
+interface Booking {
   readonly amount: bigint;
   readonly entries: readonly Entry[];
   readonly scope?: string | null;
   readonly apiKeyId?: string | null;
-  readonly description?: string | null;
-  readonly metadata?: string | null;
   readonly call?: string | null;
-  readonly idempotencyDigest?: Digest | null;
-  readonly fingerprint?: Digest | null;
-  readonly subject?: bigint | null;
+  readonly subject?: bigint;
   readonly expiresAt?: number | null;
-  readonly remainingAfter?: bigint | null;
-  readonly terms?: GrantTerms | null;
-  readonly hold?: HoldTerms | null;
+  readonly remainingAfter?: bigint;
+  readonly terms?: GrantTerms;
+  readonly hold?: HoldTerms;
   readonly overage?: Receipt['overage'];
 }
 
@@ -97,33 +101,32 @@ export class Posting {
     return this.#grants.get(number);
   }
 
-  record(at: number, { kind, amount, entries, ...rest }: Booking): Receipt {
+  record(at: number, recorded: Recorded, booking: Booking): Receipt {
     const { state } = this;
     state.lastNumber += 1n;
     state.lastAt = at;
     const receipt: Receipt = {
-      kind,
+      kind: recorded.kind,
       account: state.account,
       accountPublicId: state.publicId,
       number: state.lastNumber,
       at,
-      amount,
+      amount: booking.amount,
       availableAfter: state.posted - state.held,
-      scope: null,
-      apiKeyId: null,
-      description: null,
-      metadata: null,
-      call: null,
-      idempotencyDigest: null,
-      fingerprint: null,
-      entries,
-      subject: null,
-      expiresAt: null,
-      remainingAfter: null,
-      terms: null,
-      hold: null,
-      overage: null,
-      ...rest,
+      scope: booking.scope ?? null,
+      apiKeyId: booking.apiKeyId ?? null,
+      description: recorded.description ?? null,
+      metadata: recorded.metadata ?? null,
+      call: booking.call ?? null,
+      idempotencyDigest: recorded.idempotencyDigest ?? null,
+      fingerprint: recorded.fingerprint ?? null,
+      entries: booking.entries,
+      subject: booking.subject ?? null,
+      expiresAt: booking.expiresAt ?? null,
+      remainingAfter: booking.remainingAfter ?? null,
+      terms: booking.terms ?? null,
+      hold: booking.hold ?? null,
+      overage: booking.overage ?? null,
     };
     if (receipt.idempotencyDigest !== null) state.known.set(receipt.idempotencyDigest, receipt);
     this.decision.recorded.push(receipt);
@@ -176,7 +179,7 @@ export class Posting {
       grant.ended === null ? this.end(grant, 'expiry', grant.expiresAt ?? at) : this.#leave(grant);
     if (entries.length === 0) return;
     const amount = -sumOf(entries);
-    this.record(at, { kind: 'grant_end', amount, entries, subject: grant.number });
+    this.record(at, { kind: 'grant_end' }, { amount, entries, subject: grant.number });
   }
 
   /** Takes an amount from its payers into a book. */

@@ -71,7 +71,7 @@ export function createAdjustmentRoute(app: App, parts: RouteParts): void {
         description: parseText('reason', body.reason),
         metadata: null,
       });
-      const operation = { ...asked, amount, category, allowNegative };
+      const operation = { amount, category, allowNegative, ...asked };
       const receipt = await carryOut(parts, request, reply, operation);
       return reply.code(201).send({ data: adjustmentResource(receipt) });
     },

@@ -70,7 +70,7 @@ export function createChargeRoute(app: App, parts: RouteParts): void {
         description: parseOptionalText('description', body.description),
         metadata: parseMetadata(body.metadata),
       });
-      const operation = { ...asked, amount, scope, apiKeyId, keySecret: null };
+      const operation = { amount, scope, apiKeyId, keySecret: null, ...asked };
       const receipt = await carryOut(parts, request, reply, operation);
       return reply.code(201).send({ data: newChargeResource(receipt) });
     },

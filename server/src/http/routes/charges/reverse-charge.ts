@@ -52,7 +52,7 @@ export function reverseChargeRoute(app: App, parts: RouteParts): void {
         description: parseText('reason', body.reason),
         metadata: null,
       });
-      const receipt = await carryOut(parts, request, reply, { ...asked, charge: number, amount });
+      const receipt = await carryOut(parts, request, reply, { charge: number, amount, ...asked });
       return reply.code(201).send({ data: reversalResource(receipt) });
     },
   );

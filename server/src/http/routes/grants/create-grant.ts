@@ -82,7 +82,7 @@ export function createGrantRoute(app: App, parts: RouteParts): void {
         description: parseOptionalText('description', body.description),
         metadata: parseMetadata(body.metadata),
       });
-      const receipt = await carryOut(parts, request, reply, { ...asked, amount, terms });
+      const receipt = await carryOut(parts, request, reply, { amount, terms, ...asked });
       return reply.code(201).send({ data: newGrantResource(receipt) });
     },
   );

@@ -41,7 +41,7 @@ export function voidGrantRoute(app: App, parts: RouteParts): void {
         description: parseOptionalText('reason', request.body?.reason),
         metadata: null,
       });
-      const receipt = await carryOut(parts, request, reply, { ...asked, grant: number });
+      const receipt = await carryOut(parts, request, reply, { grant: number, ...asked });
       const grant = await findGrant(parts.database, { account, number });
       if (!grant) throw new ApiError('grant_not_found');
       // As it was when it was voided: a replay answers the same, whatever holds have paid since.

@@ -56,7 +56,7 @@ export function captureHoldRoute(app: App, parts: RouteParts): void {
         description: parseOptionalText('description', body.description),
         metadata: parseMetadata(body.metadata),
       });
-      const receipt = await carryOut(parts, request, reply, { ...asked, hold: number, amount });
+      const receipt = await carryOut(parts, request, reply, { hold: number, amount, ...asked });
       return { data: endedHoldResource(receipt) };
     },
   );

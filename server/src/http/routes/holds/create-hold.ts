@@ -73,7 +73,7 @@ export function createHoldRoute(app: App, parts: RouteParts): void {
         description: parseOptionalText('description', body.description),
         metadata: parseMetadata(body.metadata),
       });
-      const operation = { ...asked, amount, expiresInMs, scope, apiKeyId, keySecret: null };
+      const operation = { amount, expiresInMs, scope, apiKeyId, keySecret: null, ...asked };
       const receipt = await carryOut(parts, request, reply, operation);
       return reply.code(201).send({ data: newHoldResource(receipt) });
     },

@@ -37,7 +37,7 @@ export function voidHoldRoute(app: App, parts: RouteParts): void {
         description: parseOptionalText('reason', request.body?.reason),
         metadata: null,
       });
-      const receipt = await carryOut(parts, request, reply, { ...asked, hold: number });
+      const receipt = await carryOut(parts, request, reply, { hold: number, ...asked });
       return { data: endedHoldResource(receipt) };
     },
   );
