@@ -679,7 +679,7 @@ CREATE INDEX grants_live ON public.grants USING btree (account_id, number) WHERE
 -- Name: holds_due; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX holds_due ON public.holds USING btree (account_id, expires_at);
+CREATE INDEX holds_due ON public.holds USING btree (account_id, expires_at) WHERE (expires_at > '-infinity'::timestamp with time zone);
 
 --
 -- Name: operations_by_subject; Type: INDEX; Schema: public; Owner: -

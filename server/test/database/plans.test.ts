@@ -1,10 +1,12 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { listApiKeys } from '../../src/auth/sql.ts';
+import type { Statement } from '../../src/db/database.ts';
 import { LANE_SETTINGS } from '../../src/ledger/lane.ts';
 import { listAccounts } from '../../src/ledger/sql/accounts.ts';
-import { findKnown } from '../../src/ledger/sql/lane.ts';
+import { deleteHolds, findKnown } from '../../src/ledger/sql/lane.ts';
 import { firstSince, sumSpent } from '../../src/ledger/sql/spend-limits.ts';
+import { readDueHolds, readNamedHolds } from '../../src/ledger/sql/state.ts';
 import { readTails } from '../../src/ledger/sql/usage.ts';
 import { chunk } from '../../src/ledger/sql/verify.ts';
 import { useDatabase } from '../postgres.ts';
@@ -40,6 +42,34 @@ test('a batch finds its idempotency keys without a walk through the account', as
   const { rows } = await client.query(look);
   const { Plan } = rows[0]['QUERY PLAN'][0];
   expect(Plan['Shared Hit Blocks'] + Plan['Shared Read Blocks']).toBeLessThan(MOST_PAGES);
+  await client.query('rollback');
+});
+
+test('a hold is found by its number, however many have ended, and by its expiry where it is due', async () => {
+  await client.query('begin');
+  const { rowCount } = await client.query(
+    `insert into holds (account_id, number, amount, expires_at, grants, amounts)
+     select '${ACCOUNT}', n, 1, '2026-01-01', '{1}', '{1}' from generate_series(1, ${OPERATIONS}) n`,
+  );
+  await client.query('delete from holds where number <= $1', [OPERATIONS - 60]);
+  // What a vacuum leaves that runs while holds are made and end.
+  await client.query(`
+    update pg_class set reltuples = 60, relpages = pg_relation_size(oid) / 8192
+    where relname in ('holds', 'holds_pkey', 'holds_due')`);
+  expect(rowCount).toBe(OPERATIONS);
+  for (const [name, value] of Object.entries(LANE_SETTINGS)) {
+    await client.query(`set local ${name} = '${value}'`);
+  }
+  const indexesOf = async ({ name, text }: Statement, types: string, values: string) => {
+    await client.query(`prepare ${name} (${types}) as ${text}`);
+    const { rows } = await client.query(`explain (format json) execute ${name} (${values})`);
+    return JSON.stringify(rows).match(/holds_(due|pkey)/g);
+  };
+  const byNumber = ['uuid[], bigint[]', `array['${ACCOUNT}'::uuid], array[${OPERATIONS}]`] as const;
+  expect(await indexesOf(readNamedHolds, ...byNumber)).toEqual(['holds_pkey']);
+  expect(await indexesOf(deleteHolds, ...byNumber)).toEqual(['holds_pkey']);
+  const due = await indexesOf(readDueHolds, 'uuid[]', `array['${ACCOUNT}'::uuid]`);
+  expect(due).toEqual(['holds_due']);
   await client.query('rollback');
 });
 

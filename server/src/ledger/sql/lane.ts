@@ -43,15 +43,21 @@ export interface KnownRow {
 }
 
 /**
- * What already happened under the idempotency keys of the batch: mostly nothing. The statistics of
- * migration 0005 keep the planner from walking through an account. $1 account ids, $2 digests.
+ * What already happened under the idempotency keys of the batch: mostly nothing. The first operation
+ * from a key on is looked at, in the order of its index, so that no plan can walk through an account's
+ * operations, even where the planner believes that an account has one. $1 account ids, $2 digests.
  */
 export const findKnown: Statement = {
   name: 'find_known',
   text: `
     select o.account_id, o.number
     from unnest($1::uuid[], $2::bytea[]) as asked (account_id, idempotency_digest)
-    join operations o using (account_id, idempotency_digest)`,
+    cross join lateral (
+      select account_id, number, idempotency_digest from operations
+      where (account_id, idempotency_digest) >= (asked.account_id, asked.idempotency_digest)
+      order by account_id, idempotency_digest limit 1
+    ) o
+    where o.account_id = asked.account_id and o.idempotency_digest = asked.idempotency_digest`,
 };
 
 /** The receipts of what was found. $1 account ids, $2 numbers. */

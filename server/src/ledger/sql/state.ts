@@ -28,6 +28,9 @@ export interface BalanceRow {
   now: number;
 }
 
+/** Lets a statement over holds `h` use the index holds_due: true of every hold (migration 0007). */
+const IN_HOLDS_DUE = `h.expires_at > '-infinity'`;
+
 /** The accounts and the time. `next_hold_end` is looked up only where something is due. $1 accounts. */
 export const readBalances: Statement = {
   name: 'read_balances',
@@ -36,7 +39,8 @@ export const readBalances: Statement = {
            b.overdraft_limit, b.overdraft_used, b.overdraft_reserved, b.last_at, b.next_due_at,
            case when b.next_due_at <= clock_timestamp() then
              (select min(h.expires_at) from holds h
-              where h.account_id = b.account_id and h.expires_at > clock_timestamp())
+              where h.account_id = b.account_id and ${IN_HOLDS_DUE}
+                and h.expires_at > clock_timestamp())
            end as next_hold_end,
            clock_timestamp() as now
     from balances b join accounts a on a.id = b.account_id
@@ -133,7 +137,8 @@ export const readDueHolds: Statement = {
   text: `
     select ${HOLD_COLUMNS}, null::operation_kind as ended_by, null::timestamptz as ended_at
     from holds h join operations o using (account_id, number)
-    where h.account_id = any($1::uuid[]) and h.expires_at <= clock_timestamp()`,
+    where h.account_id = any($1::uuid[]) and ${IN_HOLDS_DUE}
+      and h.expires_at <= clock_timestamp()`,
 };
 
 export interface ChargeRow {
@@ -214,7 +219,8 @@ export const readLimitsOfDueHolds: Statement = {
     from holds h
     join operations o using (account_id, number)
     join spend_limits l on l.account_id = o.account_id and l.holder = o.api_key_id
-    where h.account_id = any($1::uuid[]) and h.expires_at <= clock_timestamp()`,
+    where h.account_id = any($1::uuid[]) and ${IN_HOLDS_DUE}
+      and h.expires_at <= clock_timestamp()`,
 };
 
 export interface KeyFactsRow {
