@@ -46,6 +46,7 @@ function upstreamOf(name: string, raw: RawUpstream): Upstream {
 
 function routeOf(name: string, raw: RawRoute): Route {
   const { rate_limit, settlement, ...route } = { ...DEFAULTS, ...raw };
+  const price = route.price.map(priceOf);
   return {
     name,
     methods: route.methods,
@@ -62,7 +63,8 @@ function routeOf(name: string, raw: RawRoute): Route {
     longestMs: milliseconds(route.longest_s),
     meteringBufferBytes: route.metering_buffer_bytes,
     countEventWith: raw.count_event_with ?? null,
-    price: route.price.map(priceOf),
+    price,
+    memberNames: new Set(price.flatMap(namesIn)),
     settlement: { ...DEFAULT_SETTLEMENT, ...(settlement as Partial<Settlement>) },
   };
 }
@@ -86,6 +88,18 @@ function priceOf(raw: RawPrice): Price {
     count: compileCounting(count, of),
     atMost: at_most === undefined ? null : atMostOf(at_most),
   };
+}
+
+/** The names of members that a part of a price looks for. */
+function namesIn(price: Price): readonly string[] {
+  switch (price.kind) {
+    case 'call':
+      return [];
+    case 'member':
+      return [price.member];
+    case 'item':
+      return [...price.count.names, ...(price.atMost?.names ?? [])];
+  }
 }
 
 function atMostOf(raw: number | string): Counting {

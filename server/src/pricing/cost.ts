@@ -56,6 +56,7 @@ export function hasRequestPart(route: Route): boolean {
 
 /** The cost as the request tells it. Throws RequestNotPriced. */
 export async function costBefore(route: Route, request: unknown): Promise<CostBefore> {
+  judgeSpelling(route.memberNames, request);
   const counted = new Sum();
   const maximum = new Sum();
   for (const price of route.price) {
@@ -139,6 +140,31 @@ class Sum {
   cost(): Cost {
     return { amount: this.amount, quantities: this.#quantities, choices: this.#choices };
   }
+}
+
+/**
+ * Refuses a member, however deep, that an upstream may take for one that the price looks for, though it
+ * is written otherwise: `Effort` and `effort[]` for `effort`. The price would not see it.
+ */
+function judgeSpelling(names: ReadonlySet<string>, request: unknown): void {
+  const meant = new Map(Array.from(names, (name) => [plain(name), name]));
+  const open = [request];
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    if (value === null || typeof value !== 'object') continue;
+    for (const inner of Object.values(value)) if (typeof inner === 'object') open.push(inner);
+    if (Array.isArray(value)) continue;
+    for (const name of Object.keys(value)) {
+      const written = names.has(name) ? undefined : meant.get(plain(name));
+      if (written === undefined) continue;
+      throw new RequestNotPriced(`${name} must be written ${written}`, [name]);
+    }
+  }
+}
+
+/** A name as lenient readers take it: in any case, and with brackets for a list. */
+function plain(name: string): string {
+  const [head = ''] = name.split('[', 1);
+  return head.toLowerCase();
 }
 
 function isOfAnswer(price: Price): price is PricePerItem {

@@ -1,6 +1,6 @@
 import jsonata, { type JsonataError } from 'jsonata';
 import { formatCents } from '../ledger/money.ts';
-import { ExpressionRefused, judgeExpression } from './expression.ts';
+import { ExpressionRefused, judgeExpression, namesOf } from './expression.ts';
 import { type Counting, CountingFailed, type CountingInput } from './price-book.ts';
 
 /**
@@ -54,6 +54,7 @@ export function compileCounting(text: string, purpose: Purpose): Counting {
   judgeExpression(expression.ast(), names);
   return {
     text,
+    names: namesOf(expression.ast()).filter((name) => !names.some((root) => root === name)),
     count: async (input) => {
       const value = await evaluate(text, expression, input);
       if (value === undefined && nothing !== undefined) return nothing;
@@ -65,7 +66,7 @@ export function compileCounting(text: string, purpose: Purpose): Counting {
 /** A whole number that is always the same. */
 export function constantCounting(whole: number): Counting {
   const millionths = BigInt(whole) * MILLIONTHS;
-  return { text: String(whole), count: () => Promise.resolve(millionths) };
+  return { text: String(whole), names: [], count: () => Promise.resolve(millionths) };
 }
 
 /** Millionths as a decimal string, canonical: they have as many decimals as cents. */

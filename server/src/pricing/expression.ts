@@ -137,6 +137,15 @@ function judgeNames(node: Tree, names: readonly string[]): void {
   );
 }
 
+/** The names that an expression may look for in its data, in paths or as text. */
+export function namesOf(tree: ExprNode): string[] {
+  const collect = (node: Tree): string[] => [
+    ...(node.type === 'name' || node.type === 'string' ? [String(node.value)] : []),
+    ...childrenOf(node).flatMap(collect),
+  ];
+  return collect(tree as unknown as Tree);
+}
+
 /** Members of a node whose names are those of the data. */
 const OF_DATA = ['predicate', 'stages', 'group'];
 

@@ -55,6 +55,8 @@ export interface Route {
   readonly countEventWith: string | null;
   /** What a call costs is the sum of them. None: it is free. */
   readonly price: readonly Price[];
+  /** The names of the members that the price looks for. */
+  readonly memberNames: ReadonlySet<string>;
   readonly settlement: Settlement;
 }
 
@@ -101,6 +103,8 @@ export interface PriceByMember {
 /** A JSONata expression over `request` and `answer`, ready to run. */
 export interface Counting {
   readonly text: string;
+  /** The names that it may look for in a request. */
+  readonly names: readonly string[];
   /** Millionths. Rejects with CountingFailed. */
   count(input: CountingInput): Promise<bigint>;
 }

@@ -146,6 +146,25 @@ describe('a call', () => {
       body: '{"effort":"high"}',
     });
     expect([twice.status, twice.body]).toEqual([422, expect.stringContaining('send it once')]);
+    const before = gateway.upstream.requests.length;
+    const refusedBody = async (body: string) => {
+      const answer = await customer.get('/v1/effort', { method: 'POST', headers: json, body });
+      return [answer.status, JSON.parse(answer.body).detail[0].msg];
+    };
+    const sendOnce = (name: string) => [422, `${name} is twice in one object: send it once`];
+    const notAnObject = [422, 'the body must be a JSON object: the price looks at its members'];
+    expect(await refusedBody('{"effort":"high","effort":"low"}')).toEqual(sendOnce('effort'));
+    expect(await refusedBody(String.raw`{"a":[{"b\\":"{","b\u005c" : 1}]}`)).toEqual(
+      sendOnce('b\\'),
+    );
+    expect(await refusedBody('{"Effort":"high"}')).toEqual([422, 'Effort must be written effort']);
+    expect(await refusedBody('[{"effort":"high"}]')).toEqual(notAnObject);
+    expect(await refusedBody('null')).toEqual(notAnObject);
+    const query = await customer.get('/v1/effort?effort%5B%5D=high');
+    expect([query.status, query.body]).toEqual([422, expect.stringContaining('written effort')]);
+    expect(gateway.upstream.requests.length).toBe(before);
+    const likeNames = String.raw`{"a":{"b":1},"c":[{"b":2},{"b":"\"b\":"}]}`;
+    expect(await charged('/v1/effort', likeNames)).toBe('1');
     const malformed = await customer.get('/v1/effort', {
       method: 'POST',
       headers: json,
@@ -158,7 +177,7 @@ describe('a call', () => {
       body: '{"effort":"high"}',
     });
     expect([disguised.status, disguised.body]).toEqual([422, expect.stringContaining('JSON')]);
-    expect(await customer.balance()).toBe('79');
+    expect(await customer.balance()).toBe('78');
   });
 
   test('passes bodies up to the largest that the route takes', async () => {

@@ -22,8 +22,8 @@ const ITEMS: Price = {
   amount: 100_000n,
   units: 1n,
   of: 'answer',
-  count: { text: '', count: async () => 0n },
-  atMost: { text: '', count: async () => 20_000_000n },
+  count: { text: '', names: [], count: async () => 0n },
+  atMost: { text: '', names: [], count: async () => 20_000_000n },
 };
 
 function routeOf(price: readonly Price[]): Route {
@@ -39,6 +39,7 @@ function routeOf(price: readonly Price[]): Route {
     meteringBufferBytes: 1,
     countEventWith: null,
     price,
+    memberNames: new Set(),
     settlement: DEFAULT_SETTLEMENT,
   };
 }

@@ -77,6 +77,22 @@ describe('the cost before a call', () => {
     ]);
   });
 
+  test.each([
+    [EFFORT, { Effort: 'lite' }, 'Effort', 'effort'],
+    [EFFORT, { 'effort[]': 'lite' }, 'effort[]', 'effort'],
+    [EFFORT, { effort: 'lite', EFFORT: 'standard' }, 'EFFORT', 'effort'],
+    [WORDS, { words: 1, more: [{ Words: 2 }] }, 'Words', 'words'],
+    [PAGES, { MOST: 20, most: 1 }, 'MOST', 'most'],
+    [WORDS.replace('request.words', `'$lookup(request, "n")'`), { n: 1, N: 2 }, 'N', 'n'],
+  ])('is refused where %s could be read otherwise in %j', async (price, request, name, meant) => {
+    expect(await refusalOf(price, request)).toEqual([`${name} must be written ${meant}`, name]);
+  });
+
+  test('takes names as they are where the price looks for none like them', async () => {
+    const request = { most: 1, words: 1, Request: 1, Answer: 2, Other: [{ other: 1 }, null] };
+    await expect(costBefore(ALL, request)).resolves.toBeDefined();
+  });
+
   test('is refused where a member that chooses the price is missing', async () => {
     expect(await refusalOf(EFFORT.replace('default: standard, ', ''), {})).toEqual([
       'effort is required: it must be one of 2, lite, standard',

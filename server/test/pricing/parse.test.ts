@@ -25,6 +25,7 @@ describe('a price book', () => {
     expect(book.routes).toEqual([
       {
         name: 'search',
+        memberNames: new Set(),
         methods: ['GET'],
         path: '/v1/search',
         scope: 'search',
