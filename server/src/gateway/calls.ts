@@ -33,8 +33,8 @@ export interface CallRequest {
   readonly idempotencyKey: string | undefined;
   /** The wire says with it that the client has left before it had the whole answer. */
   readonly cancel: Cancel;
-  /** Whether the client has not sent all of its body, or takes the answer slower than it comes. */
-  readonly isSlow: () => boolean;
+  /** Whether it is the client that a call which takes too long has waited for. */
+  readonly isClientSlow: () => boolean;
 }
 
 export type DeliveredExtent = 'whole' | 'in part' | 'not at all';
@@ -117,8 +117,8 @@ export class Call {
     this.#onEnd = parts.onEnd;
     this.#onDefect = parts.onDefect;
     this.#timer = setTimeout(() => {
-      const { cancel, isSlow } = parts.request;
-      cancel.because(isSlow() ? 'client_slow' : 'upstream_slow');
+      const { cancel, isClientSlow } = parts.request;
+      cancel.because(isClientSlow() ? 'client_slow' : 'upstream_slow');
     }, this.#priced.route.longestMs);
   }
 

@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 /** Why a call ends before its answer is whole. */
 export type CancelReason =
   | 'client_left'
-  /** The call took longer than its route lets it, and the client took its answer slowly. */
+  /** The call took longer than its route lets it, and it was the client that it waited for. */
   | 'client_slow'
   | 'upstream_slow'
   | 'server_stops';

@@ -76,19 +76,41 @@ describe('a streamed answer', () => {
     const customer = await gateway.customer('10');
     const headers = { 'x-api-key': customer.key };
     const read = await paused(`/v1/short?do=pour&bytes=${64 * MEGABYTE}`, headers);
-    await expect
-      .poll(
-        () =>
-          db.query('select ending from call_endings where account_id = $1', [
-            customer.account.slice(0, 32),
-          ]),
-        { timeout: 5_000 },
-      )
-      .toEqual([{ ending: 'client_left_midway' }]);
+    await expect.poll(() => endingsOf(customer.account), { timeout: 5_000 }).toEqual(MIDWAY);
     expect(await read()).toBeLessThan(64 * MEGABYTE);
     expect(await customer.balance()).toBe('9.5');
   });
+
+  test('that a client has held up is paid, though the client hurries at the end', async () => {
+    const customer = await gateway.customer('10');
+    const headers = { 'x-api-key': customer.key };
+    const size = 24 * MEGABYTE;
+    const read = await paused(`/v1/short?do=pour&bytes=${size}&then=silence`, headers);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(await read()).toBe(size);
+    await expect.poll(() => endingsOf(customer.account), { timeout: 5_000 }).toEqual(MIDWAY);
+    expect(await customer.balance()).toBe('9.5');
+  });
+
+  test('that the upstream holds up is not paid', async () => {
+    const customer = await gateway.customer('10');
+    const headers = { 'x-api-key': customer.key };
+    const size = 24 * MEGABYTE;
+    const read = await paused(`/v1/short?do=pour&bytes=${size}&then=silence`, headers);
+    expect(await read()).toBe(size);
+    await expect
+      .poll(() => endingsOf(customer.account), { timeout: 5_000 })
+      .toEqual([{ ending: 'upstream_broke_off' }]);
+    expect(await customer.balance()).toBe('10');
+  });
 });
+
+const MIDWAY = [{ ending: 'client_left_midway' }];
+
+/** How the calls of an account have ended. */
+function endingsOf(account: string) {
+  return db.query('select ending from call_endings where account_id = $1', [account.slice(0, 32)]);
+}
 
 /** Begins to read an answer and stops; resolves with what reads the rest and tells how much it was. */
 function paused(

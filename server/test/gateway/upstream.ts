@@ -88,7 +88,7 @@ function act(query: URLSearchParams, response: ServerResponse): void {
       response.write('{"items": [');
       return;
     case 'pour':
-      pour(response, Number(query.get('bytes')));
+      pour(response, Number(query.get('bytes')), query.get('then') === 'silence');
       return;
     case 'events':
       sendEvents(query, response);
@@ -101,8 +101,8 @@ function act(query: URLSearchParams, response: ServerResponse): void {
   }
 }
 
-/** As many bytes as are wanted, as fast as they are taken. */
-function pour(response: ServerResponse, bytes: number): void {
+/** As many bytes as are wanted, as fast as they are taken; then the end, or silence. */
+function pour(response: ServerResponse, bytes: number, isEndless: boolean): void {
   response.writeHead(200, { 'content-type': 'application/octet-stream' });
   const piece = Buffer.alloc(65_536, 'x');
   let sent = 0;
@@ -111,7 +111,7 @@ function pour(response: ServerResponse, bytes: number): void {
       sent += piece.length;
       if (!response.write(piece)) return response.once('drain', more);
     }
-    return response.end();
+    return isEndless || response.end();
   };
   more();
 }

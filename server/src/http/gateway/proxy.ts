@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { sha256 } from '../../auth/authentication.ts';
 import { type CallAnswer, type CallRequest, NoAnswer } from '../../gateway/calls.ts';
@@ -15,6 +16,7 @@ import { ApiError } from '../errors/api-error.ts';
 import { optionalIdempotencyKey } from '../idempotency.ts';
 import type { App, RouteParts } from '../parts.ts';
 import { callError } from './errors.ts';
+import { Pace } from './pace.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -85,6 +87,7 @@ async function proxy(
   const { priced, target } = request.call;
   const cancel = new Cancel();
   const connection = reply.raw;
+  const pace = new Pace(request.raw, connection, priced.route.longestMs);
   // Who left while the key was read waits for nothing, and closes no more.
   if (connection.destroyed) return reply.hijack();
   // A pipelined request is not begun before its turn: until then nobody would tell that the client left.
@@ -99,7 +102,7 @@ async function proxy(
     answer?.delivered(isWhole ? 'whole' : 'in part');
   });
   try {
-    answer = await gateway.call(priced, callOf(request, reply, target, cancel));
+    answer = await gateway.call(priced, callOf(request, target, cancel, pace));
   } catch (error) {
     if (error instanceof NoAnswer && error.payment) tellPayment(reply, error.payment);
     // An HTTP/1 connection cannot be used again before its request has been read.
@@ -109,15 +112,11 @@ async function proxy(
   if (isClosed) answer.delivered('not at all');
   // A client that takes nothing would keep an answer that has ended for as long as it likes.
   cancel.once('abort', () => connection.writableFinished || connection.destroy());
+  if (answer.body instanceof Readable) pace.follow(answer.body);
   return send(request, reply, answer);
 }
 
-function callOf(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  target: Target,
-  cancel: Cancel,
-): CallRequest {
+function callOf(request: FastifyRequest, target: Target, cancel: Cancel, pace: Pace): CallRequest {
   const key = String(request.headers['x-api-key']);
   return {
     method: request.method,
@@ -131,10 +130,7 @@ function callOf(
     requestId: request.id,
     idempotencyKey: optionalIdempotencyKey(request.headers),
     cancel,
-    isSlow: () => {
-      const { writableNeedDrain, writableEnded } = reply.raw;
-      return !request.raw.complete || writableNeedDrain || writableEnded;
-    },
+    isClientSlow: () => pace.isSlow,
   };
 }
 
