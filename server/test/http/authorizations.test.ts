@@ -274,17 +274,36 @@ describe('a batch of authorizations', () => {
     expect(JSON.parse(answer.body).detail).toContain(words);
   });
 
-  test('names the item whose idempotency key was used for another', async () => {
+  test('answers each item, also where the idempotency key of one was used for another', async () => {
     const { key } = await newCustomer(['9']);
     const item = { api_key: key, scope: 'search', amount: '1', idempotency_key: 'once' };
     await post('/v1/authorizations/batch', { items: [item] });
     const items = [
-      { api_key: key, scope: 'search' },
       { ...item, amount: '2' },
+      { ...item, idempotency_key: 'twice' },
+      { ...item, amount: '9223372036854.775807', idempotency_key: 'huge' },
     ];
     const answer = await post('/v1/authorizations/batch', { items });
-    expect([answer.status, JSON.parse(answer.body).code]).toEqual([422, 'idempotency_key_reused']);
-    expect(JSON.parse(answer.body).detail).toMatch(/^items\.1: This Idempotency-Key was used/);
+    expect(answer.status).toBe(200);
+    const [reused, charged, huge] = JSON.parse(answer.body).data;
+    expect(reused).toEqual({
+      type: 'authorization',
+      id: null,
+      attributes: {
+        allowed: false,
+        account: null,
+        available: null,
+        charge_id: null,
+        hold_id: null,
+        error: {
+          status: 422,
+          code: 'idempotency_key_reused',
+          detail: expect.stringMatching(/^This Idempotency-Key was used/),
+        },
+      },
+    });
+    expect(charged.attributes).toMatchObject({ allowed: true, available: '7' });
+    expect(huge.attributes).toMatchObject({ allowed: false, status: 402 });
   });
 
   test('has room for 100 items of the largest members, and says how much it has', async () => {

@@ -34,16 +34,11 @@ export class ApiError extends Error {
 
   /** The same with more members in its body. */
   with(members: Readonly<Record<string, unknown>>): ApiError {
-    return this.#but(this.message, { ...this.#members, ...members });
-  }
-
-  /** The same error of one of many things that were asked for; `place` says of which. */
-  of(place: string): ApiError {
-    return this.#but(`${place}: ${this.message}`, this.#members ?? {});
-  }
-
-  #but(detail: string, members: Readonly<Record<string, unknown>>): ApiError {
-    return new ApiError(this.code, { detail, headers: this.headers, members });
+    return new ApiError(this.code, {
+      detail: this.message,
+      headers: this.headers,
+      members: { ...this.#members, ...members },
+    });
   }
 
   /** The body, as JSON. */

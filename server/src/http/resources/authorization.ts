@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { operationId } from '../../ledger/ids.ts';
 import { formatCents } from '../../ledger/money.ts';
 import type { Authorization } from '../authorize.ts';
+import { ApiError } from '../errors/api-error.ts';
 import { AccountPublicId, Cents, OperationId, OrNull } from '../formats.ts';
 
 export const AuthorizationResource = Type.Object(
@@ -21,6 +22,19 @@ export const AuthorizationResource = Type.Object(
         Type.Record(Type.String(), Type.Unknown(), {
           description: 'Where it is refused: the body to answer the customer.',
         }),
+      ),
+      error: Type.Optional(
+        Type.Object(
+          {
+            status: Type.Integer({ description: 'What the same request alone would be answered.' }),
+            code: Type.String({ examples: ['idempotency_key_reused'] }),
+            detail: Type.String({ description: 'What is wrong, and the cure.' }),
+          },
+          {
+            description:
+              'Of a batch: what is wrong with this item, where nothing was decided. It is not for the customer.',
+          },
+        ),
       ),
     }),
   },
@@ -43,6 +57,24 @@ export function authorizationResource(authorization: Authorization) {
       charge_id: chargeId,
       hold_id: holdId,
       ...(refused && { status: refused.status, body: JSON.parse(refused.body) }),
+    },
+  };
+}
+
+/** The answer to an item of a batch. */
+export function itemResource(item: Authorization | ApiError) {
+  if (!(item instanceof ApiError)) return authorizationResource(item);
+  const { status, code, message: detail } = item;
+  return {
+    type: 'authorization',
+    id: null,
+    attributes: {
+      allowed: false,
+      account: null,
+      available: null,
+      charge_id: null,
+      hold_id: null,
+      error: { status, code, detail },
     },
   };
 }

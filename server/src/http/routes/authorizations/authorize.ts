@@ -9,7 +9,7 @@ import { digestOfKey, idempotencyDigest } from '../../idempotency.ts';
 import { parseAmount, parseMetadata, parseOptionalText } from '../../members.ts';
 import { isWanted, MONEY_ERRORS } from '../../money.ts';
 import type { App, RouteParts } from '../../parts.ts';
-import { authorizationResource } from '../../resources/authorization.ts';
+import { authorizationResource, itemResource } from '../../resources/authorization.ts';
 
 /** What a batch holds. */
 const MOST_ITEMS = 100;
@@ -132,7 +132,7 @@ export function authorizeBatchRoute(app: App, parts: RouteParts): void {
         operationId: 'authorizeBatch',
         tags: ['Authorizations'],
         summary: 'Many authorizations in one request',
-        description: `Each is a decision of its own, under its own \`idempotency_key\`; the answers come in the order of the items. Where one cannot be decided now, the whole request fails: repeat it as it is. The body may have ${BATCH_LIMIT_BYTES / 1_024} KiB.`,
+        description: `Each is a decision of its own, under its own \`idempotency_key\`; the answers come in the order of the items. What is wrong with one item is its answer, in \`error\`. Where nothing can be said now, the whole request fails: repeat it as it is. The body may have ${BATCH_LIMIT_BYTES / 1_024} KiB.`,
         body: Type.Object(
           { items: Type.Array(Item, { minItems: 1, maxItems: MOST_ITEMS }) },
           STRICT,
@@ -153,7 +153,7 @@ export function authorizeBatchRoute(app: App, parts: RouteParts): void {
         return parse(item, operatorKeyId, digest, place);
       });
       const data = await authorizeAll(parts, items, isWanted(request));
-      return { data: data.map(authorizationResource) };
+      return { data: data.map(itemResource) };
     },
   );
 }
@@ -166,17 +166,20 @@ const OF_ONE_ITEM: readonly ErrorCode[] = [
   'account_busy',
 ];
 
-/** Decides over each. Throws the first error in their order, once nothing is under way any more. */
+/**
+ * Decides over each; what is wrong with one item is its own answer. Throws the first of other errors
+ * once nothing is under way any more.
+ */
 async function authorizeAll(
   parts: RouteParts,
   items: readonly AuthorizationRequest[],
   isWanted: () => boolean,
-): Promise<Authorization[]> {
+): Promise<(Authorization | ApiError)[]> {
   const settled = await Promise.allSettled(items.map((item) => authorize(parts, item, isWanted)));
-  return settled.map((item, index) => {
+  return settled.map((item) => {
     if (item.status === 'fulfilled') return item.value;
     const { reason } = item;
-    const isItsOwn = reason instanceof ApiError && OF_ONE_ITEM.includes(reason.code);
-    throw isItsOwn ? reason.of(`items.${index}`) : reason;
+    if (reason instanceof ApiError && OF_ONE_ITEM.includes(reason.code)) return reason;
+    throw reason;
   });
 }
