@@ -19,8 +19,8 @@ alter table operations
   add check (call is null or kind::text in ('charge', 'hold', 'capture', 'overage')),
   add check (octet_length(call::text) <= 4096);
 
--- How the gateway's calls ended, append-only: the call of a charge or hold by its number. A call
--- without a row is under way, or its ending is unknown, since the server died.
+-- How the gateway's calls ended: the call of a charge or hold by its number, as its last attempt
+-- ended. A call without a row is under way, or its ending is unknown, since the server died.
 create table call_endings (
   account_id uuid not null,
   number bigint not null,

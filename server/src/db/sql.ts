@@ -71,12 +71,13 @@ export const setRights: Statement = {
       grant usage on schema public to purser_server;
       revoke all on all tables in schema public from purser_server;
       grant select on all tables in schema public to purser_server;
-      grant insert on operations, entries, entry_sums, price_books, call_endings to purser_server;
+      grant insert on operations, entries, entry_sums, price_books to purser_server;
       grant insert, update on
         accounts, balances, grants,
         api_keys, api_key_secrets, api_key_uses, operator_keys, operator_key_uses
         to purser_server;
-      grant insert, update on rollups, usage_days, usage_quantities, call_claims to purser_server;
+      grant insert, update on rollups, usage_days, usage_quantities, call_claims, call_endings
+        to purser_server;
       grant insert, delete on holds to purser_server;
       grant insert, update, delete on spend_limits to purser_server;
     end $$`,

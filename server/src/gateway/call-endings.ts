@@ -54,7 +54,7 @@ export class CallEndings {
     while (this.#waiting.length > 0) {
       const endings = this.#waiting.splice(0, MOST_AT_ONCE);
       try {
-        await this.#database.rows(sql.appendEndings, [
+        await this.#database.rows(sql.writeEndings, [
           endings.map(({ account }) => account),
           endings.map(({ number }) => number),
           endings.map(({ at }) => new Date(at).toISOString()),

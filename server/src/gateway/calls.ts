@@ -213,7 +213,10 @@ export class Call {
       return this.#answer(headers, body);
     }
     if (!this.#payment.isHeld) return this.#answer(headers, body);
-    const isReadable = headers['content-encoding'] === undefined && !WITHOUT_BODY.has(status);
+    if (WITHOUT_BODY.has(status)) {
+      return this.#settledAs({ kind: 'countable', answer: undefined }, headers, body);
+    }
+    const isReadable = headers['content-encoding'] === undefined;
     if (isReadable && isEventStream(headers) && !Buffer.isBuffer(body)) {
       return this.#counting(headers, body);
     }
@@ -341,7 +344,7 @@ function isEventStream(headers: Headers): boolean {
   return /^text\/event-stream\b/i.test(String(headers['content-type']));
 }
 
-/** Answers of these statuses have no body to count, whatever their headers say. */
+/** Answers of these statuses are empty, whatever their headers say: there is nothing to find in them. */
 const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 304]);
 
 /** Undici's errors where something took too long. */

@@ -98,6 +98,21 @@ describe("a customer's idempotency key", () => {
     expect(await customer.balance()).toBe('9.5');
   });
 
+  test('has the ending of its last attempt', async () => {
+    const customer = await gateway.customer('10');
+    const ask = asking(customer);
+    const mark = `mark=${newKey()}`;
+    await ask(`/v1/fixed?do=silence-once&${mark}`, { leaveAfter: 0 });
+    await settled(customer);
+    const again = await ask(`/v1/fixed?do=silence-once&${mark}`);
+    expect(again.status).toBe(200);
+    expect(await customer.balance()).toBe('9.5');
+    const receipt = () => customer.receipt(String(again.headers['x-charge-id']));
+    await expect
+      .poll(receipt, { timeout: 5_000 })
+      .toMatchObject({ amount: '0.5', call: { ending: 'delivered', status: 200 } });
+  });
+
   test('pays only the last attempt of an answer that is counted', async () => {
     const customer = await gateway.customer('10');
     const ask = asking(customer);

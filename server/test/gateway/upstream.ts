@@ -36,7 +36,10 @@ export async function startUpstream(): Promise<TestUpstream> {
     response.on('close', () => {
       if (!response.writableEnded) aborted += 1;
     });
-    request.on('end', () => act(new URL(seen.url, 'http://upstream').searchParams, response));
+    request.on('end', () => {
+      const isFirst = requests.filter(({ url }) => url === seen.url).length === 1;
+      act(new URL(seen.url, 'http://upstream').searchParams, response, isFirst);
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
@@ -52,13 +55,16 @@ function closeAll(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
 }
 
-function act(query: URLSearchParams, response: ServerResponse): void {
+function act(query: URLSearchParams, response: ServerResponse, isFirst: boolean): void {
   const items = Array.from({ length: Number(query.get('items') ?? 3) }, (_, item) => ({ item }));
   const json = JSON.stringify({ items });
   const status = Number(query.get('status') ?? 200);
   const head = { 'content-type': 'application/json', 'set-cookie': ['a=1', 'b=2'], 'x-own': 'yes' };
   switch (query.get('do')) {
     case 'silence':
+      return;
+    case 'silence-once':
+      if (!isFirst) response.writeHead(status, head).end(json);
       return;
     case 'break':
       response.writeHead(status, { ...head, 'content-length': json.length });
