@@ -80,6 +80,8 @@ export class Gateway {
   readonly #lastLogged = new Map<string, number>();
   #onIdle: () => void = () => {};
   #cut: NodeJS.Timeout | undefined;
+  /** What has not begun by then does not begin. */
+  #isCut = false;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
@@ -122,6 +124,7 @@ export class Gateway {
     const body = sent && !isKept ? boundedBody(sent, largestBodyBytes) : whole;
     const members = priced.needsRequest ? membersIn(request, whole) : {};
     const before = await costOf(priced, members);
+    if (this.#isCut) throw new PaymentFailed('stopping', null);
     const paid = await this.#pay(priced, request, before, whole);
     return this.#forward(paid, request, members, body);
   }
@@ -153,6 +156,7 @@ export class Gateway {
   beginStop(): void {
     this.#watch.stop();
     this.#cut = setTimeout(() => {
+      this.#isCut = true;
       for (const call of this.#calls) call.stop();
     }, LONGEST_STOP_MS);
   }

@@ -153,9 +153,9 @@ export type Ending = (typeof ENDINGS)[number];
  * What the customer pays in the end: nothing; what was counted, where what could not be counted costs
  * nothing; or the stated maximum, of what could not be counted or was above it.
  */
-export type Payment = 'free' | 'counted' | 'maximum';
+export type Pays = 'free' | 'counted' | 'maximum';
 
-export type Settlement = Readonly<Record<Ending, Payment>>;
+export type Settlement = Readonly<Record<Ending, Pays>>;
 
 /** What holds where a route says nothing else. */
 export const DEFAULT_SETTLEMENT: Settlement = {

@@ -264,7 +264,7 @@ const RateLimit = Type.Object(
   },
 );
 
-const Payment = (ending: string) =>
+const Pays = (ending: string) =>
   Type.Optional(
     Type.Unsafe<string>({
       type: 'string',
@@ -275,7 +275,7 @@ const Payment = (ending: string) =>
   );
 
 const Settlement = Type.Object(
-  Object.fromEntries(ENDINGS.map((ending) => [ending, Payment(ending)])),
+  Object.fromEntries(ENDINGS.map((ending) => [ending, Pays(ending)])),
   {
     ...STRICT,
     title: 'Settlement',

@@ -160,6 +160,30 @@ describe('a gateway that stops', () => {
     expect(await customer.balance()).toBe('10');
     expect(await db.query('select from holds')).toEqual([]);
   }, 20_000);
+
+  test('begins nothing whose body comes later than that', async () => {
+    const node = await gateway.another();
+    const customer = await gateway.customer('10');
+    const body = '{"effort":"high"}';
+    const sent = request(`${node.url}/v1/effort`, {
+      method: 'POST',
+      headers: {
+        'x-api-key': customer.key,
+        'content-type': 'application/json',
+        'content-length': body.length,
+      },
+    });
+    const answered = new Promise<number | undefined>((resolve) => {
+      sent.on('response', ({ statusCode }) => resolve(statusCode));
+    });
+    sent.write(body.slice(0, 5));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const ended = node.end();
+    await new Promise((resolve) => setTimeout(resolve, 5_500));
+    sent.end(body.slice(5));
+    expect([await answered, await ended]).toEqual([503, 0]);
+    expect(await customer.balance()).toBe('10');
+  }, 20_000);
 });
 
 describe('a gateway that is killed', () => {

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -37,6 +37,7 @@ routes:
 
 const db = useDatabase();
 useNodes();
+const folder = mkdtempSync(join(tmpdir(), 'purser-soak-'));
 let upstream: FlakyUpstream;
 let environment: Record<string, string>;
 let nodes: Node[] = [];
@@ -53,7 +54,7 @@ const anyUrl = () => nodes[randomInt(nodes.length)]?.url ?? '';
 
 beforeAll(async () => {
   upstream = await startFlakyUpstream();
-  const file = join(mkdtempSync(join(tmpdir(), 'purser-')), 'prices.yaml');
+  const file = join(folder, 'prices.yaml');
   writeFileSync(file, PRICES(upstream.url));
   environment = { DATABASE_URL: db.databaseUrl, PURSER_GATEWAY: file };
   await start();
@@ -64,6 +65,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await stop();
   await upstream.close();
+  rmSync(folder, { recursive: true });
 });
 
 async function newPayer(operatorKey: string, cents: string): Promise<Payer> {
