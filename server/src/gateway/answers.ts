@@ -96,7 +96,10 @@ export function countEvents(
 }
 
 function hasMember(data: string, member: string | null): boolean {
-  if (member === null) return data.startsWith('{') || data.startsWith('[');
+  // Many streams end with `[DONE]`, which looks like a list.
+  if (member === null) {
+    return data.startsWith('{') || (data.startsWith('[') && parseJson(data) !== undefined);
+  }
   if (!data.includes(`"${member}"`)) return false;
   const said = parseJson(data) as Readonly<Record<string, unknown>> | undefined;
   return said?.[member] !== undefined && said[member] !== null;

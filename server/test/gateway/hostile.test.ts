@@ -106,6 +106,40 @@ test('nothing of an answer that cannot be parsed is logged', async () => {
   expect(gateway.node.output()).not.toContain('private');
 });
 
+/** What the gateway sends for some bytes, until it closes the connection. */
+async function rawAnswer(lines: readonly string[], body = ''): Promise<string> {
+  const client = connect(Number(new URL(gateway.url).port), '127.0.0.1');
+  client.write(`${lines.join('\r\n')}\r\n\r\n${body}`);
+  let text = '';
+  for await (const piece of client) text += piece;
+  return text;
+}
+
+test('a client of HTTP/1.0 gets a stream without chunks and trailers, and pays it', async () => {
+  const customer = await gateway.customer('10');
+  const events = 'data: {"items":[1,2,3]}\n\n';
+  const head = ['HTTP/1.1 200 OK', 'Content-Type: text/event-stream', 'Transfer-Encoding: chunked'];
+  const chunk = `${events.length.toString(16)}\r\n${events}\r\n0\r\n\r\n`;
+  const path = `/counted${answering(head, chunk)}`;
+  const answer = await rawAnswer([`GET ${path} HTTP/1.0`, `X-API-Key: ${customer.key}`]);
+  expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  expect(answer.toLowerCase()).not.toMatch(/\r\n(transfer-encoding|trailer):/);
+  expect(answer.endsWith(`\r\n\r\n${events}`)).toBe(true);
+  expect(await endingsOf(customer)).toEqual(['delivered']);
+  expect(await customer.balance()).toBe('9.7');
+});
+
+test('a client that waits for 100 Continue is told to, and its expectation goes no further', async () => {
+  const customer = await gateway.customer('10');
+  const path = `/fixed${answering(JSON_HEAD, TWO)}`;
+  const lines = [`POST ${path} HTTP/1.1`, 'Host: x', `X-API-Key: ${customer.key}`];
+  const more = ['Content-Length: 2', 'Expect: 100-continue', 'Connection: close'];
+  const answer = await rawAnswer([...lines, ...more], '{}');
+  expect(answer).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n/);
+  expect(upstream.heads.at(-1)?.toLowerCase()).not.toContain('expect:');
+  expect(await customer.balance()).toBe('9.5');
+});
+
 test('pipelined requests whose client leaves before their turn are not begun', async () => {
   const customer = await gateway.customer('10');
   const { port } = new URL(gateway.url);
