@@ -112,6 +112,21 @@ export class Gateway {
    * RequestNotPriced, NotClaimed, PaymentRefused, PaymentFailed or NoAnswer.
    */
   async call(priced: PricedRoute, request: CallRequest): Promise<CallAnswer> {
+    const { upstream } = priced;
+    // A new price book must not close the connections before the call that is paid has ended.
+    upstream.callBegan();
+    let ready: Ready;
+    try {
+      ready = await this.#prepare(priced, request);
+    } catch (error) {
+      upstream.callEnded();
+      throw error;
+    }
+    return this.#forward(ready, request);
+  }
+
+  /** Reads what the price depends on, and pays. */
+  async #prepare(priced: PricedRoute, request: CallRequest): Promise<Ready> {
     const { largestBodyBytes } = priced.route;
     const isKept = request.idempotencyKey !== undefined || priced.needsRequest;
     if ((announcedLength(request.headers) ?? 0) > largestBodyBytes) {
@@ -123,7 +138,7 @@ export class Gateway {
     const members = priced.needsRequest ? membersIn(request, whole) : {};
     const before = await costOf(priced, members);
     const paid = await this.#pay(priced, request, before, whole);
-    return this.#forward(paid, request, members, body);
+    return { ...paid, members, body };
   }
 
   /**
@@ -217,10 +232,8 @@ export class Gateway {
   }
 
   #forward(
-    { purchase, payment, claim }: Paid,
+    { purchase, payment, claim, members, body }: Ready,
     request: CallRequest,
-    members: unknown,
-    body: Buffer | Readable | null,
   ): Promise<CallAnswer> {
     const call = new Call({
       purchase,
@@ -231,7 +244,7 @@ export class Gateway {
       onEnd: (end) => void this.#ended(call, purchase, claim, end),
       onDefect: (error) => {
         this.#parts.log.error({ err: error }, 'a call was not settled');
-        this.#gone(call);
+        this.#gone(call, purchase);
       },
     });
     this.#calls.add(call);
@@ -240,16 +253,17 @@ export class Gateway {
 
   async #ended(
     call: Call,
-    { priced }: Purchase,
+    purchase: Purchase,
     claim: CallClaim | null,
     { ending, status, payment }: CallEnd,
   ): Promise<void> {
+    const { priced } = purchase;
     const { account, number } = payment;
     this.#endings.add({ account, number, at: Date.now(), ending, status });
     this.#parts.observer.callEnded(priced.route.name, ending);
     this.#logFailure(priced, ending, status);
     if (claim) await this.#endClaim(claim, outcomeOf(ending, payment));
-    this.#gone(call);
+    this.#gone(call, purchase);
   }
 
   /** What the operator may have to mend, or the upstream's; each kind once in a while. */
@@ -262,8 +276,8 @@ export class Gateway {
     this.#parts.log.warn({ route: route.name, ending, status }, 'a call did not end well');
   }
 
-  #gone(call: Call): void {
-    this.#calls.delete(call);
+  #gone(call: Call, { priced }: Purchase): void {
+    if (this.#calls.delete(call)) priced.upstream.callEnded();
     if (this.#calls.size === 0) this.#onIdle();
   }
 
@@ -283,6 +297,13 @@ interface Paid {
   readonly purchase: Purchase;
   readonly payment: Payment;
   readonly claim: CallClaim | null;
+}
+
+/** What is forwarded. */
+interface Ready extends Paid {
+  /** The members of the request, as prices see them. */
+  readonly members: unknown;
+  readonly body: Buffer | Readable | null;
 }
 
 /** An answer of the upstream's that is an error was delivered, but it is none to keep. */
