@@ -20,6 +20,7 @@ import {
 import { CallEndings } from './call-endings.ts';
 import { Call, type CallAnswer, type CallEnd, type CallRequest, NoAnswer } from './calls.ts';
 import type { Cancel } from './cancel.ts';
+import { LogPace } from './log-pace.ts';
 import { PriceBookWatch } from './price-books.ts';
 import { type Rate, RateLimits } from './rate-limits.ts';
 import { announcedLength, BodyTooLarge, boundedBody, membersOf, readBody } from './request-body.ts';
@@ -36,9 +37,6 @@ import { Upstreams } from './upstreams.ts';
 
 /** How long calls that are under way may go on when the server stops. */
 const LONGEST_STOP_MS = 5_000;
-
-/** Failures can come thousands of times a second; each kind is logged this often at most. */
-const LOG_EVERY_MS = 1_000;
 
 /** What the gateway counts. */
 export interface GatewayObserver {
@@ -77,7 +75,7 @@ export class Gateway {
   readonly #calls = new Set<Call>();
   #table: RouteTable | undefined;
   /** By route and ending. */
-  readonly #lastLogged = new Map<string, number>();
+  readonly #logPace = new LogPace();
   #onIdle: () => void = () => {};
   #cut: NodeJS.Timeout | undefined;
 
@@ -269,10 +267,7 @@ export class Gateway {
   /** What the operator may have to mend, or the upstream's; each kind once in a while. */
   #logFailure({ route }: PricedRoute, ending: CallEnd['ending'], status: number | null): void {
     if (!WORTH_A_LOOK.has(ending)) return;
-    const kind = `${route.name} ${ending}`;
-    const now = Date.now();
-    if (now - (this.#lastLogged.get(kind) ?? 0) < LOG_EVERY_MS) return;
-    this.#lastLogged.set(kind, now);
+    if (!this.#logPace.isDue(`${route.name} ${ending}`)) return;
     this.#parts.log.warn({ route: route.name, ending, status }, 'a call did not end well');
   }
 
