@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -111,6 +111,19 @@ test('Ctrl-C, which a terminal sends to initdb as well, ends a start without an 
   }
   await interrupt(first, dataDir, 'SIGINT', 0);
   await expectStart(dataDir);
+});
+
+test('a start does not wait for the end of a recovery', async () => {
+  const dataDir = join(folder(), 'data');
+  await expectStart(dataDir);
+  const cluster = join(dataDir, 'postgresql');
+  // It recovers for at least as long as the command takes.
+  writeFileSync(join(cluster, 'recovery.signal'), '');
+  const command = "restore_command = 'sleep 20'\n";
+  appendFileSync(join(cluster, 'postgresql.conf'), command);
+  const first = purser(dataDir, 'start');
+  await until(() => hasPostmaster(dataDir), 'PostgreSQL starts');
+  await interrupt(first, dataDir, 'SIGTERM', 0);
 });
 
 test('a command that is interrupted while PostgreSQL starts leaves nothing', async () => {
