@@ -28,18 +28,25 @@ export interface App {
   close(): Promise<void>;
 }
 
-/** Opens the database and puts the objects together. Throws OperatorError. */
+/**
+ * Opens the database and puts the objects together. Throws: OperatorError, or, where `signal` breaks
+ * it off, anything; what had been started is stopped then.
+ */
 export async function createApp(
   config: Config,
-  options: { readonly as: 'server' | 'command'; readonly log: Log },
+  options: {
+    readonly as: 'server' | 'command';
+    readonly log: Log;
+    readonly signal: AbortSignal;
+  },
 ): Promise<App> {
-  const { log, as } = options;
+  const { log, as, signal } = options;
   const { databaseUrl, dataDir } = config;
   const plainLog = {
     info: (text: string) => log.info(text),
     warn: (text: string) => log.warn(text),
   };
-  const opened = await openDatabase({ databaseUrl, dataDir, as, log: plainLog });
+  const opened = await openDatabase({ databaseUrl, dataDir, as, log: plainLog, signal });
   const { database } = opened;
   const metrics = new Metrics();
   const ledger = new Ledger(database, { log, observer: metrics });

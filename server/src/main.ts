@@ -29,13 +29,19 @@ async function withApp<T>(work: (app: import('./app.ts').App) => Promise<T>): Pr
   const { createApp } = await import('./app.ts');
   const { createLog } = await import('./telemetry/log.ts');
   const log = createLog(config.logLevel ?? 'warn', { sync: true });
-  const app = await createApp(config, { as: 'command', log });
+  const interrupted = new AbortController();
+  const opening = createApp(config, { as: 'command', log, signal: interrupted.signal });
   let closing: Promise<void> | undefined;
   const close = () => {
-    closing ??= app.close();
+    // What cannot be opened has left nothing behind.
+    closing ??= opening.then(
+      (app) => app.close(),
+      () => {},
+    );
     return closing;
   };
   const interrupt = () => {
+    interrupted.abort();
     close().then(
       () => process.exit(130),
       () => process.exit(1),
@@ -43,7 +49,7 @@ async function withApp<T>(work: (app: import('./app.ts').App) => Promise<T>): Pr
   };
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
-    return await work(app);
+    return await work(await opening);
   } finally {
     await close();
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);

@@ -6,36 +6,61 @@ import { makeDemo, showDemo } from './cli/demo.ts';
 import type { Terminal } from './cli/terminal.ts';
 import type { Config } from './config.ts';
 import { OperatorError } from './db/operator-error.ts';
-import { createLog } from './telemetry/log.ts';
+import { createLog, type Log } from './telemetry/log.ts';
 
 /** How long a stop may take; what has not ended by then is given up, with exit code 1. */
 const LONGEST_STOP_MS = 10_000;
 
 /**
  * Runs the server until SIGINT or SIGTERM, then stops it: answers what was accepted, and stops
- * PostgreSQL. A second signal ends it at once. Throws OperatorError where it cannot start.
+ * PostgreSQL. A signal that comes while it starts stops what has been started until then. A second
+ * signal ends it at once. Throws OperatorError where it cannot start.
  */
 export async function start(config: Config, terminal: Terminal): Promise<void> {
   const log = createLog(config.logLevel ?? 'info', { sync: false });
   for (const name of config.unknown)
     log.warn({ name }, 'an unknown environment variable is ignored');
-  const app = await createApp(config, { as: 'server', log });
-  let url: string;
+  const stopping = new AbortController();
+  const serving = serve(config, terminal, log, stopping.signal);
+  const grace = closeWithGrace({ delay: LONGEST_STOP_MS, logger: log }, async (cause) => {
+    const { signal, err } = cause;
+    if (err) log.fatal({ err }, 'an unexpected error: the server stops');
+    else log.info({ signal }, 'the server stops');
+    stopping.abort();
+    // A start that does not get to its end has left nothing behind.
+    const app = await serving.catch(() => undefined);
+    await app?.close();
+    log.info('the server has stopped');
+    log.flush();
+  });
   try {
-    url = await listen(await app.network(), config);
+    await serving;
+  } catch (error) {
+    // Who asked for the stop is told nothing of a start that has failed by it.
+    if (stopping.signal.aborted) return;
+    grace.uninstall();
+    throw error;
+  }
+}
+
+/** Rejects, with everything stopped, where the server cannot start or the signal comes before it listens. */
+async function serve(
+  config: Config,
+  terminal: Terminal,
+  log: Log,
+  signal: AbortSignal,
+): Promise<App> {
+  const app = await createApp(config, { as: 'server', log, signal });
+  try {
+    const url = await listen(await app.network(), config);
     await introduce(app, config, terminal, url);
+    signal.throwIfAborted();
+    terminal.line(`listening on ${url}`);
+    return app;
   } catch (error) {
     await app.close();
     throw error;
   }
-  closeWithGrace({ delay: LONGEST_STOP_MS, logger: log }, async ({ signal, err }) => {
-    if (err) log.fatal({ err }, 'an unexpected error: the server stops');
-    else log.info({ signal }, 'the server stops');
-    await app.close();
-    log.info('the server has stopped');
-    log.flush();
-  });
-  terminal.line(`listening on ${url}`);
 }
 
 /** On an empty embedded database the demo; elsewhere how to come by keys. */

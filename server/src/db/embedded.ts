@@ -37,6 +37,8 @@ export interface EmbeddedOptions {
   readonly binDir?: string;
   /** How long to wait for a PostgreSQL that gives no sign of life; default 30,000. */
   readonly patienceMs?: number;
+  /** Breaks the start off. Who aborts it later calls `stop`, too. */
+  readonly signal?: AbortSignal;
 }
 
 export interface EmbeddedPostgres {
@@ -60,10 +62,11 @@ export interface Connection {
 
 /**
  * Joins the embedded PostgreSQL of a data directory; makes and starts it if need be, and from then
- * on brings it back whenever it is lost. Throws OperatorError.
+ * on brings it back whenever it is lost. Throws: OperatorError, or, where `signal` breaks it
+ * off, anything; what this call has started is stopped then.
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
-  const cluster = await openCluster(options.dataDir, options.binDir);
+  const cluster = await openCluster(options);
   if (cluster.created) options.log.info(`made a PostgreSQL database in ${cluster.directory}`);
   const supervisor = new Supervisor(cluster, options);
   await supervisor.join();
@@ -78,6 +81,7 @@ class Supervisor {
   readonly #cluster: Cluster;
   readonly #options: EmbeddedOptions;
   readonly #stopping = new AbortController();
+  readonly #signal: AbortSignal;
   #keeper: Keeper | null = null;
   #socketDir = '';
   #healing: Promise<void> = Promise.resolve();
@@ -88,6 +92,8 @@ class Supervisor {
   constructor(cluster: Cluster, options: EmbeddedOptions) {
     this.#cluster = cluster;
     this.#options = options;
+    const { signal } = this.#stopping;
+    this.#signal = options.signal ? AbortSignal.any([signal, options.signal]) : signal;
   }
 
   connection(): Connection {
@@ -97,7 +103,7 @@ class Supervisor {
   /** Attaches and takes the locks. What it leaves behind when it throws is what it found. */
   async join(): Promise<void> {
     const { as, log, patienceMs } = this.#options;
-    const signal = this.#stopping.signal;
+    const signal = this.#signal;
     const keeper = await attachOrStart(this.#cluster, { as, log, patienceMs, signal });
     try {
       if (as === 'server') await this.#serve(keeper);
@@ -109,7 +115,7 @@ class Supervisor {
     this.#socketDir = keeper.socketDir;
     keeper.onLost(() => {
       this.#keeper = null;
-      if (!this.#stopping.signal.aborted) this.#healing = this.#heal();
+      if (!this.#signal.aborted) this.#healing = this.#heal();
     });
     this.#timer ??= setInterval(() => this.#watch(), WATCH_MS).unref();
   }
@@ -126,7 +132,7 @@ class Supervisor {
           'Stop that server first, or set PURSER_DATA_DIR to another folder. Several servers can share one PostgreSQL by DATABASE_URL.',
         );
       }
-      await delay(SERVER_LOCK_POLL_MS, undefined, { signal: this.#stopping.signal });
+      await delay(SERVER_LOCK_POLL_MS, undefined, { signal: this.#signal });
     }
   }
 
@@ -141,13 +147,13 @@ class Supervisor {
         log.info('PostgreSQL is back');
         return;
       } catch (error) {
-        if (this.#stopping.signal.aborted) return;
+        if (this.#signal.aborted) return;
         const details = error instanceof OperatorError ? ` ${error.details}` : '';
         const message = messageOf(error) + details;
         if (message !== told) log.warn(`PostgreSQL is not back yet: ${message}`);
         told = message;
       }
-      const signal = this.#stopping.signal;
+      const signal = this.#signal;
       const isOver = await delay(pauseMs, false, { signal }).catch(() => true);
       if (isOver) return;
     }

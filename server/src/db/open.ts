@@ -18,6 +18,8 @@ export interface OpenOptions {
   /** What the process is: an embedded database has one server, and any number of commands. */
   readonly as: 'server' | 'command';
   readonly log: { info(message: string): void; warn(message: string): void };
+  /** Breaks the opening off. */
+  readonly signal: AbortSignal;
 }
 
 /** The database that a process works with, migrated and ready. */
@@ -34,15 +36,20 @@ export interface OpenDatabase {
   close(): Promise<void>;
 }
 
-/** Opens PostgreSQL, embedded or the operator's, and migrates it. Throws OperatorError. */
+/**
+ * Opens PostgreSQL, embedded or the operator's, and migrates it. Throws: OperatorError, or, where
+ * `signal` breaks it off, anything; it has left PostgreSQL then.
+ */
 export async function openDatabase(options: OpenOptions): Promise<OpenDatabase> {
   const place =
     options.databaseUrl === undefined ? await openEmbedded(options) : openUrl(options.databaseUrl);
   try {
-    await waitForPostgres(place.source, options.log);
+    await waitForPostgres(place.source, options);
+    options.signal.throwIfAborted();
     const config = { ...place.source(), application_name: 'purser migrate' };
     const migrated = await migrate(config, options.log);
     const restricted = await withClient(place.source(), isRoleUsable);
+    options.signal.throwIfAborted();
     const database = new PostgresDatabase({
       source: place.source,
       role: restricted ? 'purser_server' : null,
@@ -71,8 +78,8 @@ interface Place {
   leave(): Promise<void>;
 }
 
-async function openEmbedded({ dataDir, as, log }: OpenOptions): Promise<Place> {
-  const embedded = await startEmbedded({ dataDir, as, log });
+async function openEmbedded({ dataDir, as, log, signal }: OpenOptions): Promise<Place> {
+  const embedded = await startEmbedded({ dataDir, as, log, signal });
   return {
     source: () => embedded.connection(),
     created: embedded.created,
@@ -88,7 +95,7 @@ function openUrl(databaseUrl: string): Place {
 /** Connects once, waiting for a server that starts; what is not a matter of time fails at once. */
 async function waitForPostgres(
   source: () => pg.ClientConfig,
-  log: { info(message: string): void },
+  { log, signal }: OpenOptions,
 ): Promise<void> {
   const giveUpAt = Date.now() + WAIT_FOR_DATABASE_MS;
   for (let attempt = 1; ; attempt += 1) {
@@ -99,7 +106,7 @@ async function waitForPostgres(
       const mayCome = code === undefined || /^(08|57|E[A-Z])/.test(code);
       if (!mayCome || Date.now() >= giveUpAt) throw unreachable(source(), error);
       if (attempt === 1) log.info('waiting for PostgreSQL');
-      await delay(RETRY_MS);
+      await delay(RETRY_MS, undefined, { signal });
     }
   }
 }

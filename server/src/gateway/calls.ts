@@ -74,6 +74,7 @@ export interface CallEnd {
 
 /** An answer that announces to be no larger is read before it goes out: that is cheaper than a stream. */
 const SMALL_BYTES = 65_536;
+const HIGHEST_STATUS = 599;
 /** How long an answer waits for the ledger; then it goes out, and is settled behind it. */
 const LONGEST_SETTLING_MS = 3_000;
 
@@ -146,6 +147,7 @@ export class Call {
         body,
         signal: this.#request.cancel,
       });
+      expectStatus(answer);
     } catch (error) {
       throw await this.#withoutAnswer(error, 'upstream_unreachable');
     }
@@ -338,6 +340,14 @@ export class Call {
       this.#payment = await this.#settlements.capture(this.#purchase, this.#payment, cost);
     }
   }
+}
+
+/** A status beyond 5xx is none (RFC 9110 §15), and could not be passed on: nothing is read then. */
+function expectStatus({ statusCode, body }: Dispatcher.ResponseData): void {
+  if (statusCode <= HIGHEST_STATUS) return;
+  // A body that is given up says so.
+  body.on('error', () => {}).destroy();
+  throw new Error(`the upstream answered with the status ${statusCode}`);
 }
 
 function isEventStream(headers: Headers): boolean {

@@ -20,6 +20,7 @@ import {
 import { CallEndings } from './call-endings.ts';
 import { Call, type CallAnswer, type CallEnd, type CallRequest, NoAnswer } from './calls.ts';
 import type { Cancel } from './cancel.ts';
+import { LogPace } from './log-pace.ts';
 import { PriceBookWatch } from './price-books.ts';
 import { type Rate, RateLimits } from './rate-limits.ts';
 import { announcedLength, BodyTooLarge, boundedBody, membersOf, readBody } from './request-body.ts';
@@ -36,9 +37,6 @@ import { Upstreams } from './upstreams.ts';
 
 /** How long calls that are under way may go on when the server stops. */
 const LONGEST_STOP_MS = 5_000;
-
-/** Failures can come thousands of times a second; each kind is logged this often at most. */
-const LOG_EVERY_MS = 1_000;
 
 /** What the gateway counts. */
 export interface GatewayObserver {
@@ -77,7 +75,7 @@ export class Gateway {
   readonly #calls = new Set<Call>();
   #table: RouteTable | undefined;
   /** By route and ending. */
-  readonly #lastLogged = new Map<string, number>();
+  readonly #logPace = new LogPace();
   #onIdle: () => void = () => {};
   #cut: NodeJS.Timeout | undefined;
   /** What has not begun by then does not begin. */
@@ -114,6 +112,21 @@ export class Gateway {
    * RequestNotPriced, NotClaimed, PaymentRefused, PaymentFailed or NoAnswer.
    */
   async call(priced: PricedRoute, request: CallRequest): Promise<CallAnswer> {
+    const { upstream } = priced;
+    // A new price book must not close the connections before the call that is paid has ended.
+    upstream.callBegan();
+    let ready: Ready;
+    try {
+      ready = await this.#prepare(priced, request);
+    } catch (error) {
+      upstream.callEnded();
+      throw error;
+    }
+    return this.#forward(ready, request);
+  }
+
+  /** Reads what the price depends on, and pays. */
+  async #prepare(priced: PricedRoute, request: CallRequest): Promise<Ready> {
     const { largestBodyBytes } = priced.route;
     const isKept = request.idempotencyKey !== undefined || priced.needsRequest;
     if ((announcedLength(request.headers) ?? 0) > largestBodyBytes) {
@@ -126,7 +139,7 @@ export class Gateway {
     const before = await costOf(priced, members);
     if (this.#isCut) throw new PaymentFailed('stopping', null);
     const paid = await this.#pay(priced, request, before, whole);
-    return this.#forward(paid, request, members, body);
+    return { ...paid, members, body };
   }
 
   /**
@@ -221,10 +234,8 @@ export class Gateway {
   }
 
   #forward(
-    { purchase, payment, claim }: Paid,
+    { purchase, payment, claim, members, body }: Ready,
     request: CallRequest,
-    members: unknown,
-    body: Buffer | Readable | null,
   ): Promise<CallAnswer> {
     const call = new Call({
       purchase,
@@ -235,7 +246,7 @@ export class Gateway {
       onEnd: (end) => void this.#ended(call, purchase, claim, end),
       onDefect: (error) => {
         this.#parts.log.error({ err: error }, 'a call was not settled');
-        this.#gone(call);
+        this.#gone(call, purchase);
       },
     });
     this.#calls.add(call);
@@ -244,30 +255,28 @@ export class Gateway {
 
   async #ended(
     call: Call,
-    { priced }: Purchase,
+    purchase: Purchase,
     claim: CallClaim | null,
     { ending, status, payment }: CallEnd,
   ): Promise<void> {
+    const { priced } = purchase;
     const { account, number } = payment;
     this.#endings.add({ account, number, at: Date.now(), ending, status });
     this.#parts.observer.callEnded(priced.route.name, ending);
     this.#logFailure(priced, ending, status);
     if (claim) await this.#endClaim(claim, outcomeOf(ending, payment));
-    this.#gone(call);
+    this.#gone(call, purchase);
   }
 
   /** What the operator may have to mend, or the upstream's; each kind once in a while. */
   #logFailure({ route }: PricedRoute, ending: CallEnd['ending'], status: number | null): void {
     if (!WORTH_A_LOOK.has(ending)) return;
-    const kind = `${route.name} ${ending}`;
-    const now = Date.now();
-    if (now - (this.#lastLogged.get(kind) ?? 0) < LOG_EVERY_MS) return;
-    this.#lastLogged.set(kind, now);
+    if (!this.#logPace.isDue(`${route.name} ${ending}`)) return;
     this.#parts.log.warn({ route: route.name, ending, status }, 'a call did not end well');
   }
 
-  #gone(call: Call): void {
-    this.#calls.delete(call);
+  #gone(call: Call, { priced }: Purchase): void {
+    if (this.#calls.delete(call)) priced.upstream.callEnded();
     if (this.#calls.size === 0) this.#onIdle();
   }
 
@@ -287,6 +296,13 @@ interface Paid {
   readonly purchase: Purchase;
   readonly payment: Payment;
   readonly claim: CallClaim | null;
+}
+
+/** What is forwarded. */
+interface Ready extends Paid {
+  /** The members of the request, as prices see them. */
+  readonly members: unknown;
+  readonly body: Buffer | Readable | null;
 }
 
 /** An answer of the upstream's that is an error was delivered, but it is none to keep. */

@@ -79,9 +79,12 @@ export function upstreamHeaders(
   return headers;
 }
 
-/** The headers of the upstream's answer that the customer gets. */
+/** The headers of the upstream's answer that the customer gets. Of several media types the first counts. */
 export function answerHeaders(sent: Dispatcher.ResponseData['headers']): Headers {
-  return passedOn(sent, (name) => OWN_ANSWER.has(name));
+  const headers = passedOn(sent, (name) => OWN_ANSWER.has(name));
+  const { 'content-type': types } = headers;
+  if (Array.isArray(types)) headers['content-type'] = types[0] ?? '';
+  return headers;
 }
 
 /** The headers that go further: those of the connection end here, and those that are kept back. */

@@ -6,11 +6,70 @@ import type { Upstream, UpstreamSecret } from '../pricing/price-book.ts';
 const MOST_HEADER_BYTES = 64 * 1_024;
 
 /** Where calls are forwarded to: connections, the path that goes before theirs, and the secret. */
-export interface UpstreamClient {
-  readonly upstream: Upstream;
-  readonly pool: Pool;
+export class UpstreamClient {
   readonly basePath: string;
-  readonly secret: { readonly of: UpstreamSecret; readonly value: string } | null;
+  readonly secret: UpstreamSecretValue | null;
+  readonly #origin: string;
+  readonly #upstream: Upstream;
+  #pool: Pool | undefined;
+  #calls = 0;
+  #isReplaced = false;
+
+  constructor(upstream: Upstream, secret: UpstreamSecretValue | null) {
+    const { origin, pathname } = new URL(upstream.baseUrl);
+    this.basePath = pathname.replace(/\/$/, '');
+    this.secret = secret;
+    this.#origin = origin;
+    this.#upstream = upstream;
+  }
+
+  /** The connections, for a call that is under way. */
+  get pool(): Pool {
+    this.#pool ??= new Pool(this.#origin, {
+      connections: this.#upstream.connections,
+      connectTimeout: this.#upstream.connectTimeoutMs,
+      headersTimeout: this.#upstream.answerTimeoutMs,
+      bodyTimeout: this.#upstream.idleTimeoutMs,
+      maxHeaderSize: MOST_HEADER_BYTES,
+    });
+    return this.#pool;
+  }
+
+  /** A call begins, from here on it may need the connections; `callEnded` follows once. */
+  callBegan(): void {
+    this.#calls += 1;
+  }
+
+  callEnded(): void {
+    this.#calls -= 1;
+    this.#closeUnused();
+  }
+
+  /**
+   * No version of the price book in effect has it any more: the connections are closed when the last
+   * call has ended. A call that was matched before and begins only then gets new ones, for itself.
+   */
+  replace(): void {
+    this.#isReplaced = true;
+    this.#closeUnused();
+  }
+
+  /** Closes the connections, whatever is under way on them. */
+  async destroy(): Promise<void> {
+    await this.#pool?.destroy();
+  }
+
+  #closeUnused(): void {
+    if (!this.#isReplaced || this.#calls > 0) return;
+    void this.#pool?.close();
+    this.#pool = undefined;
+  }
+}
+
+/** What an upstream wants in a header. */
+interface UpstreamSecretValue {
+  readonly of: UpstreamSecret;
+  readonly value: string;
 }
 
 /** The connections to the upstreams of a price book. A new version keeps those that it has not changed. */
@@ -34,22 +93,25 @@ export class Upstreams {
     for (const [name, upstream] of upstreams) {
       const secret = secrets.get(name) ?? null;
       const identity = JSON.stringify([upstream, secret]);
-      const client = before.get(identity) ?? newClient(upstream, secret);
+      const client = before.get(identity) ?? new UpstreamClient(upstream, secret);
       before.delete(identity);
       this.#clients.set(identity, client);
       byName.set(name, client);
     }
-    for (const { pool } of before.values()) void pool.close();
+    for (const client of before.values()) client.replace();
     return byName;
   }
 
   /** Closes the connections, when nothing is under way on them any more. */
   async close(): Promise<void> {
-    await Promise.all(Array.from(this.#clients.values(), ({ pool }) => pool.destroy()));
+    await Promise.all(Array.from(this.#clients.values(), (client) => client.destroy()));
   }
 }
 
-function secretIn(of: UpstreamSecret, secretOf: (variable: string) => string | undefined) {
+function secretIn(
+  of: UpstreamSecret,
+  secretOf: (variable: string) => string | undefined,
+): UpstreamSecretValue {
   const value = secretOf(of.env);
   if (value !== undefined && /^[\t\x20-\x7e]+$/.test(value)) return { of, value };
   throw new OperatorError(
@@ -57,16 +119,4 @@ function secretIn(of: UpstreamSecret, secretOf: (variable: string) => string | u
     `The price book takes from it what the upstream wants in the header ${of.header}.`,
     `Set ${of.env} to the secret, on every node, and start Purser again.`,
   );
-}
-
-function newClient(upstream: Upstream, secret: UpstreamClient['secret']): UpstreamClient {
-  const { origin, pathname } = new URL(upstream.baseUrl);
-  const pool = new Pool(origin, {
-    connections: upstream.connections,
-    connectTimeout: upstream.connectTimeoutMs,
-    headersTimeout: upstream.answerTimeoutMs,
-    bodyTimeout: upstream.idleTimeoutMs,
-    maxHeaderSize: MOST_HEADER_BYTES,
-  });
-  return { upstream, pool, basePath: pathname.replace(/\/$/, ''), secret };
 }

@@ -128,7 +128,7 @@ export class CountingFailed extends Error {
  * counted within its maximum.
  */
 export const ENDINGS = [
-  /** The upstream refused the connection, or it broke before the answer began. */
+  /** The upstream refused the connection, or broke before an HTTP answer began. */
   'upstream_unreachable',
   /** The answer did not begin in time. */
   'upstream_timeout',

@@ -140,6 +140,33 @@ test('a client that waits for 100 Continue is told to, and its expectation goes 
   expect(await customer.balance()).toBe('9.5');
 });
 
+test.each([
+  ['/fixed', 600],
+  ['/counted', 600],
+  ['/counted', 999],
+])('an answer to %s of status %d is none: 502, and nothing paid', async (path, status) => {
+  const customer = await gateway.customer('10');
+  const head = [`HTTP/1.1 ${status} -`, ...JSON_HEAD.slice(1)];
+  const answer = await customer.get(`${path}${answering(head, TWO)}`);
+  expect([answer.status, JSON.parse(answer.body).code]).toEqual([502, 'upstream_failed']);
+  expect(await endingsOf(customer)).toEqual(['upstream_unreachable']);
+  expect(await customer.balance()).toBe('10');
+});
+
+test.each([
+  ['/fixed', '9.5'],
+  ['/counted', '9.8'],
+])('of two lines of Content-Type in an answer to %s the first counts', async (path, left) => {
+  const customer = await gateway.customer('10');
+  const answer = await customer.get(
+    `${path}${answering([...JSON_HEAD, 'Content-Type: text/html'], TWO)}`,
+  );
+  expect([answer.status, answer.body]).toEqual([200, TWO]);
+  expect(answer.headers['content-type']).toBe('application/json');
+  expect(await endingsOf(customer)).toEqual(['delivered']);
+  expect(await customer.balance()).toBe(left);
+});
+
 test('pipelined requests whose client leaves before their turn are not begun', async () => {
   const customer = await gateway.customer('10');
   const { port } = new URL(gateway.url);

@@ -1,10 +1,12 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { useDatabase } from '../postgres.ts';
 import { PRICES } from './prices-text.ts';
-import { useGateway } from './rig.ts';
+import { newKey, useGateway } from './rig.ts';
 
 const PURSER = fileURLToPath(new URL('../../bin/purser.js', import.meta.url));
 
@@ -85,6 +87,26 @@ describe('a price book', () => {
     await expect(db.database.rows(change)).rejects.toThrow(/permission denied/);
   });
 
+  test('that changes an upstream lets a call end whose body is still on its way', async () => {
+    const customer = await gateway.customer('10000');
+    const sent = request(`${gateway.url}/v1/fixed`, {
+      method: 'POST',
+      headers: { 'x-api-key': customer.key, 'idempotency-key': newKey(), expect: '100-continue' },
+    });
+    const answered = once(sent, 'response');
+    sent.flushHeaders();
+    await once(sent, 'continue');
+    sent.write('first half, ');
+    const changed = (text: string) => text.replace('answer_timeout_s: 30', 'answer_timeout_s: 29');
+    expect(purser('prices', 'load', fileWith('0.8', changed)).status).toBe(0);
+    const cost = async () => (await customer.get('/v1/fixed')).headers['x-credits-charged'];
+    await expect.poll(cost, { timeout: 10_000 }).toBe('0.8');
+    sent.end('second half');
+    const [{ statusCode, headers }] = await answered;
+    expect([statusCode, headers['x-credits-charged']]).toEqual([200, '0.75']);
+    expect(gateway.upstream.requests.at(-1)?.body).toBe('first half, second half');
+  });
+
   test('that cannot be used is refused with all that is wrong, or leaves the one before', async () => {
     const wrong = purser(
       'prices',
@@ -99,6 +121,6 @@ describe('a price book', () => {
     await expect
       .poll(() => gateway.node.output(), { timeout: 10_000 })
       .toContain('the one before stays in effect here');
-    expect((await customer.get('/v1/fixed')).headers['x-credits-charged']).toBe('0.75');
+    expect((await customer.get('/v1/fixed')).headers['x-credits-charged']).toBe('0.8');
   });
 });

@@ -40,7 +40,10 @@ export interface AttachOptions {
   readonly as: 'server' | 'command';
   readonly log: { info(msg: string): void; warn(msg: string): void };
   readonly patienceMs?: number | undefined;
-  /** Ends the waiting, with the signal's reason, unless it is for a PostgreSQL just started by us. */
+  /**
+   * Ends the waiting, with the signal's reason. A PostgreSQL just started by us is stopped first; if it
+   * is ready already, so that others may use it, it is attached all the same.
+   */
   readonly signal: AbortSignal;
 }
 
@@ -139,6 +142,8 @@ class Search {
   async #approach(file: PidFile, isSettled: boolean): Promise<Keeper> {
     const { pid, socketDir, status } = file;
     const isReady = status === 'ready';
+    // It may be a long recovery, which the next start goes on with.
+    if (!isReady && pid === this.#launched?.pid && this.#options.signal.aborted) requestStop(pid);
     if (status === 'stopping' && isSettled) {
       // It waits for its clients to leave, and they are ours: the lanes of every server here.
       requestStop(pid);
@@ -211,6 +216,7 @@ class Search {
   /** Starts a postmaster unless ours is already on its way. */
   async #start(unrelatedPid?: number): Promise<never> {
     if (this.#launched === null) {
+      this.#options.signal.throwIfAborted();
       this.#launched = await launch(this.#cluster, {
         unrelatedPid,
         freshSocket: this.#freshSocket,

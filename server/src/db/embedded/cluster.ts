@@ -51,8 +51,16 @@ export interface Cluster {
   readonly created: boolean;
 }
 
+export interface OpenClusterOptions {
+  readonly dataDir: string;
+  readonly binDir?: string;
+  /** Breaks initdb off; no process of it is left then, nor a part of a cluster. */
+  readonly signal?: AbortSignal;
+}
+
 /** The cluster in `dataDir`, made there if there is none. Throws OperatorError. */
-export async function openCluster(dataDir: string, binDir?: string): Promise<Cluster> {
+export async function openCluster(options: OpenClusterOptions): Promise<Cluster> {
+  const { dataDir, binDir, signal } = options;
   const bin = await locateBinaries(binDir);
   const data = await makeDataDirectory(resolve(dataDir));
   const named = join(data, 'postgresql');
@@ -64,7 +72,10 @@ export async function openCluster(dataDir: string, binDir?: string): Promise<Clu
   const major = await majorVersion(bin, launcher);
   await removeStaleDrafts(data);
   let created = false;
-  if (existing === null) created = await createCluster(data, directory, bin, launcher, major);
+  if (existing === null) {
+    const make = (draft: string) => initdb(draft, bin, launcher, major, signal);
+    created = await createCluster(data, directory, launcher, make);
+  }
   const version = existing ?? (await existingVersion(directory));
   if (version !== String(major)) throw wrongVersion(directory, String(version), major);
   return { dataDir: data, directory, binDir: bin, launcher, created };
@@ -136,9 +147,8 @@ function wrongVersion(directory: string, found: string, major: number): Operator
 async function createCluster(
   dataDir: string,
   directory: string,
-  binDir: string,
   launcher: Launcher,
-  major: number,
+  make: (draft: string) => Promise<void>,
 ): Promise<boolean> {
   const name = `.postgresql-${process.pid}-${randomBytes(4).toString('hex')}`;
   const draft = join(dataDir, name);
@@ -146,7 +156,7 @@ async function createCluster(
   try {
     await mkdir(draft, { mode: 0o700 });
     if (isRoot()) await lchown(draft, launcher.user.uid, launcher.user.gid);
-    await initdb(draft, binDir, launcher, major);
+    await make(draft);
     await rename(draft, directory);
     await syncParent(directory);
     return true;
@@ -164,18 +174,30 @@ async function initdb(
   binDir: string,
   launcher: Launcher,
   major: number,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const settings = ['-D', draft, '-U', OWNER, '--encoding=UTF8', '--data-checksums'];
   settings.push('--auth-local=reject', '--auth-host=reject', '--no-instructions', '--locale=C');
   // From 17 on PostgreSQL has Unicode rules of its own, the same on every system.
   if (major >= 17) settings.push('--locale-provider=builtin', '--builtin-locale=C.UTF-8');
   const { file, args, options } = launcher.command(join(binDir, 'initdb'), settings);
+  const running = run(file, args, {
+    ...options,
+    timeout: INITDB_TIMEOUT_MS,
+    killSignal: 'SIGKILL',
+  });
+  // The `signal` of execFile would not wait until initdb and the PostgreSQL that it runs have ended.
+  const breakOff = () => void running.child.kill('SIGTERM');
+  signal?.addEventListener('abort', breakOff);
+  if (signal?.aborted) breakOff();
   try {
-    await run(file, args, { ...options, timeout: INITDB_TIMEOUT_MS, killSignal: 'SIGKILL' });
+    await running;
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
     const output = stderr.trim() || stdout.trim() || messageOf(error);
     throw programFailure('PostgreSQL could not make its database (initdb failed).', output, error);
+  } finally {
+    signal?.removeEventListener('abort', breakOff);
   }
 }
 

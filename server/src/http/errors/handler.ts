@@ -2,11 +2,9 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { NotAuthenticated } from '../../auth/principal.ts';
 import { DatabaseUnavailable } from '../../db/database.ts';
+import { LogPace } from '../../gateway/log-pace.ts';
 import { ApiError, JSON_TYPE } from './api-error.ts';
 import type { ErrorCode } from './codes.ts';
-
-/** A 503 can come thousands of times a second; each code is logged this often at most. */
-const LOG_EVERY_MS = 1_000;
 
 /** Fastify's own refusals of a request, by its codes. Its texts echo what was sent, so ours are used. */
 const OF_FASTIFY: Readonly<Record<string, ErrorCode>> = {
@@ -21,18 +19,14 @@ const OF_FASTIFY: Readonly<Record<string, ErrorCode>> = {
 
 /** The one way from a thrown thing to an answer. Nothing of an unexpected error leaves the process. */
 export function errorHandler(log: Logger) {
-  const lastLogged = new Map<ErrorCode, number>();
+  const pace = new LogPace();
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const error = apiErrorOf(thrown, request);
     if (error.code === 'internal_error') {
       const { method, url = 'unmatched' } = request.routeOptions;
       log.error({ err: thrown, request_id: request.id, method, route: url }, 'unexpected error');
-    } else if (error.status >= 500) {
-      const now = Date.now();
-      if (now - (lastLogged.get(error.code) ?? 0) >= LOG_EVERY_MS) {
-        lastLogged.set(error.code, now);
-        log.warn({ code: error.code, request_id: request.id, err: causeOf(thrown) }, error.message);
-      }
+    } else if (error.status >= 500 && pace.isDue(error.code)) {
+      log.warn({ code: error.code, request_id: request.id, err: causeOf(thrown) }, error.message);
     }
     reply.code(error.status).headers(error.headers).type(JSON_TYPE).send(error.body);
   };

@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { cleanUpAfterEach, folder, postmaster, processes, until } from './embedded-processes.ts';
+
+/** A start that is interrupted before the server listens. */
+
+const PURSER = fileURLToPath(new URL('../bin/purser.js', import.meta.url));
+
+/** How long an interrupted start may take to end, on a busy machine. */
+const LONGEST_END_MS = 8_000;
+
+cleanUpAfterEach();
+
+interface Purser {
+  readonly child: ChildProcess;
+  output(): string;
+}
+
+/** Runs a command of Purser's on a data directory. */
+function purser(dataDir: string, ...args: string[]): Purser {
+  const child = spawn(process.execPath, [PURSER, ...args], {
+    env: { PATH: '/usr/bin:/bin', PURSER_PORT: '0', PURSER_DATA_DIR: dataDir },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const hear = (data: Buffer) => {
+    output += data;
+  };
+  child.stdout.on('data', hear);
+  child.stderr.on('data', hear);
+  return { child, output: () => output };
+}
+
+/** Interrupts it, and expects that it ends soon with nothing left, and with this exit code. */
+async function interrupt(
+  { child, output }: Purser,
+  dataDir: string,
+  signal: NodeJS.Signals,
+  exitCode: number,
+): Promise<void> {
+  // Before its programs are loaded nobody hears the signal; then there is nothing to stop.
+  const hasBegun = existsSync(dataDir);
+  const began = Date.now();
+  if (child.exitCode === null) {
+    const closed = once(child, 'close');
+    child.kill(signal);
+    await closed;
+  }
+  expect(Date.now() - began).toBeLessThan(LONGEST_END_MS);
+  expect([child.exitCode, child.signalCode], output()).toEqual(
+    hasBegun || child.signalCode === null ? [exitCode, null] : [null, signal],
+  );
+  expect(output()).not.toMatch(/Error: |"level":"(error|fatal)"/);
+  expect(processes().filter(({ args }) => args.includes(dataDir))).toEqual([]);
+  if (existsSync(dataDir)) {
+    expect(readdirSync(dataDir).filter((name) => name.startsWith('.'))).toEqual([]);
+  }
+}
+
+/** Expects that a start on the data directory works, and stops it. */
+async function expectStart(dataDir: string): Promise<void> {
+  const next = purser(dataDir, 'start');
+  await until(() => next.output().includes('listening on'), 'the next start listens');
+  await interrupt(next, dataDir, 'SIGTERM', 0);
+}
+
+test.each([
+  [50, 'SIGTERM'],
+  [200, 'SIGTERM'],
+  [500, 'SIGTERM'],
+  [900, 'SIGTERM'],
+  [1_200, 'SIGINT'],
+  [1_500, 'SIGTERM'],
+  [1_900, 'SIGTERM'],
+] as const)(
+  'a start is ended after %d ms by %s, and the next one works',
+  async (afterMs, signal) => {
+    const dataDir = join(folder(), 'data');
+    const first = purser(dataDir, 'start');
+    await delay(afterMs);
+    await interrupt(first, dataDir, signal, 0);
+    await expectStart(dataDir);
+  },
+);
+
+const isInInitdb = (dataDir: string) => String(readdirSync(dataDir)).includes('.postgresql-');
+const hasPostmaster = (dataDir: string) => postmaster(dataDir) !== null;
+
+test.each([
+  ['initdb runs', isInInitdb],
+  ['PostgreSQL starts', hasPostmaster],
+])('a start is ended while %s', async (_, isTime) => {
+  const dataDir = join(folder(), 'data');
+  const first = purser(dataDir, 'start');
+  await until(() => existsSync(dataDir) && isTime(dataDir), 'it is time');
+  await interrupt(first, dataDir, 'SIGTERM', 0);
+  await expectStart(dataDir);
+});
+
+test('Ctrl-C, which a terminal sends to initdb as well, ends a start without an error', async () => {
+  const dataDir = join(folder(), 'data');
+  const first = purser(dataDir, 'start');
+  await until(() => existsSync(dataDir) && isInInitdb(dataDir), 'initdb runs');
+  for (const { pid, args } of processes()) {
+    if (args.includes('initdb') && args.includes(dataDir)) process.kill(pid, 'SIGINT');
+  }
+  await interrupt(first, dataDir, 'SIGINT', 0);
+  await expectStart(dataDir);
+});
+
+test('a start does not wait for the end of a recovery', async () => {
+  const dataDir = join(folder(), 'data');
+  await expectStart(dataDir);
+  const cluster = join(dataDir, 'postgresql');
+  // It recovers for at least as long as the command takes.
+  writeFileSync(join(cluster, 'recovery.signal'), '');
+  const command = "restore_command = 'sleep 20'\n";
+  appendFileSync(join(cluster, 'postgresql.conf'), command);
+  const first = purser(dataDir, 'start');
+  await until(() => hasPostmaster(dataDir), 'PostgreSQL starts');
+  await interrupt(first, dataDir, 'SIGTERM', 0);
+});
+
+test('a command that is interrupted while PostgreSQL starts leaves nothing', async () => {
+  const dataDir = join(folder(), 'data');
+  const command = purser(dataDir, 'account', 'list');
+  await until(() => hasPostmaster(dataDir), 'PostgreSQL starts');
+  await interrupt(command, dataDir, 'SIGINT', 130);
+  await expectStart(dataDir);
+});
