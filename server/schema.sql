@@ -761,7 +761,7 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.call_claims TO purser_server;
 -- Name: TABLE call_endings; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT ON TABLE public.call_endings TO purser_server;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.call_endings TO purser_server;
 
 --
 -- Name: TABLE entries; Type: ACL; Schema: public; Owner: -
