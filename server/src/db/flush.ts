@@ -31,8 +31,11 @@ export class Flush extends (pg.Query as unknown as new (text: string) => object)
   readonly #prepared: PreparedStatements;
   readonly #done: (results: CommandResult[]) => void;
   readonly #results: CommandResult[] = [];
+  /** By command, what the connection knew when it was sent; another flush may make it forget since. */
+  readonly #known: (Prepared | undefined)[] = [];
   #columns: Prepared | undefined;
   #rows: pg.QueryResultRow[] = [];
+  #unreadable: Error | undefined;
 
   /** `done` is told one result a command, in their order. */
   constructor(
@@ -48,14 +51,15 @@ export class Flush extends (pg.Query as unknown as new (text: string) => object)
 
   submit(connection: Connection): null {
     for (const [{ name, text }, values = []] of this.#commands) {
-      const isKnown = this.#prepared.has(name);
-      if (!isKnown) {
+      const known = this.#prepared.get(name);
+      this.#known.push(known);
+      if (!known) {
         // After an error nobody knows whether it was parsed; closing what is not there is allowed.
         connection.close({ type: 'S', name });
         connection.parse({ name, text });
       }
       connection.bind({ statement: name, values: values.map(parameterOf) });
-      if (!isKnown) connection.describe({ type: 'P' });
+      if (!known) connection.describe({ type: 'P' });
       connection.execute();
     }
     connection.sync();
@@ -71,32 +75,34 @@ export class Flush extends (pg.Query as unknown as new (text: string) => object)
     };
   }
 
+  /** A row that cannot be read fails its command: pg lets what is thrown here end the process. */
   handleDataRow({ fields }: { fields: readonly (string | null)[] }): void {
-    const { names, parsers, empty } = this.#columns ?? this.#known ?? NO_COLUMNS;
-    const row: pg.QueryResultRow = { ...empty };
-    for (let column = 0; column < fields.length; column += 1) {
-      const text = fields[column];
-      const name = names[column];
-      if (text === null || text === undefined || name === undefined) continue;
-      row[name] = parsers[column]?.(text);
+    if (this.#unreadable) return;
+    const columns = this.#columns ?? this.#known[this.#results.length] ?? NO_COLUMNS;
+    try {
+      this.#rows.push(rowOf(fields, columns));
+    } catch (error) {
+      this.#unreadable = error as Error;
     }
-    this.#rows.push(row);
   }
 
   handleCommandComplete({ text }: { text: string }): void {
-    const name = this.#command?.[0].name;
-    if (name !== undefined && !this.#prepared.has(name)) {
+    const index = this.#results.length;
+    const name = this.#commands[index]?.[0].name;
+    if (name !== undefined && !this.#known[index]) {
       this.#prepared.set(name, this.#columns ?? NO_COLUMNS);
     }
     const [tag = ''] = text.split(' ', 1);
-    this.#results.push({ ok: true, rows: this.#rows, tag });
+    const error = this.#unreadable;
+    this.#results.push(error ? { ok: false, error } : { ok: true, rows: this.#rows, tag });
     this.#rows = [];
     this.#columns = undefined;
+    this.#unreadable = undefined;
   }
 
   /** Of the command under way, or of the connection: what comes after it does not run either. */
   handleError(error: Error): void {
-    const name = this.#command?.[0].name;
+    const name = this.#commands[this.#results.length]?.[0].name;
     if (name !== undefined) this.#prepared.delete(name);
     while (this.#results.length < this.#commands.length) this.#results.push({ ok: false, error });
     this.#done(this.#results);
@@ -105,18 +111,21 @@ export class Flush extends (pg.Query as unknown as new (text: string) => object)
   handleReadyForQuery(): void {
     this.#done(this.#results);
   }
-
-  get #command(): Command | undefined {
-    return this.#commands[this.#results.length];
-  }
-
-  get #known(): Prepared | undefined {
-    const [{ name }] = this.#command ?? [{ name: '' }];
-    return this.#prepared.get(name);
-  }
 }
 
 const NO_COLUMNS: Prepared = { names: [], parsers: [], empty: {} };
+
+function rowOf(fields: readonly (string | null)[], columns: Prepared): pg.QueryResultRow {
+  const { names, parsers, empty } = columns;
+  const row: pg.QueryResultRow = { ...empty };
+  for (let column = 0; column < fields.length; column += 1) {
+    const text = fields[column];
+    const name = names[column];
+    if (text === null || text === undefined || name === undefined) continue;
+    row[name] = parsers[column]?.(text);
+  }
+  return row;
+}
 
 /** A column, as pg reads it from PostgreSQL's description of rows. */
 interface Field {

@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { DatabaseUnavailable } from '../../src/db/database.ts';
 import { PostgresDatabase } from '../../src/db/postgres.ts';
@@ -139,4 +140,30 @@ describe('PostgreSQL away', () => {
       .toBe('well');
     reads.stop();
   });
+});
+
+test('a read of keys that is cancelled fails alone: the next one, sent by then, finds its key', async () => {
+  const sha256 = 'ab'.repeat(32);
+  await db.query(`
+    insert into operator_keys (id, scopes, masked, sha256, created_at)
+    values (gen_random_uuid(), '{accounts:read}', 'ab', '\\x${sha256}', now())`);
+  const reads = new KeyReads(db.database, { observer: new Counts() });
+  expect(await reads.operatorKey(sha256)).toBeDefined();
+  const owner = new pg.Client(db.config);
+  await owner.connect();
+  await owner.query('begin');
+  await owner.query('lock table operator_keys');
+  const first = reads.operatorKey(sha256).catch((error: unknown) => error);
+  const backend = `select pid from pg_stat_activity
+    where wait_event_type = 'Lock' and application_name = 'purser reads'`;
+  await expect.poll(() => db.query(backend)).toHaveLength(1);
+  const second = reads.operatorKey(sha256);
+  await new Promise((sent) => setTimeout(sent, 20));
+  await db.query(`select pg_cancel_backend(pid) from (${backend}) waiting`);
+  expect(await first).toMatchObject({ cause: { code: '57014' } });
+  await owner.query('rollback');
+  await owner.end();
+  expect(await second).toMatchObject({ kind: 'operator' });
+  expect(await reads.operatorKey(sha256)).toMatchObject({ kind: 'operator' });
+  reads.stop();
 });

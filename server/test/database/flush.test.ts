@@ -1,9 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Statement } from '../../src/db/database.ts';
-import type { Command, CommandResult } from '../../src/db/flush.ts';
+import type { CommandResult } from '../../src/db/flush.ts';
 import { Pipeline } from '../../src/db/pipeline.ts';
 import { typeParsers } from '../../src/db/types.ts';
 import { useDatabase } from '../postgres.ts';
+
+/** What the lane and the batched reads rely on of a connection's flushes (db/flush.ts). */
 
 const db = useDatabase();
 let pipeline: Pipeline;
@@ -12,163 +14,197 @@ const connect = () => Pipeline.connect({ config: { ...db.config, types: typePars
 
 beforeAll(async () => {
   pipeline = await connect();
-  await db.query('create table flushed (n int primary key, text text)');
+  await db.query('create table numbers (n int primary key deferrable initially deferred)');
 });
-
+afterEach(async () => {
+  await pipeline.flush([[ROLLBACK]]);
+});
 afterAll(() => pipeline.close());
 
-let names = 0;
-/** A statement that no connection has run. */
-const statementOf = (text: string): Statement => {
-  names += 1;
-  return { name: `flush_${names}`, text };
-};
+function statement(name: string, text: string): Statement {
+  return { name, text };
+}
+const BEGIN = statement('begin', 'begin');
+const COMMIT = statement('commit', 'commit');
+const ROLLBACK = statement('rollback', 'rollback');
+const DIVIDE = statement('divide', 'select 100 / $1::int as n');
+const INSERT = statement('insert_number', 'insert into numbers values ($1)');
 
-const ECHO = statementOf('select $1::text as text, $2::text[] as texts, $3::bigint[] as numbers');
-const FAILS = statementOf('select 1 / $1::int as n');
-const ONE = statementOf('select 1 as n');
-const BEGIN = statementOf('begin');
-const ROLLBACK = statementOf('rollback');
-
-/** The rows or the SQLSTATE of each result. */
-const told = (results: readonly CommandResult[]) =>
-  results.map((result) => (result.ok ? result.rows : result.error.code));
-
-describe('a flush', () => {
-  test.each([
-    [''],
-    ['NULL'],
-    ['null'],
-    ['a,b {c} "d" \\e \\\\ \'f\''],
-    [' spaces '],
-    ['line\nline\r\ttab'],
-    ['\\x00ff'],
-    ['é 💰 \u2028'],
-    ['x'.repeat(200_000)],
-  ])('gives texts back as they were sent, by themselves and in lists: %j', async (text) => {
-    const numbers = [0n, -1n, 9_223_372_036_854_775_807n];
-    const [echo] = await pipeline.flush([[ECHO, [text, [text, null, text], numbers]]]);
-    expect(told(echo ? [echo] : [])).toEqual([[{ text, texts: [text, null, text], numbers }]]);
+/** What each command came to: its rows, its tag where it has none, or its SQLSTATE. */
+function inShort(results: readonly CommandResult[]) {
+  return results.map((result) => {
+    if (!result.ok) return result.error.code ?? result.error.message;
+    return result.rows.length > 0 ? result.rows : result.tag;
   });
+}
 
-  test('gives nothing and empty lists back', async () => {
-    const results = await pipeline.flush([[ECHO, [null, [], []]]]);
-    expect(told(results)).toEqual([[{ text: null, texts: [], numbers: [] }]]);
-  });
+test('a command that fails ends its flush: those before it are answered, those after it do not run', async () => {
+  const failed = await pipeline.flush([[BEGIN], [INSERT, [1]], [DIVIDE, [0]], [COMMIT]]);
+  expect(inShort(failed)).toEqual(['BEGIN', 'INSERT', '22012', '22012']);
+  const next = await pipeline.flush([[ROLLBACK], [DIVIDE, [5]]]);
+  expect(inShort(next)).toEqual(['ROLLBACK', [{ n: 20 }]]);
+  expect(await db.query('select * from numbers')).toEqual([]);
+});
 
-  test.each([0, 1, 2])(
-    'ends at the command that fails, number %d: what follows does not run and fails with it',
-    async (failing) => {
-      const insert = statementOf(`insert into flushed values ($1, 'x') returning n`);
-      const commands: Command[] = [
-        [insert, [10 + failing]],
-        [insert, [20 + failing]],
-        [insert, [30 + failing]],
-      ];
-      commands[failing] = [FAILS, [0]];
-      const before = commands.slice(0, failing).map(([, values]) => [{ n: values?.[0] }]);
-      const results = await pipeline.flush([[BEGIN], ...commands]);
-      const failed = commands.slice(failing).map(() => '22012');
-      expect(told(results)).toEqual([[], ...before, ...failed]);
-      // Only now: what belongs to a failed transaction is still open.
-      expect(told(await pipeline.flush([[ONE]]))).toEqual(['25P02']);
-      expect(told(await pipeline.flush([[ROLLBACK], [ONE]]))).toEqual([[], [{ n: 1 }]]);
-      expect(await db.query('select from flushed')).toEqual([]);
-    },
+test('what fails at the commit is the commit’s own failure', async () => {
+  const failed = await pipeline.flush([[BEGIN], [INSERT, [2]], [INSERT, [2]], [COMMIT]]);
+  expect(inShort(failed)).toEqual(['BEGIN', 'INSERT', 'INSERT', '23505']);
+  expect(inShort(await pipeline.flush([[DIVIDE, [4]]]))).toEqual([[{ n: 25 }]]);
+});
+
+test('a statement can be used again after an error in its first run, whether it was parsed or not', async () => {
+  const early = statement('early', 'select n as early from later where n = $1');
+  expect(inShort(await pipeline.flush([[early, [7]]]))).toEqual(['42P01']);
+  await db.query('create table later as select 7 as n');
+  const first = statement('first_run', 'select 100 / $1::int as n');
+  expect(inShort(await pipeline.flush([[first, [0]]]))).toEqual(['22012']);
+  const again = await pipeline.flush([
+    [early, [7]],
+    [first, [10]],
+    [early, [8]],
+    [first, [20]],
+  ]);
+  expect(inShort(again)).toEqual([[{ early: 7 }], [{ n: 10 }], 'SELECT', [{ n: 5 }]]);
+});
+
+test('a statement goes on after the columns of its table have changed', async () => {
+  await db.query('create table wide as select 1 as a');
+  const all = statement('all', 'select * from wide');
+  expect(inShort(await pipeline.flush([[all]]))).toEqual([[{ a: 1 }]]);
+  await db.query(`alter table wide add b text default 'x'`);
+  expect(inShort(await pipeline.flush([[all]]))).toEqual(['0A000']);
+  expect(inShort(await pipeline.flush([[all], [all]]))).toEqual([
+    [{ a: 1, b: 'x' }],
+    [{ a: 1, b: 'x' }],
+  ]);
+});
+
+test('two flushes at once are answered each with its own, also where the first fails', async () => {
+  const fresh = statement('fresh', 'select 100 / $1::int as n');
+  for (const divisors of [[2], [0], [4], [0]] as const) {
+    const answers = await Promise.all([
+      pipeline.flush([[fresh, divisors]]),
+      pipeline.flush([
+        [fresh, [5]],
+        [fresh, [10]],
+      ]),
+    ]);
+    const own = divisors[0] === 0 ? '22012' : [{ n: 100 / divisors[0] }];
+    expect(answers.map(inShort)).toEqual([[own], [[{ n: 20 }], [{ n: 10 }]]]);
+  }
+});
+
+test('many flushes at once are answered each with its own', async () => {
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, n) =>
+      pipeline.flush(
+        n % 3 === 0
+          ? [
+              [DIVIDE, [0]],
+              [DIVIDE, [1]],
+            ]
+          : [
+              [DIVIDE, [n]],
+              [DIVIDE, [1]],
+            ],
+      ),
+    ),
   );
+  expect(answers.map(inShort)).toEqual(
+    Array.from({ length: 20 }, (_, n) =>
+      n % 3 === 0 ? ['22012', '22012'] : [[{ n: Math.floor(100 / n) }], [{ n: 100 }]],
+    ),
+  );
+});
 
-  test('runs a statement that failed in its first run, and one that was skipped', async () => {
-    const failing = statementOf('select 1 / $1::int as n');
-    const skipped = statementOf('select $1::int as m');
-    const unknown = statementOf('select * from later');
-    expect(
-      told(
-        await pipeline.flush([
-          [failing, [0]],
-          [skipped, [1]],
-        ]),
+test('rows may have many columns', async () => {
+  const columns = Array.from({ length: 40 }, (_, n) => `${n} as c${n}`).join();
+  const wide = statement('forty', `select ${columns} from generate_series(1, 3)`);
+  const row = Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`c${n}`, n]));
+  const results = await pipeline.flush([[wide], [wide]]);
+  expect(inShort(results)).toEqual([
+    [row, row, row],
+    [row, row, row],
+  ]);
+});
+
+test('texts come back exactly as they were sent, in arrays and as scalars', async () => {
+  const echo = statement('echo', 'select $1::text[] as items, $2::text as scalar');
+  const texts = [
+    '',
+    ' ',
+    ' a ',
+    'NULL',
+    'null',
+    'a,b',
+    '{',
+    '}',
+    '{}',
+    '"',
+    '""',
+    "'",
+    '\\',
+    '\\"',
+  ];
+  texts.push(
+    '\\\\',
+    '\\x00',
+    '$1',
+    'a\nb',
+    '\r\n\t',
+    '\u00a0',
+    '\u2028',
+    'é😀',
+    'x"\\,'.repeat(9_999),
+  );
+  const items = [...texts, null];
+  for (const scalar of items) {
+    expect(inShort(await pipeline.flush([[echo, [items, scalar]]]))).toEqual([[{ items, scalar }]]);
+  }
+  const none = [{ items: [], scalar: null }];
+  expect(inShort(await pipeline.flush([[echo, [[], undefined]]]))).toEqual([none]);
+});
+
+test('a row that cannot be read fails its command alone', async () => {
+  const nested = statement('nested', 'select array[[1, 2]]::bigint[] as unreadable');
+  const results = await pipeline.flush([[nested], [DIVIDE, [1]]]);
+  expect(results).toMatchObject([{ ok: false }, { ok: true, rows: [{ n: 100 }] }]);
+});
+
+test('a statement after the lock sees what was committed while the lock was waited for', async () => {
+  await db.query('create table guarded as select 0 as n; create table beside as select 0 as n');
+  const lock = statement('lock', 'select n from guarded for update');
+  const look = statement('look', 'select n from beside');
+  const other = await connect();
+  for (const n of [1, 2]) {
+    const change = statement(`change_${n}`, `update beside set n = ${n}`);
+    await other.flush([[BEGIN], [lock], [change]]);
+    const waiting = pipeline.flush([[BEGIN], [look], [lock], [look], [COMMIT]]);
+    await expect.poll(() => db.query(`select from pg_locks where not granted`)).toHaveLength(1);
+    await other.flush([[COMMIT]]);
+    const [before, after] = [[{ n: n - 1 }], [{ n }]];
+    expect(inShort(await waiting)).toEqual(['BEGIN', before, [{ n: 0 }], after, 'COMMIT']);
+  }
+  other.close();
+});
+
+test('a lost connection fails every command without an answer, and all that come later', async () => {
+  const doomed = await connect();
+  const pid = statement('pid', 'select pg_backend_pid() as pid');
+  const sleep = statement('sleep', 'select pg_sleep(60)');
+  const [asked] = await doomed.flush([[pid]]);
+  const backend = asked?.ok ? asked.rows[0]?.pid : undefined;
+  const running = doomed.flush([[pid], [sleep], [pid]]);
+  await expect
+    .poll(() =>
+      db.query(
+        `select pg_terminate_backend($1) where exists
+      (select from pg_stat_activity where pid = $1 and wait_event = 'PgSleep')`,
+        [backend],
       ),
-    ).toEqual(['22012', '22012']);
-    expect(
-      told(
-        await pipeline.flush([
-          [failing, [1]],
-          [skipped, [2]],
-        ]),
-      ),
-    ).toEqual([[{ n: 1 }], [{ m: 2 }]]);
-    expect(told(await pipeline.flush([[unknown]]))).toEqual(['42P01']);
-    await db.query('create table later (l int)');
-    expect(told(await pipeline.flush([[unknown], [ONE]]))).toEqual([[], [{ n: 1 }]]);
-  });
-
-  test('runs a statement again whose columns have changed, after it has failed once', async () => {
-    const all = statementOf('select * from changing');
-    await db.query('create table changing (a int)');
-    await db.query('insert into changing values (1)');
-    expect(told(await pipeline.flush([[all]]))).toEqual([[{ a: 1 }]]);
-    await db.query('alter table changing add column b int default 2');
-    expect(told(await pipeline.flush([[all]]))).toEqual(['0A000']);
-    expect(told(await pipeline.flush([[all]]))).toEqual([[{ a: 1, b: 2 }]]);
-  });
-
-  test('runs one statement as often as it stands in it, also for the first time', async () => {
-    const twice = statementOf('select $1::int as n');
-    const results = await pipeline.flush([
-      [twice, [1]],
-      [twice, [2]],
-      [twice, [3]],
-    ]);
-    expect(told(results)).toEqual([[{ n: 1 }], [{ n: 2 }], [{ n: 3 }]]);
-  });
-
-  test('has its own answers, however many are under way', async () => {
-    const answers = await Promise.all(
-      Array.from({ length: 20 }, (_, n) =>
-        pipeline.flush(n % 3 === 0 ? [[FAILS, [0]], [ONE]] : [[ECHO, [`${n}`, [], []]], [ONE]]),
-      ),
-    );
-    expect(answers.map(told)).toEqual(
-      Array.from({ length: 20 }, (_, n) =>
-        n % 3 === 0 ? ['22012', '22012'] : [[{ text: `${n}`, texts: [], numbers: [] }], [{ n: 1 }]],
-      ),
-    );
-  });
-
-  test('reads many columns of a row, and rows of many statements', async () => {
-    const columns = Array.from({ length: 40 }, (_, n) => `${n} as c${n}`).join();
-    const wide = statementOf(`select ${columns} from generate_series(1, 3)`);
-    const row = Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`c${n}`, n]));
-    const results = await pipeline.flush([[wide], [wide]]);
-    expect(told(results)).toEqual([
-      [row, row, row],
-      [row, row, row],
-    ]);
-  });
-
-  test('sees what was committed while it waited for a lock', async () => {
-    await db.query(`insert into flushed values (99, 'before')`);
-    const lock = statementOf('select n from flushed where n = 99 for update');
-    const read = statementOf('select text from flushed where n = 99');
-    const update = statementOf(`update flushed set text = 'after' where n = 99`);
-    const other = await connect();
-    await other.flush([[BEGIN], [update]]);
-    const waiting = pipeline.flush([[BEGIN], [lock], [read], [ROLLBACK]]);
-    await expect
-      .poll(() => db.query(`select from pg_stat_activity where wait_event_type = 'Lock'`))
-      .toHaveLength(1);
-    await other.flush([[statementOf('commit')]]);
-    expect(told(await waiting)).toEqual([[], [{ n: 99 }], [{ text: 'after' }], []]);
-    other.close();
-  });
-
-  test('on a connection that is ended fails in every command, and says that it is lost', async () => {
-    const ending = await connect();
-    const [pid] = await ending.flush([[statementOf('select pg_backend_pid() as pid')]]);
-    const sleeping = ending.flush([[ONE], [statementOf('select pg_sleep(60)')], [ONE]]);
-    await db.query(`select pg_terminate_backend(${pid?.ok ? pid.rows[0]?.['pid'] : 0})`);
-    expect((await sleeping).slice(1).map(({ ok }) => ok)).toEqual([false, false]);
-    await expect.poll(() => ending.lost).toBe(true);
-    expect((await ending.flush([[ONE], [ONE]])).map(({ ok }) => ok)).toEqual([false, false]);
-  });
+    )
+    .toHaveLength(1);
+  expect(inShort(await running)).toEqual([[{ pid: backend }], '57P01', '57P01']);
+  expect(await doomed.flush([[pid], [pid]])).toMatchObject([{ ok: false }, { ok: false }]);
+  expect(doomed.lost).toBe(true);
 });
