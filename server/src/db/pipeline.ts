@@ -10,6 +10,15 @@ const ANSWER_TIMEOUT_MS = 6_000;
  */
 const REPLAN_EVERY_MS = 10_000;
 const DISCARD_PLANS: Statement = { name: 'discard_plans', text: 'discard plans' };
+/**
+ * A node that stops in the middle of a flush leaves PostgreSQL waiting for the rest of it, with the locks
+ * it has: no statement runs, and it is not idle. From PostgreSQL 17 on, this ends such a transaction.
+ */
+const BOUND_TRANSACTIONS: Statement = {
+  name: 'bound_transactions',
+  text: `select set_config('transaction_timeout', '7s', false)
+         where current_setting('server_version_num')::int >= 170000`,
+};
 /** How long connecting may take. */
 export const CONNECT_TIMEOUT_MS = 1_000;
 
@@ -51,6 +60,8 @@ export class Pipeline {
       pipeline.close();
       throw new DatabaseUnavailable('PostgreSQL does not accept a connection', { cause: error });
     }
+    // Not waited for: it comes before the first flush.
+    client.query({ ...BOUND_TRANSACTIONS }).catch(() => {});
     return pipeline;
   }
 

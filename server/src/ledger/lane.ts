@@ -25,11 +25,14 @@ import { writeAndCommit } from './write.ts';
  */
 
 /** `lock_timeout` bounds what another node's lock costs; `idle_in_transaction…` frees the locks of a
- * node that was stopped. The planner may only take indexes: a plan is made once for all batches. */
+ * node that was stopped, and the keepalives those of one that went with its machine in mid-flush. The planner may only take indexes: a plan is made once for all batches. */
 export const LANE_SETTINGS = {
   lock_timeout: '1s',
   statement_timeout: '5s',
   idle_in_transaction_session_timeout: '2s',
+  tcp_keepalives_idle: '2',
+  tcp_keepalives_interval: '1',
+  tcp_keepalives_count: '3',
   plan_cache_mode: 'force_generic_plan',
   enable_seqscan: 'off',
   enable_hashjoin: 'off',

@@ -208,3 +208,13 @@ test('a lost connection fails every command without an answer, and all that come
   expect(await doomed.flush([[pid], [pid]])).toMatchObject([{ ok: false }, { ok: false }]);
   expect(doomed.lost).toBe(true);
 });
+
+test('PostgreSQL 17 and later bound a transaction whose flush never arrives in full', async () => {
+  const setting = statement(
+    'setting',
+    `select current_setting('transaction_timeout', true) as most`,
+  );
+  const [row] = await db.query(`select current_setting('server_version_num')::int as version`);
+  const most = row?.version >= 170_000 ? '7s' : null;
+  expect(inShort(await pipeline.flush([[setting]]))).toEqual([[{ most }]]);
+});
