@@ -24,8 +24,11 @@ import { writeAndCommit } from './write.ts';
  * (design.md §3). Nothing is answered before PostgreSQL said COMMIT.
  */
 
-/** `lock_timeout` bounds what another node's lock costs; `idle_in_transaction…` frees the locks of a
- * node that was stopped, and the keepalives those of one that went with its machine in mid-flush. The planner may only take indexes: a plan is made once for all batches. */
+/**
+ * `lock_timeout` bounds what another node's lock costs; `idle_in_transaction…` frees the locks of a node
+ * that was stopped, and the keepalives those of one that went with its machine. The planner may only
+ * take indexes: a plan is made once for all batches.
+ */
 export const LANE_SETTINGS = {
   lock_timeout: '1s',
   statement_timeout: '5s',
