@@ -154,9 +154,8 @@ export class Call {
     this.#status = answer.statusCode;
     answer.body.once('error', () => {
       // A client that leaves, or whose body becomes too large, ends the answer itself.
-      const { reason } = this.#request.cancel;
-      const isClients = reason === 'client_left' || reason === 'client_slow';
-      this.#brokeOff = !isClients && !(body instanceof Readable && body.errored);
+      const { isByClient } = this.#request.cancel;
+      this.#brokeOff = !isByClient && !(body instanceof Readable && body.errored);
     });
     try {
       return await this.#answered(answer);
@@ -188,8 +187,7 @@ export class Call {
     if (error instanceof BodyTooLarge) return broken;
     const { cancel, body } = this.#request;
     // A body that breaks off, or does not end, is a client that has left, too.
-    const isClients = cancel.reason === 'client_left' || cancel.reason === 'client_slow';
-    if (isClients || body?.errored) return 'client_left_before_answer';
+    if (cancel.isByClient || body?.errored) return 'client_left_before_answer';
     if (cancel.reason === 'upstream_slow') return 'upstream_timeout';
     return TIMEOUTS.has((error as { code?: string }).code ?? '') ? 'upstream_timeout' : broken;
   }

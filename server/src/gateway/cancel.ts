@@ -21,6 +21,11 @@ export class Cancel extends EventEmitter<{ abort: [] }> {
     return this.reason !== null;
   }
 
+  /** Whether it is the client that has ended the call. */
+  get isByClient(): boolean {
+    return this.reason === 'client_left' || this.reason === 'client_slow';
+  }
+
   /** The first reason counts. */
   because(reason: CancelReason): void {
     if (this.reason !== null) return;
