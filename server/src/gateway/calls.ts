@@ -25,9 +25,8 @@ export interface CallRequest {
   /** Null where there is none. */
   readonly body: Readable | null;
   readonly principal: CustomerKeyRead;
-  /** The secret that the customer sent, and its SHA-256 in hex. */
+  /** The secret that the customer sent. */
   readonly key: string;
-  readonly keySecret: string;
   readonly address: string;
   readonly requestId: string;
   readonly idempotencyKey: string | undefined;

@@ -192,8 +192,8 @@ export class Gateway {
     before: CostBefore,
     body: Buffer | null,
   ): Promise<Paid> {
-    const { principal, keySecret, idempotencyKey, cancel } = request;
-    const common = { keySecret, ...purchaseOf(priced, principal, before) };
+    const { principal, idempotencyKey, cancel } = request;
+    const common = { keySecret: principal.sha256, ...purchaseOf(priced, principal, before) };
     if (idempotencyKey !== undefined) {
       const fingerprint = fingerprintOf(priced, request, body);
       return this.#payOnce(common, idempotencyKey, fingerprint, cancel);

@@ -31,6 +31,8 @@ export interface CustomerKeyRead {
   readonly kind: 'customer';
   /** Whether it is neither revoked nor expired. */
   readonly isValid: boolean;
+  /** Of the secret that was sent, in hex. */
+  readonly sha256: string;
   readonly apiKeyId: string;
   readonly accountPublicId: string;
   readonly accountStatus: 'active' | 'suspended';
@@ -52,7 +54,7 @@ type Line = CustomerLine | OperatorKeyRead;
 /** One statement that looks keys up, and what its lines mean. */
 interface Lookup<Read extends Line> {
   readonly statement: Statement;
-  readonly readOf: (facts: readonly string[]) => Read;
+  readonly readOf: (facts: readonly string[], sha256: string) => Read;
 }
 
 /** Stands for an amount that a line cannot tell: something has become due. */
@@ -154,7 +156,7 @@ export class KeyReads {
       ({ asked }) => asked.length > 0,
     );
     const results = await pipeline.flush(batches.map(({ command }) => command));
-    batches.forEach(({ lookup, asked, places }, index) => {
+    batches.forEach(({ lookup, asked, places, hashes }, index) => {
       const result = results[index];
       if (!result?.ok) {
         const error = new DatabaseUnavailable('a read failed', { cause: result?.error });
@@ -165,7 +167,7 @@ export class KeyReads {
       const found: Line[] = [];
       for (const line of row?.lines?.split('\n') ?? []) {
         const [place, ...facts] = line.split(' ');
-        found[Number(place)] = lookup.readOf(facts);
+        found[Number(place)] = lookup.readOf(facts, hashes[Number(place) - 1] ?? '');
       }
       const due: DueQuestion[] = [];
       for (const question of asked) {
@@ -235,16 +237,17 @@ function batchOf(questions: readonly Question[], lookup: Lookup<Line>) {
   const asked = questions.filter((question) => question.lookup === lookup);
   const places = new Map<string, number>();
   for (const { sha256 } of asked) if (!places.has(sha256)) places.set(sha256, places.size + 1);
-  const hashes = Array.from(places.keys(), (sha256) => `\\x${sha256}`);
-  const command: Command = [lookup.statement, [hashes]];
-  return { lookup, asked, places, command };
+  const hashes = [...places.keys()];
+  const command: Command = [lookup.statement, [hashes.map((sha256) => `\\x${sha256}`)]];
+  return { lookup, asked, places, hashes, command };
 }
 
-function customerLineOf(facts: readonly string[]): CustomerLine {
+function customerLineOf(facts: readonly string[], sha256: string): CustomerLine {
   const [isValid, apiKeyId = '', accountPublicId = '', status, scopes = '', available = ''] = facts;
   return {
     kind: 'customer',
     isValid: isValid === 't',
+    sha256,
     apiKeyId,
     accountPublicId,
     accountStatus: status === 'active' ? 'active' : 'suspended',

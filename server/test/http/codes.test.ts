@@ -101,6 +101,7 @@ describe('what cannot be said now is an error that can be repeated', () => {
     const key: CustomerKeyRead = {
       kind: 'customer',
       isValid: true,
+      sha256: '0'.repeat(64),
       apiKeyId: '00000000-0000-0000-0000-000000000001',
       accountPublicId: 'a'.repeat(64),
       accountStatus: 'active',

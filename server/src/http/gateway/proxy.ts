@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { sha256 } from '../../auth/authentication.ts';
 import { type CallAnswer, type CallRequest, NoAnswer } from '../../gateway/calls.ts';
 import { Cancel } from '../../gateway/cancel.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
@@ -125,7 +124,6 @@ function callOf(request: FastifyRequest, target: Target, cancel: Cancel, pace: P
     body: (request.body as CallRequest['body'] | undefined) ?? null,
     principal: customerOf(request),
     key,
-    keySecret: sha256(key),
     address: request.socket.remoteAddress ?? '',
     requestId: request.id,
     idempotencyKey: optionalIdempotencyKey(request.headers),
