@@ -16,16 +16,6 @@ export interface Kept {
   readonly body: Buffer | Readable;
 }
 
-/** Reads a body that is known to be small. Rejects where the upstream breaks off. */
-export function readWhole(body: Readable): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    body.on('data', (chunk: Buffer) => chunks.push(chunk));
-    body.once('end', () => resolve(Buffer.concat(chunks)));
-    body.once('error', reject);
-  });
-}
-
 /** Keeps a JSON answer, up to a bound. Rejects where the upstream breaks off. */
 export async function keepJson(
   body: Buffer | Readable,

@@ -4,9 +4,10 @@ import type { Dispatcher } from 'undici';
 import type { CustomerKeyRead } from '../ledger/reads.ts';
 import { type Cost, costAfter } from '../pricing/cost.ts';
 import { CountingFailed, type Ending } from '../pricing/price-book.ts';
-import { type Counted, countEvents, keepJson, readWhole } from './answers.ts';
+import { type Counted, countEvents, keepJson } from './answers.ts';
 import type { Cancel } from './cancel.ts';
-import { answerHeaders, type Headers, upstreamHeaders } from './headers.ts';
+import { Exchange, type UpstreamAnswer } from './exchange.ts';
+import { answerHeaders, type Headers, isEventStream, upstreamHeaders } from './headers.ts';
 import { announcedLength, BodyTooLarge, isJson } from './request-body.ts';
 import type { PricedRoute } from './route-table.ts';
 import type { Payment, Purchase, Settlements } from './settlement.ts';
@@ -71,9 +72,6 @@ export interface CallEnd {
   readonly payment: Payment;
 }
 
-/** An answer that announces to be no larger is read before it goes out: that is cheaper than a stream. */
-const SMALL_BYTES = 65_536;
-const HIGHEST_STATUS = 599;
 /** How long an answer waits for the ledger; then it goes out, and is settled behind it. */
 const LONGEST_SETTLING_MS = 3_000;
 
@@ -134,9 +132,13 @@ export class Call {
     const { accountPublicId } = principal;
     const caller = { key, accountPublicId, address, requestId };
     if (this.#request.cancel.aborted) throw await this.#notForwarded();
-    let answer: Dispatcher.ResponseData;
+    const exchange = new Exchange(this.#request.cancel, () => {
+      // A client that leaves, or whose body becomes too large, ends the answer itself.
+      const { isByClient } = this.#request.cancel;
+      this.#brokeOff = !isByClient && !(body instanceof Readable && body.errored);
+    });
     try {
-      answer = await upstream.pool.request({
+      const answer = await exchange.ask(upstream.pool, {
         method: method as Dispatcher.HttpMethod,
         path: `${upstream.basePath}${target.path}${target.search}`,
         headers: upstreamHeaders(headers, caller, upstream.secret, {
@@ -144,22 +146,12 @@ export class Call {
           hasBody: body !== null,
         }),
         body,
-        signal: this.#request.cancel,
       });
-      expectStatus(answer);
-    } catch (error) {
-      throw await this.#withoutAnswer(error, 'upstream_unreachable');
-    }
-    this.#status = answer.statusCode;
-    answer.body.once('error', () => {
-      // A client that leaves, or whose body becomes too large, ends the answer itself.
-      const { isByClient } = this.#request.cancel;
-      this.#brokeOff = !isByClient && !(body instanceof Readable && body.errored);
-    });
-    try {
       return await this.#answered(answer);
     } catch (error) {
-      throw await this.#withoutAnswer(error, 'upstream_broke_off');
+      this.#status = exchange.status;
+      const broken = exchange.status === null ? 'upstream_unreachable' : 'upstream_broke_off';
+      throw await this.#withoutAnswer(error, broken);
     }
   }
 
@@ -191,21 +183,10 @@ export class Call {
     return TIMEOUTS.has((error as { code?: string }).code ?? '') ? 'upstream_timeout' : broken;
   }
 
-  async #answered(answer: Dispatcher.ResponseData): Promise<CallAnswer> {
-    const headers = answerHeaders(answer.headers);
-    const announced = announcedLength(answer.headers);
-    const isSmall = announced !== undefined && announced <= SMALL_BYTES;
-    const body = isSmall && !isEventStream(headers) ? await readWhole(answer.body) : answer.body;
-    return this.#judge(answer.statusCode, headers, body, announced);
-  }
-
   /** What is to be settled before the answer goes out, is. */
-  async #judge(
-    status: number,
-    headers: Headers,
-    body: Buffer | Readable,
-    announced: number | undefined,
-  ): Promise<CallAnswer> {
+  async #answered({ status, headers: sent, body }: UpstreamAnswer): Promise<CallAnswer> {
+    this.#status = status;
+    const headers = answerHeaders(sent);
     if (status >= 400) {
       this.#ending = status >= 500 ? 'upstream_5xx' : 'upstream_4xx';
       await this.#settleWithin(this.#ending);
@@ -222,7 +203,8 @@ export class Call {
     if (!isReadable || !isJson(headers['content-type']?.toString())) {
       return this.#settledAs({ kind: 'answer_malformed' }, headers, body);
     }
-    const kept = await keepJson(body, announced, this.#priced.route.meteringBufferBytes);
+    const { meteringBufferBytes } = this.#priced.route;
+    const kept = await keepJson(body, announcedLength(sent), meteringBufferBytes);
     return this.#settledAs(kept.counted, headers, kept.body);
   }
 
@@ -337,18 +319,6 @@ export class Call {
       this.#payment = await this.#settlements.capture(this.#purchase, this.#payment, cost);
     }
   }
-}
-
-/** A status beyond 5xx is none (RFC 9110 §15), and could not be passed on: nothing is read then. */
-function expectStatus({ statusCode, body }: Dispatcher.ResponseData): void {
-  if (statusCode <= HIGHEST_STATUS) return;
-  // A body that is given up says so.
-  body.on('error', () => {}).destroy();
-  throw new Error(`the upstream answered with the status ${statusCode}`);
-}
-
-function isEventStream(headers: Headers): boolean {
-  return /^text\/event-stream\b/i.test(String(headers['content-type']));
 }
 
 /** Answers of these statuses are empty, whatever their headers say: there is nothing to find in them. */

@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Dispatcher } from 'undici';
 import type { UpstreamSecret } from '../pricing/price-book.ts';
 
 /** Headers as they pass through the gateway: what belongs to one connection ends at it (RFC 9110 §7.6.1). */
@@ -41,6 +40,8 @@ const OWN_ANSWER = new Set([
 ]);
 
 export type Headers = Record<string, string | string[]>;
+/** As node:http and undici read them. */
+export type SentHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 /** Who calls, as the upstream is told. */
 export interface Caller {
@@ -80,11 +81,16 @@ export function upstreamHeaders(
 }
 
 /** The headers of the upstream's answer that the customer gets. Of several media types the first counts. */
-export function answerHeaders(sent: Dispatcher.ResponseData['headers']): Headers {
+export function answerHeaders(sent: SentHeaders): Headers {
   const headers = passedOn(sent, (name) => OWN_ANSWER.has(name));
   const { 'content-type': types } = headers;
   if (Array.isArray(types)) headers['content-type'] = types[0] ?? '';
   return headers;
+}
+
+/** Whether an answer is a stream of events. */
+export function isEventStream(headers: SentHeaders): boolean {
+  return /^text\/event-stream\b/i.test(String(headers['content-type']));
 }
 
 /** The headers that go further: those of the connection end here, and those that are kept back. */
