@@ -76,6 +76,8 @@ export interface CallEnd {
 const LONGEST_SETTLING_MS = 3_000;
 
 export class Call {
+  /** Among the calls under way. */
+  place = -1;
   readonly #purchase: Purchase;
   readonly #priced: PricedRoute;
   readonly #request: CallRequest;

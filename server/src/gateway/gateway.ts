@@ -19,6 +19,7 @@ import {
 } from './call-claims.ts';
 import { CallEndings } from './call-endings.ts';
 import { Call, type CallAnswer, type CallEnd, type CallRequest, NoAnswer } from './calls.ts';
+import { CallsUnderWay } from './calls-under-way.ts';
 import type { Cancel } from './cancel.ts';
 import { LogPace } from './log-pace.ts';
 import { PriceBookWatch } from './price-books.ts';
@@ -72,7 +73,7 @@ export class Gateway {
   readonly #settlements: Settlements;
   readonly #endings: CallEndings;
   readonly #watch: PriceBookWatch;
-  readonly #calls = new Set<Call>();
+  readonly #calls = new CallsUnderWay();
   #table: RouteTable | undefined;
   /** By route and ending. */
   readonly #logPace = new LogPace();
@@ -170,7 +171,7 @@ export class Gateway {
     this.#watch.stop();
     this.#cut = setTimeout(() => {
       this.#isCut = true;
-      for (const call of this.#calls) call.stop();
+      this.#calls.stop();
     }, LONGEST_STOP_MS);
   }
 
