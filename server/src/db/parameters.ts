@@ -20,6 +20,6 @@ function arrayOf(items: readonly unknown[]): string {
 function itemOf(item: unknown): string {
   if (item === null || item === undefined) return 'NULL';
   if (typeof item !== 'string') return String(item);
-  const isPlain = !item.includes('\\') && !item.includes('"');
-  return `"${isPlain ? item : item.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+  const text = item.includes('\\') ? item.replaceAll('\\', '\\\\') : item;
+  return `"${text.includes('"') ? text.replaceAll('"', '\\"') : text}"`;
 }

@@ -140,7 +140,7 @@ export class Gateway {
     const before = await costOf(priced, members);
     if (this.#isCut) throw new PaymentFailed('stopping', null);
     const paid = await this.#pay(priced, request, before, whole);
-    return { ...paid, members, body };
+    return { members, body, ...paid };
   }
 
   /**
