@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { type Database, DatabaseUnavailable, type Sql, type Statement } from './database.ts';
+import { parameterOf } from './parameters.ts';
 import { CONNECT_TIMEOUT_MS, Pipeline } from './pipeline.ts';
 import { typeParsers } from './types.ts';
 
@@ -131,7 +132,7 @@ async function rowsOf<Row extends pg.QueryResultRow>(
   const query = {
     name,
     text,
-    values: [...values],
+    values: values.map(parameterOf),
     ...(answerTimeoutMs && { query_timeout: answerTimeoutMs }),
   };
   const result = await on.query<Row>(query).catch(unavailable);
