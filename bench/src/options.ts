@@ -14,8 +14,9 @@ Measures Purser and a baseline side by side, in slices that alternate, and print
   charges_grown            charges over 10,000 accounts whose ledger holds 5,000,000 entries, against
                            an empty one; takes minutes, so only where --only names it
 and, where the word gateway or --only names them:
-  gateway                  calls of a route with a fixed price and an answer of 1 KB, of 255 accounts
-                           and of one, against @fastify/reply-from before the same upstream
+  gateway                  calls of a route with a fixed price and an answer of 1 KB, one organization's
+                           key from all connections (gateway_many_keys: those of 255 accounts in
+                           turn), against @fastify/reply-from before the same upstream
   gateway_latency_ms       the same over one connection: median latencies, and what the gateway adds
   gateway_memory_mb        resident memory while 32 clients take answers of 10 MB at 2 MB/s each
 Options:

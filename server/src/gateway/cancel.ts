@@ -9,14 +9,13 @@ export type CancelReason =
   | 'server_stops';
 
 /**
- * Ends a call: its request to the upstream, and all that waits for it. An emitter of `abort`, which
- * undici takes for a signal: an `AbortController` costs as much as all the rest of a call's own work.
+ * Ends a call: its request to the upstream, and all that waits for it. An emitter of `abort`: an
+ * `AbortController` costs as much as all the rest of a call's own work.
  */
 export class Cancel extends EventEmitter<{ abort: [] }> {
   /** Null: the call goes on. */
   reason: CancelReason | null = null;
 
-  /** As undici asks. */
   get aborted(): boolean {
     return this.reason !== null;
   }

@@ -57,7 +57,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #stop(): void {
     const error = new Error(`the call has ended: ${this.#cancel.reason}`);
     if (this.#controller) this.#controller.abort(error);
-    else this.onResponseError(this.#controller, error);
+    else this.onResponseError(undefined, error);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -110,7 +110,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseError(_controller: unknown, error: Error): void {
     if (this.#body) this.#body.destroy(error);
     else this.#reject(error);
-    if (this.#requestBody instanceof Readable) this.#requestBody.destroy(error);
+    // Its error is told already.
+    if (this.#requestBody instanceof Readable) {
+      this.#requestBody.on('error', () => {}).destroy(error);
+    }
   }
 }
 

@@ -1,0 +1,180 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { Pool } from 'undici';
+import { afterEach, expect, test } from 'vitest';
+import { Cancel } from '../../src/gateway/cancel.ts';
+import { Exchange } from '../../src/gateway/exchange.ts';
+
+/** A request to an upstream and its answer, by all the ways that it can end. */
+
+const open: { server: Server; pool: Pool }[] = [];
+afterEach(async () => {
+  for (const { server, pool } of open.splice(0)) {
+    await pool.destroy();
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+/** An upstream that takes one request at a time. */
+async function upstream(listener: RequestListener): Promise<Pool> {
+  const server = createServer(listener);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const pool = new Pool(`http://127.0.0.1:${port}`, { connections: 1 });
+  open.push({ server, pool });
+  return pool;
+}
+
+function exchangeWith(pool: Pool, body: Buffer | Readable | null = null) {
+  const cancel = new Cancel();
+  const errors = { ofBody: 0 };
+  const exchange = new Exchange(cancel, () => {
+    errors.ofBody += 1;
+  });
+  const method = body === null ? 'GET' : 'POST';
+  return { cancel, exchange, errors, answer: exchange.ask(pool, { method, path: '/', body }) };
+}
+
+test('a small answer comes whole', async () => {
+  const pool = await upstream((_, response) => {
+    response.writeHead(201, { 'content-length': 6, 'x-more': 'yes' });
+    response.write('abc');
+    setImmediate(() => response.end('def'));
+  });
+  const { answer, exchange } = exchangeWith(pool);
+  const { status, headers, body } = await answer;
+  expect([status, headers['x-more'], String(body)]).toEqual([201, 'yes', 'abcdef']);
+  expect(exchange.status).toBe(201);
+});
+
+test.each([
+  ['of unknown length', {}],
+  ['that announces to be large', { 'content-length': 200_000 }],
+])('an answer %s streams, and its reader holds the upstream up', async (_, headers) => {
+  let written = 0;
+  const pool = await upstream((_request, response) => {
+    response.writeHead(200, headers);
+    const piece = Buffer.alloc(1_000, 'p');
+    const more = () => {
+      while (written < 200) {
+        written += 1;
+        if (!response.write(piece)) return void response.once('drain', more);
+      }
+      response.end();
+    };
+    more();
+  });
+  const { body } = await exchangeWith(pool).answer;
+  if (!(body instanceof Readable)) throw new Error('it came whole');
+  expect(body.readableLength).toBeLessThan(200_000);
+  expect((await buffer(body)).length).toBe(200_000);
+});
+
+test('events stream, however few they are', async () => {
+  const pool = await upstream((_, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'content-length': 9 });
+    response.write('data: 1\n');
+    setTimeout(() => response.end('\n'), 50);
+  });
+  const { body } = await exchangeWith(pool).answer;
+  if (!(body instanceof Readable)) throw new Error('it came whole');
+  const [first] = await once(body, 'data');
+  expect(String(first)).toBe('data: 1\n');
+});
+
+test('what comes before the answer is none', async () => {
+  const pool = await upstream((_, response) => {
+    response.writeEarlyHints({ link: '</a>; rel=preload' });
+    response.end('answer');
+  });
+  const { status, body } = await exchangeWith(pool).answer;
+  expect([status, String(body)]).toEqual([200, 'answer']);
+});
+
+test('a small answer that breaks off has a status and no body', async () => {
+  const pool = await upstream((_, response) => {
+    response.writeHead(200, { 'content-length': 10 });
+    response.write('half');
+    setTimeout(() => response.destroy(), 20);
+  });
+  const { answer, exchange } = exchangeWith(pool);
+  await expect(answer).rejects.toThrow();
+  expect(exchange.status).toBe(200);
+});
+
+test('a streamed answer that breaks off fails its body, and tells', async () => {
+  const pool = await upstream((_, response) => {
+    response.write('half');
+    setTimeout(() => response.destroy(), 20);
+  });
+  const { answer, errors } = exchangeWith(pool);
+  const { body } = await answer;
+  await expect(buffer(body as Readable)).rejects.toThrow();
+  expect(errors.ofBody).toBe(1);
+});
+
+test('a call that ends while it waits for a connection ends at once, and is not sent', async () => {
+  const sent: (string | undefined)[] = [];
+  let release = () => {};
+  const pool = await upstream((request, response) => {
+    sent.push(request.method);
+    release = () => response.end('first');
+  });
+  const first = exchangeWith(pool);
+  await expect.poll(() => sent.length).toBe(1);
+  const body = Readable.from(['a body'], { objectMode: false });
+  const second = exchangeWith(pool, body);
+  second.cancel.because('client_left');
+  await expect(second.answer).rejects.toThrow('client_left');
+  expect([second.exchange.status, body.destroyed]).toEqual([null, true]);
+  release();
+  expect(String((await first.answer).body)).toBe('first');
+  const third = exchangeWith(pool);
+  await expect.poll(() => sent.length).toBe(2);
+  release();
+  expect((await third.answer).status).toBe(200);
+  expect(sent).toEqual(['GET', 'GET']);
+});
+
+test('a call that ends takes its connection and its body with it', async () => {
+  let closed = false;
+  const pool = await upstream((request, response) => {
+    request.socket.once('close', () => {
+      closed = true;
+    });
+    response.write('a beginning');
+  });
+  const { answer, cancel } = exchangeWith(pool);
+  const { body } = await answer;
+  cancel.because('server_stops');
+  await expect(buffer(body as Readable)).rejects.toThrow('server_stops');
+  await expect.poll(() => closed).toBe(true);
+});
+
+test('a body that nobody reads any more ends the upstream', async () => {
+  let closed = false;
+  const pool = await upstream((request, response) => {
+    request.socket.once('close', () => {
+      closed = true;
+    });
+    response.write('a beginning');
+  });
+  const { body } = await exchangeWith(pool).answer;
+  (body as Readable).destroy();
+  await expect.poll(() => closed).toBe(true);
+});
+
+test('a status that is none is no answer', async () => {
+  const pool = await upstream((_, response) => {
+    response.statusCode = 799;
+    response.end();
+  });
+  const { answer, exchange } = exchangeWith(pool);
+  await expect(answer).rejects.toThrow('the status 799');
+  expect(exchange.status).toBeNull();
+});
