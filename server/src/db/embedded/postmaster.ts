@@ -148,12 +148,12 @@ export async function launch(cluster: Cluster, how: LaunchOptions): Promise<Laun
 
 /**
  * glibc gives memory back to the system at the end of each statement, and PostgreSQL asks for it anew in
- * the next: a sixth of what a small batch costs. A backend keeps up to 32 MB of what it has freed
+ * the next: a sixth of what a small batch costs. A backend keeps up to 8 MB of what it has freed
  * instead. Other systems do not know these variables (mallopt(3)).
  */
 const MALLOC = {
-  MALLOC_TRIM_THRESHOLD_: String(32 * 1_024 * 1_024),
-  MALLOC_MMAP_THRESHOLD_: String(32 * 1_024 * 1_024),
+  MALLOC_TRIM_THRESHOLD_: String(8 * 1_024 * 1_024),
+  MALLOC_MMAP_THRESHOLD_: String(8 * 1_024 * 1_024),
   MALLOC_TOP_PAD_: String(1_024 * 1_024),
 };
 
