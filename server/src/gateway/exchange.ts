@@ -53,7 +53,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     });
   }
 
-  /** What waits for a connection has no controller yet: it ends as soon as it has. */
+  /** What waits for a connection has no controller yet: it ends now, and is not sent once it has one. */
   #stop(): void {
     const error = new Error(`the call has ended: ${this.#cancel.reason}`);
     if (this.#controller) this.#controller.abort(error);
@@ -101,8 +101,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     if (this.#body) this.#body.push(null);
     else {
-      const [first = EMPTY, ...more] = this.#chunks;
-      const body = more.length === 0 ? first : Buffer.concat(this.#chunks);
+      const body = Buffer.concat(this.#chunks);
       this.#resolve({ status: this.status ?? 0, headers: this.#headers, body });
     }
   }
@@ -116,5 +115,3 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
   }
 }
-
-const EMPTY = Buffer.alloc(0);

@@ -5,10 +5,10 @@ import { CallsUnderWay } from '../../src/gateway/calls-under-way.ts';
 test('the calls under way are those that were added and not deleted, in any order', () => {
   const under = new CallsUnderWay();
   const stopped: number[] = [];
-  const calls = Array.from({ length: 8 }, (_, n) => {
-    const call = { place: -1, stop: () => stopped.push(n) } as unknown as Call;
-    return call;
-  });
+  const calls = Array.from(
+    { length: 8 },
+    (_, n) => ({ place: -1, stop: () => stopped.push(n) }) as unknown as Call,
+  );
   for (const call of calls) under.add(call);
   const out = [3, 7, 0, 6];
   for (const n of out) expect(under.delete(calls[n] as Call)).toBe(true);

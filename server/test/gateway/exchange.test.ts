@@ -148,32 +148,31 @@ test('a call that ends while it waits for a connection ends at once, and is not 
   expect(sent).toEqual(['GET', 'GET']);
 });
 
-test('a call that ends takes its connection and its body with it', async () => {
-  let closed = false;
+/** An answer that has begun and does not end; `closed` tells whether the upstream lost its connection. */
+async function exchangeWithoutEnd() {
+  let isClosed = false;
   const pool = await upstream((request, response) => {
     request.socket.once('close', () => {
-      closed = true;
+      isClosed = true;
     });
     response.write('a beginning');
   });
-  const { answer, cancel } = exchangeWith(pool);
+  return { closed: () => isClosed, ...exchangeWith(pool) };
+}
+
+test('a call that ends takes its connection and its body with it', async () => {
+  const { answer, cancel, closed } = await exchangeWithoutEnd();
   const { body } = await answer;
   cancel.because('server_stops');
   await expect(buffer(body as Readable)).rejects.toThrow('server_stops');
-  await expect.poll(() => closed).toBe(true);
+  await expect.poll(closed).toBe(true);
 });
 
 test('a body that nobody reads any more ends the upstream', async () => {
-  let closed = false;
-  const pool = await upstream((request, response) => {
-    request.socket.once('close', () => {
-      closed = true;
-    });
-    response.write('a beginning');
-  });
-  const { body } = await exchangeWith(pool).answer;
+  const { answer, closed } = await exchangeWithoutEnd();
+  const { body } = await answer;
   (body as Readable).destroy();
-  await expect.poll(() => closed).toBe(true);
+  await expect.poll(closed).toBe(true);
 });
 
 test('a status that is none is no answer', async () => {
