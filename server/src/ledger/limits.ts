@@ -1,3 +1,4 @@
+import { LARGEST_AMOUNT } from './money.ts';
 import type { SpendLimitReached, SpendPeriod } from './operations.ts';
 import type { AccountState, SpendLimit } from './state.ts';
 
@@ -38,7 +39,7 @@ export function limitReached(
 ): SpendLimitReached | undefined {
   if (amount === 0n) return undefined;
   for (const limit of limitsOf(state, apiKeyId)) {
-    const used = limit.periodStart < periodStart(limit.period, at) ? 0n : limit.used;
+    const used = usedAt(limit, at);
     if (used + amount <= limit.amount) continue;
     return {
       code: 'spend_limit_reached',
@@ -50,6 +51,21 @@ export function limitReached(
     };
   }
   return undefined;
+}
+
+/** Whether a counter would leave int64 by an amount that no limit refuses. */
+export function overflowsCounter(
+  state: AccountState,
+  apiKeyId: string | null,
+  amount: bigint,
+  at: number,
+): boolean {
+  return limitsOf(state, apiKeyId).some((limit) => usedAt(limit, at) + amount > LARGEST_AMOUNT);
+}
+
+/** What counts in the period of `at`. */
+function usedAt(limit: SpendLimit, at: number): bigint {
+  return limit.periodStart < periodStart(limit.period, at) ? 0n : limit.used;
 }
 
 /**

@@ -67,6 +67,11 @@ interface Spending extends Repeatable {
 
 export interface ChargeOperation extends Spending {
   readonly kind: 'charge';
+  /**
+   * The use was delivered already, and its hold has ended. Account status, key, scope, spend limits and
+   * credit do not refuse the charge; it may take the account below zero. Never set by an HTTP route.
+   */
+  readonly late?: true;
 }
 
 export interface HoldOperation extends Spending {

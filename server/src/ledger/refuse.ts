@@ -1,9 +1,10 @@
 import { creditFor, overdraftCredit, overdraftLeft } from './burn.ts';
-import { limitReached } from './limits.ts';
+import { limitReached, overflowsCounter } from './limits.ts';
 import { LARGEST_AMOUNT } from './money.ts';
 import type {
   AdjustmentOperation,
   CaptureOperation,
+  ChargeOperation,
   GrantExtensionOperation,
   GrantOperation,
   GrantVoidOperation,
@@ -61,6 +62,9 @@ function refuseByItsRules(
     case 'grant':
       return refuseGrant(state, operation, at);
     case 'charge':
+      return operation.late
+        ? refuseLate(state, operation, at)
+        : refuseSpending(state, operation, at);
     case 'hold':
       return refuseSpending(state, operation, at);
     case 'capture':
@@ -125,6 +129,27 @@ function refuseSpending(
     if (state.held + amount > LARGEST_AMOUNT) return { code: 'amount_too_large' };
   }
   return limitReached(state, apiKeyId, amount, at) ?? refuseCredit(state, amount, scope);
+}
+
+/** A late charge pays for what was delivered: only an amount that cannot be booked is refused. */
+function refuseLate(
+  state: AccountState,
+  { amount, scope, apiKeyId }: ChargeOperation,
+  at: number,
+): Refusal | undefined {
+  const isTooMuch =
+    amount > LARGEST_AMOUNT ||
+    overflowsLine(state, amount - creditFor(state, { scope })) ||
+    overflowsCounter(state, apiKeyId, amount, at);
+  return isTooMuch ? { code: 'amount_too_large' } : undefined;
+}
+
+/**
+ * Whether the overdraft line would leave int64 by paying `amount` more. All other sums stay within it
+ * then: posted and available are never below what the line owes.
+ */
+function overflowsLine(state: AccountState, amount: bigint): boolean {
+  return amount > 0n && state.overdraftUsed + state.overdraftReserved + amount > LARGEST_AMOUNT;
 }
 
 function refuseKey(

@@ -192,8 +192,12 @@ export class Model {
           expiresAt: expiresAt ?? NEVER,
         });
       }
-      case 'charge':
-        return this.#refuse(operation, at) ?? this.#charge('charge', operation, at);
+      case 'charge': {
+        const refusal = operation.late
+          ? this.#refuseLate(operation, at)
+          : this.#refuse(operation, at);
+        return refusal ?? this.#charge('charge', operation, at);
+      }
       case 'hold': {
         const refusal = this.#refuse(operation, at);
         if (refusal) return refusal;
@@ -394,6 +398,19 @@ export class Model {
     if (amount <= available) return undefined;
     const elsewhere = this.#elsewhere(scope);
     return { code: 'insufficient_credits', available, required: amount, elsewhere };
+  }
+
+  /** What was delivered is charged, unless a sum would leave int64. */
+  #refuseLate(operation: Operation & { kind: 'charge' }, at: number): Refusal | undefined {
+    const { amount, scope, apiKeyId: key } = operation;
+    const ofTheLine = sum(this.#payers(amount, scope).filter(({ grant }) => grant === null));
+    const owed = this.reserved(null) - this.remaining(null) + ofTheLine;
+    const counts = this.#options.limits
+      .filter((limit) => limit.key === null || limit.key === key)
+      .map((limit) => this.used(limit, at) + amount);
+    return [owed, ...counts].some((total) => total > LARGEST_AMOUNT)
+      ? { code: 'amount_too_large' }
+      : undefined;
   }
 
   #liveGrant(number: bigint, at: number): ModelGrant | Refusal {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { decide } from '../../src/ledger/decide.ts';
+import { LARGEST_AMOUNT } from '../../src/ledger/money.ts';
 import type { Operation } from '../../src/ledger/operations.ts';
 import { MOST_OPEN_HOLDS } from '../../src/ledger/refuse.ts';
 import type { AccountState } from '../../src/ledger/state.ts';
@@ -187,6 +188,54 @@ describe('an adjustment', () => {
     expect(story.at(1, down(false)).outcomes[0]).toMatchObject({ kind: 'refused' });
     expect(story.at(1, down(true)).outcomes[0]).toMatchObject({ kind: 'recorded' });
     expect(story.available).toBe(-2n);
+  });
+});
+
+describe('a late charge', () => {
+  const key = { account: ACCOUNT, scopes: [], expiresAt: null, revokedAt: NOW };
+  const late = (amount: bigint) =>
+    charge(amount, { late: true, scope: 'search', apiKeyId: 'k', keySecret: 'gone' });
+
+  test('burns applicable credit in burn order, then the line past its limit, and is no more refused', () => {
+    const story = new Story({
+      status: 'suspended',
+      overdraftLimit: 1n,
+      keys: new Map([['k', key]]),
+      limits: [{ holder: 'k', period: 'day', amount: 2n, used: 0n, periodStart: 0 }],
+    });
+    story.at(0, grant(3n), grant(4n, { priority: 0, appliesTo: ['search'] }));
+    story.at(0, grant(5n, { appliesTo: ['contents'] }));
+    const { outcomes, recorded } = story.at(1, late(10n));
+    expect(outcomes).toMatchObject([{ kind: 'recorded', receipt: { availableAfter: 2n } }]);
+    expect(recorded[0]?.entries.map(({ grant: of, amount }) => [of, amount])).toEqual([
+      [2n, -4n],
+      [1n, -3n],
+      [null, -3n],
+    ]);
+    expect(story.store.balance).toMatchObject({ posted: 2n, overdraftUsed: 3n });
+    expect(story.store.limits[0]?.used).toBe(10n);
+  });
+
+  test('is replayed under its idempotency key', () => {
+    const story = new Story();
+    const first = late(10n);
+    expect(story.at(0, first).outcomes).toMatchObject([{ kind: 'recorded' }]);
+    expect(story.at(1, first).outcomes).toMatchObject([{ kind: 'replayed' }]);
+    expect(story.available).toBe(-10n);
+  });
+
+  test('is refused only for an amount by which a sum would leave int64', () => {
+    const limits = [
+      { holder: 'k', period: 'total', amount: 1n, used: LARGEST_AMOUNT - 1n, periodStart: 0 },
+    ] as const;
+    const tooLarge = [{ kind: 'refused', refusal: { code: 'amount_too_large' } }];
+    expect(new Story().at(0, late(LARGEST_AMOUNT + 1n)).outcomes).toEqual(tooLarge);
+    expect(new Story({ limits }).at(0, late(2n)).outcomes).toEqual(tooLarge);
+    const story = new Story();
+    expect(story.at(0, late(LARGEST_AMOUNT)).outcomes).toMatchObject([{ kind: 'recorded' }]);
+    expect(story.at(1, late(1n)).outcomes).toEqual(tooLarge);
+    story.at(2, grant(1n));
+    expect(story.at(3, late(1n)).outcomes).toMatchObject([{ kind: 'recorded' }]);
   });
 });
 

@@ -47,6 +47,7 @@ const shapes = fc.record({
   appliesTo: fc.option(fc.uniqueArray(scopes, { minLength: 1 })),
   scope: fc.option(scopes),
   apiKey: fc.boolean(),
+  isLate: fc.integer({ min: 0, max: 3 }).map((n) => n === 0),
   /** Which of the grants, holds or charges there are; one more names nothing. */
   which: fc.nat({ max: 30 }),
   key: fc.nat({ max: 60 }),
@@ -72,6 +73,7 @@ function operationOf(shape: Shape, model: Model, now: number): Operation {
     fingerprint: `\\x${shape.payload}` as Digest,
     amount: kind === 'adjustment' && shape.isNegative ? -amount : amount,
     ...(kind === 'grant' && { terms }),
+    ...(kind === 'charge' && shape.isLate && { late: true }),
     scope,
     apiKeyId: shape.apiKey ? KEY : null,
     expiresInMs: shape.expires ?? SECOND,
