@@ -9,13 +9,8 @@ import {
   type Settlement,
   type Upstream,
 } from './price-book.ts';
-import {
-  DEFAULTS,
-  type RawBook,
-  type RawPrice,
-  type RawRoute,
-  type RawUpstream,
-} from './schema.ts';
+import type { RawPrice } from './price-schema.ts';
+import { DEFAULTS, type RawBook, type RawRoute, type RawUpstream } from './schema.ts';
 
 /** Makes a price book of what fits the schema and the rules. */
 export function buildBook({ top_up_url, upstreams, routes }: RawBook): PriceBook {
@@ -63,6 +58,12 @@ function routeOf(name: string, raw: RawRoute): Route {
     longestMs: milliseconds(route.longest_s),
     meteringBufferBytes: route.metering_buffer_bytes,
     countEventWith: raw.count_event_with ?? null,
+    replayBytes: route.replay_bytes,
+    concurrency: route.concurrency,
+    errorEvents: [raw.error_event ?? []].flat(),
+    errorFormat: route.error_format,
+    addToRequest: raw.add_to_request ? { when: null, ...raw.add_to_request } : null,
+    receiptComment: route.receipt_comment,
     price,
     memberNames: new Set(price.flatMap(namesIn)),
     settlement: { ...DEFAULT_SETTLEMENT, ...(settlement as Partial<Settlement>) },

@@ -2,7 +2,7 @@ import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { distance } from '../config.ts';
 import { CENTS_PATTERN } from '../ledger/money.ts';
-import { EXPECTED } from './schema.ts';
+import { EXPECTED } from './formats.ts';
 
 /**
  * Judges a value by a schema and tells every violation, each with a cure. (A validator of JSON Schema
@@ -181,6 +181,8 @@ function expectation(node: Node | undefined): string {
       return `a number from ${node.minimum} to ${node.maximum}`;
     case 'array':
       return 'a list';
+    case 'boolean':
+      return 'true or false';
     case 'object':
       return 'an object';
     default:

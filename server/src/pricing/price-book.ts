@@ -53,11 +53,34 @@ export interface Route {
   readonly meteringBufferBytes: number;
   /** Of a stream of events, the member by which the event is known that is counted; null: the last event. */
   readonly countEventWith: string | null;
+  /** The largest answer that is kept for a retry under the same idempotency key; 0 keeps none. */
+  readonly replayBytes: number;
+  /** Calls of one key that may be under way at once. */
+  readonly concurrency: number;
+  /** Names of events that report a failure in the middle of a stream. */
+  readonly errorEvents: readonly string[];
+  /** The format of the gateway's own errors. */
+  readonly errorFormat: ErrorFormat;
+  /** Members that the gateway sets in the JSON body before it forwards; null: none. */
+  readonly addToRequest: AddToRequest | null;
+  /** Whether a stream of events ends with a comment that tells the charge. */
+  readonly receiptComment: boolean;
   /** What a call costs is the sum of them. None: it is free. */
   readonly price: readonly Price[];
   /** The names of the members that the price looks for. */
   readonly memberNames: ReadonlySet<string>;
   readonly settlement: Settlement;
+}
+
+/** Whose errors the gateway's own look like: Purser's, or those of an API whose SDKs customers use. */
+export const ERROR_FORMATS = ['purser', 'openai', 'anthropic'] as const;
+export type ErrorFormat = (typeof ERROR_FORMATS)[number];
+
+export interface AddToRequest {
+  /** The member of the body that must be `true`; null: always. */
+  readonly when: string | null;
+  /** JSON. Objects are merged into the body's, member by member; anything else replaces what is there. */
+  readonly members: Readonly<Record<string, unknown>>;
 }
 
 export interface RateLimit {
@@ -135,8 +158,14 @@ export const ENDINGS = [
   /** The answer's status is 4xx. */
   'upstream_4xx',
   'upstream_5xx',
-  /** The answer broke off, or took longer than the route lets a call take. */
+  /** The answer broke off. */
   'upstream_broke_off',
+  /** 401 or 403 from an upstream that was sent the operator's secret: the secret is wrong. */
+  'upstream_rejected_operator',
+  /** A stream carried an event of `errorEvents`. */
+  'upstream_error_event',
+  /** The call took longer than the route allows. */
+  'time_exceeded',
   /** The answer cannot be counted: it is no JSON, or the counting failed. */
   'answer_malformed',
   /** The answer is larger than the metering buffer. */
@@ -164,10 +193,14 @@ export const DEFAULT_SETTLEMENT: Settlement = {
   upstream_4xx: 'free',
   upstream_5xx: 'free',
   upstream_broke_off: 'free',
+  upstream_rejected_operator: 'free',
+  upstream_error_event: 'free',
+  // Before the first byte of the body was passed on, the gateway gives it back.
+  time_exceeded: 'maximum',
   // A customer can bring it about: by asking for another format, for example.
   answer_malformed: 'maximum',
   answer_too_large: 'maximum',
-  above_maximum: 'maximum',
-  client_left_before_answer: 'counted',
+  above_maximum: 'counted',
+  client_left_before_answer: 'maximum',
   client_left_midway: 'maximum',
 };

@@ -3,7 +3,8 @@ import { LARGEST_AMOUNT, parseCents } from '../ledger/money.ts';
 import { compileCounting, type Purpose } from './counting.ts';
 import { ExpressionRefused } from './expression.ts';
 import { nameOf, nearest, type Path, type Violation } from './judge.ts';
-import type { RawPrice, RawRoute, RawSecret, RawUpstream } from './schema.ts';
+import type { RawPrice } from './price-schema.ts';
+import type { RawAdded, RawRoute, RawSecret, RawUpstream } from './schema.ts';
 
 /** The rules of a price book that a schema cannot hold. */
 
@@ -108,7 +109,32 @@ function judgeRoute(path: Path, route: RawRoute, upstreams: readonly string[]): 
     const cure = 'leave it out, or add a price with of: answer';
     add('count_event_with', 'has no use: no price counts the answer', cure);
   }
+  if (route.add_to_request) {
+    violations.push(...judgeAdded([...path, 'add_to_request'], route.add_to_request, route));
+  }
   return violations;
+}
+
+/** Methods whose calls carry a body. */
+const WITH_BODY = ['POST', 'PUT', 'PATCH'];
+
+/** Members for a body there is, which JSON can hold. */
+function judgeAdded(path: Path, { members }: RawAdded, { methods }: RawRoute): Violation[] {
+  if (!methods.some((method) => WITH_BODY.includes(method))) {
+    const message = `${nameOf(path)} has no use: a ${methods.join(' or ')} has no body`;
+    return [{ path, message, cure: `leave it out, or add one of ${WITH_BODY.join(', ')}` }];
+  }
+  if (isJson(members)) return [];
+  const message = `${nameOf(path)}.members has a value that JSON cannot hold`;
+  return [{ path: [...path, 'members'], message, cure: 'write texts, numbers, lists and objects' }];
+}
+
+/** Whether JSON can hold a value of YAML: it has no infinity, and nothing that contains itself. */
+function isJson(value: unknown, within: readonly unknown[] = []): boolean {
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (value === null || typeof value !== 'object') return typeof value !== 'bigint';
+  if (within.includes(value)) return false;
+  return Object.values(value).every((inner) => isJson(inner, [...within, value]));
 }
 
 /** What a path must not have although a router would take it. */

@@ -1,6 +1,7 @@
 import { type Static, type TSchema, Type } from 'typebox';
-import { CENTS_PATTERN } from '../ledger/money.ts';
-import { ENDINGS } from './price-book.ts';
+import { Member, Seconds, STRICT, text, Whole } from './formats.ts';
+import { ENDINGS, ERROR_FORMATS, type ErrorFormat } from './price-book.ts';
+import { ByMember, PerCall, PerItem } from './price-schema.ts';
 
 /**
  * What a price book may say in YAML, as JSON Schema: the parser judges by it and editors explain by
@@ -9,6 +10,7 @@ import { ENDINGS } from './price-book.ts';
 
 const MIB = 1_048_576;
 const LARGEST_BODY_BYTES = 100 * MIB;
+const LARGEST_REPLAY_BYTES = 16 * MIB;
 const LARGEST_METERING_BUFFER_BYTES = 64 * MIB;
 /** A call's money is held for it, and a hold lasts 24 hours at most. */
 const LONGEST_S = 86_000;
@@ -22,55 +24,11 @@ export const DEFAULTS = {
   largest_body_bytes: 65_536,
   longest_s: 120,
   metering_buffer_bytes: MIB,
+  replay_bytes: 262_144,
+  concurrency: 64,
+  error_format: 'purser',
+  receipt_comment: false,
 } as const;
-
-/** What a problem says that a text of the format must be. */
-export const EXPECTED: Readonly<Record<string, string>> = {
-  cents: 'cents in quotes with at most six decimals, such as "0.5"',
-  name: 'a name of at most 64 lower-case letters, digits, _ and -, such as search',
-  quantity: 'a name of at most 32 lower-case letters, digits and _, such as pages',
-  member: 'the name of a member of at most 128 letters, digits, _, . and -',
-  'http-url': 'an http or https address, such as https://api.example.com',
-  header: 'the name of a header, such as X-API-Key',
-  'environment-variable': 'the name of an environment variable, such as UPSTREAM_KEY',
-  path: 'a path that begins with /, such as /v1/search or /v1/items/:id',
-  scope: 'a word of at most 64 lower-case letters, digits and _, such as search',
-  'header-text': 'at most 64 characters that a header may hold',
-  expression: 'a JSONata expression of at most 4096 characters',
-};
-
-const STRICT = { additionalProperties: false } as const;
-
-const text = (format: string, pattern: string, title: string, description: string) =>
-  Type.String({ format, pattern, title, description });
-
-const Cents = (title: string, description: string) =>
-  text(
-    'cents',
-    CENTS_PATTERN,
-    title,
-    `${description} Cents as a decimal string with at most six decimals, in quotes: "0.5".`,
-  );
-
-const Expression = (title: string, description: string) =>
-  Type.String({ format: 'expression', minLength: 1, maxLength: 4_096, title, description });
-
-const Seconds = (title: string, description: string, bounds: Bounds) =>
-  Type.Number({ ...bounds, title, description: `${description} ${boundsIn(bounds, 'seconds')}` });
-
-const Whole = (title: string, description: string, bounds: Bounds, unit: string) =>
-  Type.Integer({ ...bounds, title, description: `${description} ${boundsIn(bounds, unit)}` });
-
-interface Bounds {
-  readonly minimum: number;
-  readonly maximum: number;
-  readonly default?: number;
-}
-
-function boundsIn({ minimum, maximum, default: fallback }: Bounds, unit: string): string {
-  const range = `${minimum} to ${maximum} ${unit}`;
-  return fallback === undefined ? `${range}.` : `${range}; default ${fallback}.`;
-}
 
 const named = <Of extends TSchema>(value: Of, title: string, description: string) =>
   Type.Record(Type.String({ pattern: '^[a-z][a-z0-9_-]{0,63}$' }), value, {
@@ -148,95 +106,27 @@ const Upstream = Type.Object(
   { ...STRICT, title: 'Upstream', description: 'An API that calls are forwarded to.' },
 );
 
-/** So much for each call. */
-export const PerCall = Type.Object(
-  { per_call: Cents('Per call', 'The price of a call.') },
-  { ...STRICT, title: 'A price for each call', description: 'So much for each call.' },
-);
-
-/** So much for each item that is counted. */
-export const PerItem = Type.Object(
+const AddToRequest = Type.Object(
   {
-    per: text(
-      'quantity',
-      '^[a-z][a-z0-9_]{0,31}$',
-      'Quantity',
-      'The name of what is counted, as receipts and usage show it: such as pages. Not calls, which is counted by itself; once in a route.',
-    ),
-    cents: Cents('Cents', 'The price of so many as `units` says.'),
-    units: Type.Optional(
-      Whole(
-        'Units',
-        '`cents` is the price of this many.',
-        { minimum: 1, maximum: 1_000_000_000_000, default: 1 },
-        'items',
-      ),
-    ),
-    count: Expression(
-      'Count',
-      'A JSONata expression over `request` and, where the answer is counted, `answer`; it gives a number from 0 up. Nothing found counts as 0.',
-    ),
-    of: Type.Optional(
-      Type.Unsafe<'request' | 'answer'>({
-        type: 'string',
-        enum: ['request', 'answer'],
-        default: 'answer',
-        title: 'Counted in',
-        description:
-          '`request`: known before the call, which is charged at once. `answer`: known after it; `at_most` is held until then. Default: answer.',
-      }),
-    ),
-    at_most: Type.Optional(
-      Type.Union(
-        [
-          Type.Integer({ minimum: 0, maximum: 1_000_000_000_000 }),
-          Expression('Expression', 'A JSONata expression over `request`.'),
-        ],
-        {
-          title: 'At most',
-          description:
-            'At most this many: a whole number, or a JSONata expression over `request`, which must find a number. Required where the answer is counted, because the money for it is held before the call.',
-        },
-      ),
-    ),
-  },
-  { ...STRICT, title: 'A price for each item', description: 'So much for each item counted.' },
-);
-
-/** A price chosen by a member of the request. */
-export const ByMember = Type.Object(
-  {
-    by: text(
-      'member',
-      '^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$',
-      'Member',
-      'The member of the query or of the JSON body whose value chooses the price.',
-    ),
-    default: Type.Optional(
-      Type.String({
-        minLength: 1,
-        maxLength: 64,
-        title: 'Default',
-        description:
-          'The value where the request has none; one of `cents`. Without it, a request must have the member.',
-      }),
-    ),
-    cents: Type.Record(
-      Type.String({ pattern: '^[^\\u0000-\\u001f]{1,64}$' }),
-      Cents('Price', 'The price of a call with this value.'),
-      {
-        ...STRICT,
-        minProperties: 1,
-        format: 'value',
-        title: 'Prices',
-        description: 'The price of a call for each value; a request with another is refused.',
-      },
+    members: Type.Unsafe<Record<string, unknown>>({
+      type: 'object',
+      minProperties: 1,
+      patternProperties: { '^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$': { title: 'Value' } },
+      ...STRICT,
+      format: 'member',
+      title: 'Members',
+      description:
+        'The members and their values, as JSON has them. Objects are merged into those of the body; any other value replaces what the body has.',
+    }),
+    when: Type.Optional(
+      Member('When', 'Only if this member of the body is true, such as stream. Default: always.'),
     ),
   },
   {
     ...STRICT,
-    title: 'A price by a member of the request',
-    description: 'So much for each call, chosen by a member of the request.',
+    title: 'Add to the request',
+    description:
+      'Members that the gateway sets in the JSON body before it forwards the call. Default: none.',
   },
 );
 
@@ -342,12 +232,58 @@ const Route = Type.Object(
       ),
     ),
     count_event_with: Type.Optional(
-      text(
-        'member',
-        '^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$',
+      Member(
         'Count the event with',
         'Where the answer is a stream of events: the last event that has this member is counted as `answer`. Default: the last event.',
       ),
+    ),
+    replay_bytes: Type.Optional(
+      Whole(
+        'Replay',
+        'The largest answer that is kept for 24 hours, to answer a retry under the same Idempotency-Key. 0 keeps none.',
+        { minimum: 0, maximum: LARGEST_REPLAY_BYTES, default: DEFAULTS.replay_bytes },
+        'bytes',
+      ),
+    ),
+    concurrency: Type.Optional(
+      Whole(
+        'Concurrency',
+        'How many calls of one key may be under way on this route.',
+        { minimum: 1, maximum: 10_000, default: DEFAULTS.concurrency },
+        'calls',
+      ),
+    ),
+    error_event: Type.Optional(
+      Type.Union(
+        [
+          Member('Event', 'Its name.'),
+          Type.Array(Member('Event', 'Its name.'), { minItems: 1, maxItems: 8 }),
+        ],
+        {
+          title: 'Error event',
+          description:
+            'The event that reports a failure in the middle of a stream, or a list of such: named by its `type`, or by a member that it has. The call is then free. Default: none.',
+        },
+      ),
+    ),
+    error_format: Type.Optional(
+      Type.Unsafe<ErrorFormat>({
+        type: 'string',
+        enum: [...ERROR_FORMATS],
+        default: DEFAULTS.error_format,
+        title: 'Error format',
+        description:
+          "The format of the gateway's own errors, so that the SDK of that API shows their text. Default: purser.",
+      }),
+    ),
+    add_to_request: Type.Optional(AddToRequest),
+    receipt_comment: Type.Optional(
+      Type.Boolean({
+        default: DEFAULTS.receipt_comment,
+        title: 'Receipt comment',
+        description:
+          'true: a stream of events ends with a comment that tells the charge, for clients that cannot read trailers. Default: false.',
+      }),
     ),
     price: Type.Array(Type.Union([PerCall, PerItem, ByMember]), {
       maxItems: 32,
@@ -386,5 +322,5 @@ export const PriceBookSchema = Type.Object(
 export type RawBook = Static<typeof PriceBookSchema>;
 export type RawSecret = Static<typeof UpstreamSecret>;
 export type RawUpstream = Static<typeof Upstream>;
+export type RawAdded = Static<typeof AddToRequest>;
 export type RawRoute = Static<typeof Route>;
-export type RawPrice = Static<typeof PerCall> | Static<typeof PerItem> | Static<typeof ByMember>;

@@ -60,7 +60,7 @@ routes:
       upstream_broke_off: counted
       answer_malformed: free
       answer_too_large: free
-      above_maximum: counted
+      above_maximum: maximum
       client_left_before_answer: free
       client_left_midway: free
   events: &events

@@ -219,24 +219,24 @@ export const CASES: Readonly<Record<string, Case>> = {
     ending: 'answer_too_large',
     cost: '0',
   },
-  'more than the maximum costs the maximum': {
+  'more than the maximum costs what was counted': {
     path: '/counted?items=30',
-    status: 200,
-    ending: 'above_maximum',
-    cost: '2.5',
-  },
-  'more than the maximum costs what was counted where the route says so': {
-    path: '/counted-other?items=30',
     status: 200,
     ending: 'above_maximum',
     cost: '3.5',
   },
-  'a client that leaves before a counted answer pays what is known': {
+  'more than the maximum costs the maximum where the route says so': {
+    path: '/counted-other?items=30',
+    status: 200,
+    ending: 'above_maximum',
+    cost: '2.5',
+  },
+  'a client that leaves before a counted answer pays the maximum': {
     path: '/counted?do=silence',
     leaveAfter: 0,
     status: 0,
     ending: 'client_left_before_answer',
-    cost: '0.5',
+    cost: '2.5',
   },
   'a client that leaves before a counted answer pays nothing where the route says so': {
     path: '/counted-other?do=silence',

@@ -1,11 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { formatProblems, parsePriceBook } from '../../src/pricing/parse.ts';
 import { DEFAULT_SETTLEMENT } from '../../src/pricing/price-book.ts';
-import { OWN_PATHS } from '../../src/pricing/rules.ts';
-import { bookOf, problemsOf, routeOf, SOUND, textWith } from './books.ts';
-
-/** The sound text with one line replaced, or with others after it. */
-const withLine = (line: string, other: string) => SOUND.replace(line, other);
+import { bookOf, problemsOf, routeOf, SOUND } from './books.ts';
 
 describe('a price book', () => {
   test('has the defaults that its page states', () => {
@@ -35,6 +30,12 @@ describe('a price book', () => {
         longestMs: 120_000,
         meteringBufferBytes: 1_048_576,
         countEventWith: null,
+        replayBytes: 262_144,
+        concurrency: 64,
+        errorEvents: [],
+        errorFormat: 'purser',
+        addToRequest: null,
+        receiptComment: false,
         price: [{ kind: 'call', amount: 500_000n }],
         settlement: DEFAULT_SETTLEMENT,
       },
@@ -62,6 +63,12 @@ routes:
     longest_s: 86000
     metering_buffer_bytes: 67108864
     count_event_with: usage
+    replay_bytes: 16777216
+    concurrency: 10000
+    error_event: [error, response.failed]
+    error_format: anthropic
+    add_to_request: {when: stream, members: {stream_options: {include_usage: true}}}
+    receipt_comment: true
     price:
       - {per: pages, cents: "0.1", units: 1000, count: $count(answer), at_most: 20}
       - {per: words, cents: "1", count: $length(request.text), of: request}
@@ -82,6 +89,12 @@ routes:
       rateLimit: { perSecond: 2.5, burst: 3 },
       longestMs: 86_000_000,
       countEventWith: 'usage',
+      replayBytes: 16_777_216,
+      concurrency: 10_000,
+      errorEvents: ['error', 'response.failed'],
+      errorFormat: 'anthropic',
+      addToRequest: { when: 'stream', members: { stream_options: { include_usage: true } } },
+      receiptComment: true,
       price: [
         { quantity: 'pages', amount: 100_000n, units: 1_000n, of: 'answer' },
         { quantity: 'words', amount: 1_000_000n, units: 1n, of: 'request', atMost: null },
@@ -108,241 +121,5 @@ routes:
       '11:38 routes.search.settlement.upstream_4xx must be one of free, counted, maximum | did you mean counted?',
       '11:38 routes.other.settlement.upstream_4xx must be one of free, counted, maximum | did you mean counted?',
     ]);
-  });
-});
-
-describe('a problem', () => {
-  test.each([
-    ['path: /v1/search', 'path: v1/search', '6:11 routes.search.path must be a path', 'The path'],
-    ['path: /v1/search', 'paht: /v1/search', '6:5 routes.search.paht is not', 'did you mean path?'],
-    ['    path: /v1/search\n', '', '4:3 routes.search.path is missing', 'add it: The path'],
-    ['scope: search', 'scope: balance:read', '7:12 routes.search.scope must be', 'without a colon'],
-    ['upstream: you', 'upstream: yuo', '8:15 routes.search.upstream is yuo', 'did you mean you?'],
-    ['methods: [GET]', 'methods: [GET, PSOT]', '5:20 routes.search.methods[1]', 'mean POST?'],
-    ['methods: [GET]', 'methods: GET', '5:14 routes.search.methods must be a list', '[GET, POST]'],
-    ['methods: [GET]', 'methods: []', '5:14 routes.search.methods must have 1 to 5', 'such as'],
-    ['methods: [GET]', 'methods: [GET, GET]', '5:20 routes.search.methods has GET twice', 'leave'],
-    ['"0.5"', '0.5', '10:19 routes.search.price[0].per_call is a number', 'in quotes: "0.5"'],
-    ['"0.5"', '"0.1234567"', '10:19 routes.search.price[0].per_call must be cents', 'decimals'],
-    ['"0.5"', '"9999999999999"', '10:19 routes.search.price[0].per_call is more', 'at most 92'],
-    ['per_call: "0.5"', 'percall: "1"', '10:9 routes.search.price[0] must be', 'mean per_call?'],
-    ['per_call: "0.5"', 'free', '10:9 routes.search.price[0] must be an object', 'one of them'],
-    ['    path:', '    rate_limit:\n    path:', '6:5 routes.search.rate_limit is empty', 'object'],
-    [
-      '    path:',
-      '    longest_s: 86400\n    path:',
-      '6:16 routes.search.longest_s must be a number from 1 to 86000',
-      'last byte',
-    ],
-    [
-      '    path:',
-      '    largest_body_bytes: 1e9\n    path:',
-      '6:25 routes.search.largest_body_bytes must',
-      '1 to 104857600 bytes',
-    ],
-    [
-      '    path:',
-      '    rate_limit: {per_second: 0}\n    path:',
-      '6:30 routes.search.rate_limit.per_second',
-      '0.01',
-    ],
-    [
-      '    path:',
-      '    count_event_with: usage\n    path:',
-      '6:23 routes.search.count_event_with has no use',
-      'of: answer',
-    ],
-    [
-      '    path:',
-      '    settlement: {upstream_4xx: fre}\n    path:',
-      '6:32 routes.search.settlement.upstream_4xx',
-      'mean free?',
-    ],
-    ['  search:', '  Search It:', '4:3 routes.Search It is not a good name', 'lower-case'],
-    [
-      'upstreams:',
-      'top_up_url: ftp://x\nupstreams:',
-      '1:13 top_up_url must be an http',
-      'no credit',
-    ],
-    [
-      'upstreams:',
-      'top_up_url: "http://:"\nupstreams:',
-      '1:13 top_up_url is not an address',
-      'such as',
-    ],
-    [
-      'https://api.example.com',
-      'https://me:pw@x.com/?a#b',
-      '2:19 upstreams.you.base_url must not have credentials and a query and a fragment',
-      'write scheme',
-    ],
-    [
-      'https://api.example.com',
-      'ftp://x.com',
-      '2:19 upstreams.you.base_url must be an http',
-      'http or',
-    ],
-    [
-      'https://api.example.com',
-      '"https://["',
-      '2:19 upstreams.you.base_url is not an address',
-      'write',
-    ],
-    [
-      '.com}',
-      '.com, secret: {header: Host, env: KEY}}',
-      '2:61 upstreams.you.secret.header: Host cannot',
-      'X-API-Key',
-    ],
-    [
-      '.com}',
-      '.com, secret: {header: A B, env: KEY}}',
-      '2:61 upstreams.you.secret.header must be',
-      'carries',
-    ],
-    [
-      '.com}',
-      '.com, secret: {header: X-Key, env: DATABASE_URL}}',
-      '2:73 upstreams.you.secret.env: DATABASE_URL belongs',
-      'its own',
-    ],
-  ])('of %j as %j has its line and its cure', (line, other, problem, cure) => {
-    const found = problemsOf(withLine(line, other));
-    expect(found).toHaveLength(1);
-    expect(found[0]).toContain(problem);
-    expect(found[0]?.split(' | ')[1]).toContain(cure);
-  });
-
-  const counting = '{per: pages, cents: "1", count: $count(answer), at_most: 5}';
-  test.each([
-    [counting.replace('pages', 'calls'), '10:15 routes.search.price[0].per: calls are', 'per_call'],
-    [
-      counting.replace('pages', 'Pages'),
-      '10:15 routes.search.price[0].per must be a name',
-      'pages',
-    ],
-    [
-      counting.replace(', at_most: 5', ''),
-      '10:9 routes.search.price[0].at_most is missing',
-      'held',
-    ],
-    [
-      counting.replace('at_most: 5', 'at_most: -1'),
-      '10:66 routes.search.price[0].at_most must be a whole number',
-      'At most',
-    ],
-    [
-      counting.replace('at_most: 5', 'at_most: answer.x'),
-      '10:66 routes.search.price[0].at_most: there is no answer',
-      'request',
-    ],
-    [
-      counting.replace('(answer)', '(items)'),
-      '10:48 routes.search.price[0].count: there is no items here',
-      'answer.items',
-    ],
-    [
-      counting.replace('$count(answer)', '"$count(items)"'),
-      '10:49 routes.search.price[0].count: there is no',
-      'items',
-    ],
-    [counting.replace('(answer)', '(answer'), '10:', 'see'],
-    [
-      counting.replace('5', '5, of: request').replace('answer', 'request'),
-      'routes.search.price[0].at_most has no use',
-      'leave it out',
-    ],
-    [
-      counting.replace('5', '5, units: 0'),
-      '10:76 routes.search.price[0].units must be a whole',
-      'price of this',
-    ],
-    [
-      `${counting}\n      - ${counting}`,
-      '11:15 routes.search.price[1]: there are two prices per pages',
-      'name',
-    ],
-    [
-      '{by: effort, default: low, cents: {high: "1"}}',
-      '10:31 routes.search.price[0].default is low',
-      'one of high',
-    ],
-    ['{by: effort, cents: {}}', '10:29 routes.search.price[0].cents is empty', 'at least one'],
-    [
-      '{by: effort, cents: {low: 1.20}}',
-      '10:35 routes.search.price[0].cents.low is a number',
-      '"1.2"',
-    ],
-  ])('of the price %s has its line and its cure', (price, problem, cure) => {
-    const found = problemsOf(textWith(`      - ${price}`));
-    expect(found[0]).toContain(problem);
-    expect(found[0]?.split(' | ')[1]).toContain(cure);
-  });
-
-  const route = (name: string, path: string, methods = '[GET, POST]') =>
-    `  ${name}: {methods: ${methods}, path: "${path}", scope: x, upstream: you, price: []}\n`;
-  test.each([
-    [route('again', '/v1/search'), 'GET /v1/search is the route search already'],
-    [
-      route('one', '/v1/a/:id') + route('two', '/v1/a/:name', '[POST]'),
-      'POST /v1/a/:name is the route one already',
-    ],
-    [route('one', '/v1/a/*') + route('two', '/v1/a/*'), 'is the route one already'],
-    [route('one', '/v1/*/a'), 'has a * elsewhere'],
-    [route('one', '/v1/a*'), 'has a * elsewhere'],
-    [route('one', '/v1/:id(a+)'), 'has a character'],
-    [route('one', '/v1/:id?'), 'must be a path'],
-    [route('one', '/v1/../billing'), 'an empty segment, . or ..'],
-    [route('one', '/v1//billing'), 'an empty segment, . or ..'],
-    ...OWN_PATHS.flatMap((own) => [
-      [route('one', own), `is under ${own}`],
-      [route('one', `${own}/:id`), `is under ${own}`],
-    ]),
-  ])('of the routes %s is %s', (routes, message) => {
-    const found = problemsOf(SOUND + routes);
-    expect(found).toHaveLength(1);
-    expect(found[0]).toContain(message);
-  });
-
-  test('is none where paths only look alike', () => {
-    const alike = ['/v1/accounts_of', '/v1/billings/:id', '/v1/search/', '/v1/search/:id', '/v2/*'];
-    const routes = alike.map((path, index) => route(`r${index}`, path)).join('');
-    expect(problemsOf(SOUND + routes)).toEqual([]);
-  });
-
-  test('stands beside all the others, in the order of their lines', () => {
-    const text = withLine('scope: search', 'scope: Search')
-      .replace('"0.5"', '0.5')
-      .replace('.com}', '.com?x}');
-    const found = problemsOf(`${text}  other: {methods: [GET]}\n  other: 5\nmore: 1\n`);
-    expect(found.map((problem) => problem.split(' ')[0])).toEqual([
-      ...['2:19', '7:12', '10:19', '12:3', '12:10', '13:1'],
-    ]);
-  });
-
-  test.each([
-    ['a: [1\nb: 2', '2:1 not YAML: Flow sequence'],
-    ['a: 1\n\tb: 2', '2:1 not YAML: Tabs'],
-    ['a: "1', 'not YAML: Missing closing'],
-    ['a: !!js/function x', '1:4 not YAML: Unresolved tag'],
-    ['a: 1\n---\nb: 2', '2:1 not YAML: Source contains multiple documents'],
-    ['a: *b', 'an alias cannot be followed'],
-    ['', '1:1 the price book is empty | it must be an object'],
-    ['- 1', '1:1 the price book must be an object'],
-  ])('of the text %j is told', (text, message) => {
-    expect(problemsOf(text).join('\n')).toContain(message);
-  });
-
-  test('of a text that is no YAML stands alone', () => {
-    expect(problemsOf(`${SOUND}zz: [1\n`)).toHaveLength(1);
-  });
-
-  test('is printed with its file, and its cure below', () => {
-    const parsed = parsePriceBook(withLine('"0.5"', '0.5'));
-    const problems = 'problems' in parsed ? parsed.problems : [];
-    expect(formatProblems('prices.yaml', problems)).toBe(
-      'prices.yaml:10:19  routes.search.price[0].per_call is a number, and cents are never numbers\n    put it in quotes: "0.5"\n',
-    );
   });
 });

@@ -1,0 +1,96 @@
+import { type Static, Type } from 'typebox';
+import { Cents, Expression, Member, STRICT, text, Whole } from './formats.ts';
+
+/** The parts of a price, as JSON Schema. */
+
+/** So much for each call. */
+export const PerCall = Type.Object(
+  { per_call: Cents('Per call', 'The price of a call.') },
+  { ...STRICT, title: 'A price for each call', description: 'So much for each call.' },
+);
+
+/** So much for each item that is counted. */
+export const PerItem = Type.Object(
+  {
+    per: text(
+      'quantity',
+      '^[a-z][a-z0-9_]{0,31}$',
+      'Quantity',
+      'The name of what is counted, as receipts and usage show it: such as pages. Not calls, which is counted by itself; once in a route.',
+    ),
+    cents: Cents('Cents', 'The price of so many as `units` says.'),
+    units: Type.Optional(
+      Whole(
+        'Units',
+        '`cents` is the price of this many.',
+        { minimum: 1, maximum: 1_000_000_000_000, default: 1 },
+        'items',
+      ),
+    ),
+    count: Expression(
+      'Count',
+      'A JSONata expression over `request` and, where the answer is counted, `answer`; it gives a number from 0 up. Nothing found counts as 0.',
+    ),
+    of: Type.Optional(
+      Type.Unsafe<'request' | 'answer'>({
+        type: 'string',
+        enum: ['request', 'answer'],
+        default: 'answer',
+        title: 'Counted in',
+        description:
+          '`request`: known before the call, which is charged at once. `answer`: known after it; `at_most` is held until then. Default: answer.',
+      }),
+    ),
+    at_most: Type.Optional(
+      Type.Union(
+        [
+          Type.Integer({ minimum: 0, maximum: 1_000_000_000_000 }),
+          Expression('Expression', 'A JSONata expression over `request`.'),
+        ],
+        {
+          title: 'At most',
+          description:
+            'At most this many: a whole number, or a JSONata expression over `request`, which must find a number. Required where the answer is counted, because the money for it is held before the call.',
+        },
+      ),
+    ),
+  },
+  { ...STRICT, title: 'A price for each item', description: 'So much for each item counted.' },
+);
+
+/** A price chosen by a member of the request. */
+export const ByMember = Type.Object(
+  {
+    by: Member(
+      'Member',
+      'The member of the query or of the JSON body whose value chooses the price.',
+    ),
+    default: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 64,
+        title: 'Default',
+        description:
+          'The value where the request has none; one of `cents`. Without it, a request must have the member.',
+      }),
+    ),
+    cents: Type.Record(
+      Type.String({ pattern: '^[^\\u0000-\\u001f]{1,64}$' }),
+      Cents('Price', 'The price of a call with this value.'),
+      {
+        ...STRICT,
+        minProperties: 1,
+        format: 'value',
+        title: 'Prices',
+        description: 'The price of a call for each value; a request with another is refused.',
+      },
+    ),
+  },
+  {
+    ...STRICT,
+    title: 'A price by a member of the request',
+    description: 'So much for each call, chosen by a member of the request.',
+  },
+);
+
+export type RawPrice = Static<typeof PerCall> | Static<typeof PerItem> | Static<typeof ByMember>;
