@@ -4,35 +4,23 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type CallAnswer, type CallRequest, NoAnswer } from '../../gateway/calls.ts';
 import { Cancel } from '../../gateway/cancel.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
-import type { Rate } from '../../gateway/rate-limits.ts';
-import type { PricedRoute } from '../../gateway/route-table.ts';
 import type { Payment } from '../../gateway/settlement.ts';
-import { type Target, targetOf } from '../../gateway/targets.ts';
 import { operationId } from '../../ledger/ids.ts';
 import { formatCents } from '../../ledger/money.ts';
-import { customerOf, refusalOf } from '../entry.ts';
+import { customerOf } from '../entry.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { optionalIdempotencyKey } from '../idempotency.ts';
 import type { App, RouteParts } from '../parts.ts';
+import { type Asked, enter } from './entrance.ts';
 import { callError } from './errors.ts';
 import { Pace } from './pace.ts';
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** What the price book says of this request. */
-    call: { readonly priced: PricedRoute; readonly target: Target } | null;
-  }
-}
-
-/** A query of a product may be longer than ours; all headers together are bounded besides. */
-const LONGEST_URL = 8_192;
 
 /**
  * Every path that is not Purser's own: the routes of the price book. Who asks, for what, and how often
  * is judged before the body is read; the body passes as a stream.
  */
 export function addGateway(app: App, parts: RouteParts, gateway: Gateway): void {
-  app.decorateRequest('call', null);
+  app.decorateRequest('asked', null);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
   app.addHook('onRoute', (route) => {
@@ -43,47 +31,14 @@ export function addGateway(app: App, parts: RouteParts, gateway: Gateway): void 
   app.all('/*', { schema: { hide: true } }, (request, reply) => proxy(gateway, request, reply));
 }
 
-/** Resolves with what stands against the request. */
-async function enter(
-  app: App,
-  { authenticate }: RouteParts,
-  gateway: Gateway,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<ApiError | undefined> {
-  const refused = app.enter(request, 'unmatched', LONGEST_URL);
-  if (refused) return refused;
-  const target = targetOf(request.raw.url ?? '');
-  if (!target) return new ApiError('ambiguous_path');
-  const priced = gateway.match(request.method, target.path);
-  if (!priced) return new ApiError('not_found');
-  request.pattern = priced.route.path;
-  request.call = { priced, target };
-  const principal = await authenticate(request);
-  request.principal = principal;
-  const notAllowed = refusalOf(principal, 'customer', [priced.route.scope]);
-  if (notAllowed || principal.kind !== 'customer') return notAllowed;
-  const rate = gateway.rate(priced, principal.apiKeyId);
-  return rate ? judgeRate(rate, reply) : undefined;
-}
-
-function judgeRate(rate: Rate, reply: FastifyReply): ApiError | undefined {
-  reply
-    .header('x-ratelimit-limit', rate.limit)
-    .header('x-ratelimit-remaining', rate.remaining)
-    .header('x-ratelimit-reset', Math.ceil((Date.now() + rate.fullInMs) / 1_000));
-  if (rate.isWithin) return undefined;
-  const seconds = String(Math.max(1, Math.ceil(rate.nextInMs / 1_000)));
-  return new ApiError('rate_limited', { headers: { 'retry-after': seconds } });
-}
-
 async function proxy(
   gateway: Gateway,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  if (!request.call) throw new ApiError('not_found');
-  const { priced, target } = request.call;
+  const { asked } = request;
+  if (!asked) throw new ApiError('not_found');
+  const { priced } = asked;
   const cancel = new Cancel();
   const connection = reply.raw;
   const pace = new Pace(request.raw, connection, priced.route.longestMs);
@@ -101,7 +56,7 @@ async function proxy(
     answer?.delivered(isWhole ? 'whole' : 'in part');
   });
   try {
-    answer = await gateway.call(priced, callOf(request, target, cancel, pace));
+    answer = await gateway.call(priced, callOf(request, asked, cancel, pace));
   } catch (error) {
     if (error instanceof NoAnswer && error.payment) tellPayment(reply, error.payment);
     // An HTTP/1 connection cannot be used again before its request has been read.
@@ -115,12 +70,12 @@ async function proxy(
   return send(request, reply, answer);
 }
 
-function callOf(request: FastifyRequest, target: Target, cancel: Cancel, pace: Pace): CallRequest {
-  const key = String(request.headers['x-api-key']);
+function callOf(request: FastifyRequest, asked: Asked, cancel: Cancel, pace: Pace): CallRequest {
+  const { method, target, headers, key } = asked;
   return {
-    method: request.method,
+    method,
     target,
-    headers: request.headers,
+    headers,
     body: (request.body as CallRequest['body'] | undefined) ?? null,
     principal: customerOf(request),
     key,
