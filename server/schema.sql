@@ -305,6 +305,31 @@ WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000',
 ALTER TABLE ONLY public.holds ALTER COLUMN account_id SET (n_distinct=100);
 
 --
+-- Name: idempotent_calls; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.idempotent_calls (
+    account_id uuid NOT NULL,
+    idempotency_digest bytea NOT NULL,
+    fingerprint bytea NOT NULL,
+    payment_digest bytea NOT NULL,
+    until timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    is_used boolean DEFAULT false NOT NULL,
+    charge bigint,
+    status smallint,
+    headers json,
+    body bytea,
+    CONSTRAINT idempotent_calls_answer_check CHECK ((((status IS NULL) = (headers IS NULL)) AND ((status IS NULL) = (body IS NULL)) AND ((status IS NULL) OR is_used))),
+    CONSTRAINT idempotent_calls_charge_check CHECK (((charge IS NULL) OR is_used)),
+    CONSTRAINT idempotent_calls_fingerprint_check CHECK ((octet_length(fingerprint) = 16)),
+    CONSTRAINT idempotent_calls_idempotency_digest_check CHECK ((octet_length(idempotency_digest) = 16)),
+    CONSTRAINT idempotent_calls_payment_digest_check CHECK ((octet_length(payment_digest) = 16)),
+    CONSTRAINT idempotent_calls_status_check CHECK (((status >= 200) AND (status <= 599)))
+)
+WITH (fillfactor='70');
+
+--
 -- Name: operations; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -569,6 +594,13 @@ ALTER TABLE ONLY public.holds
     ADD CONSTRAINT holds_pkey PRIMARY KEY (account_id, number);
 
 --
+-- Name: idempotent_calls idempotent_calls_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.idempotent_calls
+    ADD CONSTRAINT idempotent_calls_pkey PRIMARY KEY (account_id, idempotency_digest);
+
+--
 -- Name: operations operations_account_id_idempotency_digest_key; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -682,6 +714,12 @@ CREATE INDEX grants_live ON public.grants USING btree (account_id, number) WHERE
 CREATE INDEX holds_due ON public.holds USING btree (account_id, expires_at) WHERE (expires_at > '-infinity'::timestamp with time zone);
 
 --
+-- Name: idempotent_calls_by_expiry; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idempotent_calls_by_expiry ON public.idempotent_calls USING btree (expires_at);
+
+--
 -- Name: operations_by_subject; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -786,6 +824,12 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.grants TO purser_server;
 --
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.holds TO purser_server;
+
+--
+-- Name: TABLE idempotent_calls; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotent_calls TO purser_server;
 
 --
 -- Name: TABLE operations; Type: ACL; Schema: public; Owner: -

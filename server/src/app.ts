@@ -53,11 +53,11 @@ export async function createApp(
   const keys = new KeyReads(database, { observer: metrics });
   const sweeper = new Sweeper(database, ledger, log);
   const keyUses = new KeyUses(database, log);
-  const { gatewayFile } = config;
+  const { gatewayFile, drainMs } = config;
   const gateway =
     as === 'command' || gatewayFile === undefined
       ? undefined
-      : new Gateway({ database, ledger, log, observer: metrics, secretOf: readSecret });
+      : new Gateway({ database, ledger, log, observer: metrics, secretOf: readSecret, drainMs });
   const parts: HttpParts = {
     database,
     ledger,

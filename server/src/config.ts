@@ -25,6 +25,8 @@ export interface Config {
   readonly metricsToken: string | undefined;
   /** The price book's file, absolute; undefined: there is no gateway. */
   readonly gatewayFile: string | undefined;
+  /** How long calls that are under way may go on when the server stops. */
+  readonly drainMs: number;
   /** Variables that begin with `PURSER_` and are none of ours, such as Kubernetes' service links. */
   readonly unknown: readonly string[];
 }
@@ -38,6 +40,7 @@ const CURES = {
   PURSER_DEMO: 'Set PURSER_DEMO to off for no demo data, or unset it.',
   PURSER_METRICS_TOKEN: 'Set PURSER_METRICS_TOKEN to printable ASCII without blanks, or unset it.',
   PURSER_GATEWAY: 'Set PURSER_GATEWAY to the file of a price book, or unset it for no gateway.',
+  PURSER_DRAIN_S: 'Set PURSER_DRAIN_S to a number of seconds from 0 to 3600, or unset it for 30.',
   DATABASE_URL:
     'Set DATABASE_URL to postgres://user:password@host:port/database, or unset it to use the embedded PostgreSQL.',
 } as const;
@@ -45,6 +48,7 @@ const CURES = {
 type Variable = keyof typeof CURES;
 
 const LARGEST_PORT = 65_535;
+const LONGEST_DRAIN_S = 3_600;
 /** A name this close to one of ours is a typing error and not somebody else's variable. */
 const TYPO_DISTANCE = 3;
 
@@ -63,6 +67,7 @@ export function readConfig(
     demo: readDemo(set('PURSER_DEMO')),
     metricsToken: readMetricsToken(set('PURSER_METRICS_TOKEN')),
     gatewayFile: readGatewayFile(set('PURSER_GATEWAY')),
+    drainMs: readDrain(set('PURSER_DRAIN_S') ?? '30'),
   };
 }
 
@@ -118,6 +123,12 @@ function readMetricsToken(text: string | undefined): string | undefined {
 function readGatewayFile(text: string | undefined): string | undefined {
   if (text?.includes('\0')) throw invalid('PURSER_GATEWAY', 'The path holds a NUL character.');
   return text === undefined ? undefined : resolve(text);
+}
+
+function readDrain(text: string): number {
+  const seconds = Number(text);
+  if (/^\d+(\.\d+)?$/.test(text) && seconds <= LONGEST_DRAIN_S) return seconds * 1_000;
+  throw invalid('PURSER_DRAIN_S', `"${text}" is not a number of seconds.`);
 }
 
 /** An upstream's secret, in the variable that the price book names. */

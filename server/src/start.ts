@@ -9,7 +9,7 @@ import type { Config } from './config.ts';
 import { OperatorError } from './db/operator-error.ts';
 import { createLog, type Log } from './telemetry/log.ts';
 
-/** How long a stop may take; what has not ended by then is given up, with exit code 1. */
+/** How long a stop may take after the drain. Calls that are not settled by then are given up: exit code 1. */
 const LONGEST_STOP_MS = 10_000;
 
 /**
@@ -31,17 +31,20 @@ export async function start(config: Config, terminal: Terminal): Promise<void> {
     log.warn({ name }, 'an unknown environment variable is ignored');
   const stopping = new AbortController();
   const serving = serve(config, terminal, log, stopping.signal);
-  const grace = closeWithGrace({ delay: LONGEST_STOP_MS, logger: log }, async (cause) => {
-    const { signal, err } = cause;
-    if (err) log.fatal({ err }, 'an unexpected error: the server stops');
-    else log.info({ signal }, 'the server stops');
-    stopping.abort();
-    // A start that does not get to its end has left nothing behind.
-    const app = await serving.catch(() => undefined);
-    await app?.close();
-    log.info('the server has stopped');
-    log.flush();
-  });
+  const grace = closeWithGrace(
+    { delay: config.drainMs + LONGEST_STOP_MS, logger: log },
+    async (cause) => {
+      const { signal, err } = cause;
+      if (err) log.fatal({ err }, 'an unexpected error: the server stops');
+      else log.info({ signal }, 'the server stops');
+      stopping.abort();
+      // A start that does not get to its end has left nothing behind.
+      const app = await serving.catch(() => undefined);
+      await app?.close();
+      log.info('the server has stopped');
+      log.flush();
+    },
+  );
   try {
     await serving;
   } catch (error) {

@@ -79,6 +79,6 @@ export const setRights: Statement = {
       grant insert, update on rollups, usage_days, usage_quantities, call_claims, call_endings
         to purser_server;
       grant insert, delete on holds to purser_server;
-      grant insert, update, delete on spend_limits to purser_server;
+      grant insert, update, delete on spend_limits, idempotent_calls to purser_server;
     end $$`,
 };

@@ -1,6 +1,5 @@
 import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import type { Cancel } from './cancel.ts';
 import { isEventStream, type SentHeaders } from './headers.ts';
 import { announcedLength } from './request-body.ts';
 
@@ -9,20 +8,28 @@ const SMALL_BYTES = 65_536;
 /** A status beyond 5xx is none (RFC 9110 §15), and could not be passed on. */
 const HIGHEST_STATUS = 599;
 
-/** What an upstream answers. */
+/** The answer of an upstream. */
 export interface UpstreamAnswer {
   readonly status: number;
   readonly headers: SentHeaders;
-  /** Whole where it is small, and otherwise as it comes. */
+  /** A Buffer if it is small, otherwise a stream of what comes. */
   readonly body: Buffer | Readable;
 }
 
-/** One request to an upstream and its answer, as undici's dispatcher tells of it. Use it once. */
+/** One request to an upstream and its answer, over undici's dispatcher. Use it once. */
 export class Exchange implements Dispatcher.DispatchHandler {
   /** The status of the answer; null: none has come. */
   status: number | null = null;
-  readonly #cancel: Cancel;
-  readonly #onBodyError: () => void;
+  /** Whether a connection has begun to send the request. */
+  isSent = false;
+  /** Whether a part of a streamed body has come. */
+  hasBody = false;
+  /** Whether the upstream ended it, and not `abort` nor the request's body. */
+  brokeOff = false;
+  /** Whether it has ended, well or not. */
+  isOver = false;
+  readonly #onOver: () => void;
+  #aborted: Error | undefined;
   #headers: SentHeaders = {};
   #controller: Dispatcher.DispatchController | undefined;
   #requestBody: Buffer | Readable | null = null;
@@ -33,36 +40,41 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #resolve: (answer: UpstreamAnswer) => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
-  /** `onBodyError` is told where a body that streams breaks off. */
-  constructor(cancel: Cancel, onBodyError: () => void) {
-    this.#cancel = cancel;
-    this.#onBodyError = onBodyError;
+  /** `onOver` runs once, when the connection is free again. */
+  constructor(onOver: () => void) {
+    this.#onOver = onOver;
   }
 
   /**
-   * Sends the request. Rejects where there is no answer, or a small one does not come whole: with
-   * undici's error, with that of the body, or with the reason of `cancel`.
+   * Sends the request. Rejects if there is no answer, or a small one does not come whole: with undici's
+   * error, with that of the request's body, or with that of `abort`.
    */
   ask(dispatcher: Dispatcher, options: Dispatcher.DispatchOptions): Promise<UpstreamAnswer> {
+    if (this.#aborted) return Promise.reject(this.#aborted);
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
       this.#requestBody = options.body as Buffer | Readable | null;
-      this.#cancel.once('abort', () => this.#stop());
-      dispatcher.dispatch(options, this);
+      try {
+        dispatcher.dispatch(options, this);
+      } catch (error) {
+        this.onResponseError(undefined, error as Error);
+      }
     });
   }
 
-  /** What waits for a connection has no controller yet: it ends now, and is not sent once it has one. */
-  #stop(): void {
-    const error = new Error(`the call has ended: ${this.#cancel.reason}`);
+  /** Ends it now. A request that waits for its connection is not sent any more. */
+  abort(error: Error): void {
+    if (this.isOver || this.#aborted) return;
+    this.#aborted = error;
     if (this.#controller) this.#controller.abort(error);
     else this.onResponseError(undefined, error);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    if (this.#cancel.aborted) this.#stop();
+    if (this.#aborted) controller.abort(this.#aborted);
+    else this.isSent = true;
   }
 
   onResponseStart(
@@ -84,16 +96,18 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const body = new Readable({
       read: () => controller.resume(),
       destroy: (error, done) => {
-        controller.abort(error ?? new Error('nobody takes the answer any more'));
+        if (!this.isOver) this.abort(error ?? new Error('nobody takes the answer any more'));
         done(error);
       },
     });
-    body.on('error', this.#onBodyError);
+    // Each reader listens for itself.
+    body.on('error', () => {});
     this.#body = body;
     this.#resolve({ status, headers, body });
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.hasBody = true;
     if (!this.#body) this.#chunks.push(chunk);
     else if (!this.#body.push(chunk)) controller.pause();
   }
@@ -104,14 +118,24 @@ export class Exchange implements Dispatcher.DispatchHandler {
       const body = Buffer.concat(this.#chunks);
       this.#resolve({ status: this.status ?? 0, headers: this.#headers, body });
     }
+    this.#over();
   }
 
   onResponseError(_controller: unknown, error: Error): void {
+    const isOfRequest = this.#requestBody instanceof Readable && this.#requestBody.errored !== null;
+    this.brokeOff = !this.#aborted && !isOfRequest;
+    this.#over();
     if (this.#body) this.#body.destroy(error);
     else this.#reject(error);
     // Its error is told already.
     if (this.#requestBody instanceof Readable) {
       this.#requestBody.on('error', () => {}).destroy(error);
     }
+  }
+
+  #over(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.#onOver();
   }
 }

@@ -27,7 +27,9 @@ export class BodyNotJson extends Error {
 export async function readBody(body: Readable, largestBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
+  // To destroy the body would end the connection, and no answer would arrive.
+  const reading = body.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
+  for await (const chunk of reading) {
     size += chunk.length;
     if (size > largestBytes) throw new BodyTooLarge(largestBytes);
     chunks.push(chunk);

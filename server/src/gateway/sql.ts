@@ -65,74 +65,114 @@ export const writeEndings: Statement = {
     where call_endings.at < excluded.at`,
 };
 
-// --- claims ---------------------------------------------------------------------------------
+// --- idempotency keys of customers ----------------------------------------------------------
 
-export interface ClaimRow {
-  attempts: number;
-  payment: number;
-}
+/** When a row that is made or taken now expires, and until when its attempt may run. */
+const TIMES = `clock_timestamp() + $5 * interval '1 ms', clock_timestamp() + $6 * interval '1 ms'`;
 
 /**
- * Claims an idempotency key for one attempt: the first, or a further one where the one before ended
- * without a delivered answer. No row: it may not be tried. $1 account, $2 digest, $3 fingerprint, $4
- * milliseconds that the attempt may take, $5 most attempts.
+ * Claims a new idempotency key, or one whose row has expired. No row: another request has it. $1
+ * account, $2 digest, $3 fingerprint, $4 payment digest, $5 and $6 milliseconds that the attempt may
+ * run and that the key is kept.
  */
-export const claim: Statement = {
+export const claimCall: Statement = {
   name: 'claim_call',
   text: `
-    insert into call_claims as known (account_id, idempotency_digest, fingerprint, until)
-    values ($1, $2, $3, clock_timestamp() + $4 * interval '1 ms')
+    insert into idempotent_calls as known
+      (account_id, idempotency_digest, fingerprint, payment_digest, until, expires_at)
+    values ($1, $2, $3, $4, ${TIMES})
     on conflict (account_id, idempotency_digest) do update
-      set attempts = known.attempts + case when known.until > '-infinity' then 1 else 0 end,
-          payment = known.payment + case when known.outcome = 'free' then 1 else 0 end,
-          until = excluded.until, outcome = null
-      where known.fingerprint = excluded.fingerprint
-        and (known.attempts < $5 or known.until = '-infinity')
-        and (known.outcome in ('paid', 'free')
-             or (known.outcome is null and known.until <= clock_timestamp()))
-    returning attempts, payment`,
+      set fingerprint = excluded.fingerprint, payment_digest = excluded.payment_digest,
+          until = excluded.until, expires_at = excluded.expires_at,
+          is_used = false, charge = null, status = null, headers = null, body = null
+      where known.expires_at <= clock_timestamp()
+    returning true as is_claimed`,
 };
 
-export interface ClaimStateRow {
+/** Claims a key whose attempt has ended unpaid. $1 to $6 as in `claim_call`, $7 that attempt's payment. */
+export const claimCallAgain: Statement = {
+  name: 'claim_call_again',
+  text: `
+    update idempotent_calls set fingerprint = $3, payment_digest = $4, (until, expires_at) = (${TIMES})
+    where account_id = $1 and idempotency_digest = $2 and payment_digest = $7 and not is_used
+    returning true as is_claimed`,
+};
+
+export interface IdempotentCallRow {
   is_same: boolean;
-  attempts: number;
-  outcome: 'delivered' | 'paid' | 'free' | null;
-  is_running: boolean;
+  payment_digest: string;
+  is_used: boolean;
+  /** Whether the attempt may still be under way. */
+  may_run: boolean;
+  charge: bigint | null;
+  status: number | null;
+  headers: Record<string, string | string[]> | null;
+  body: Buffer | null;
 }
 
-/** Why a key could not be claimed. $1 account, $2 digest, $3 fingerprint. */
-export const readClaim: Statement = {
-  name: 'read_claim',
+/** A key that is in use. $1 account, $2 digest, $3 fingerprint. */
+export const readCall: Statement = {
+  name: 'read_call',
   text: `
-    select fingerprint = $3 as is_same, attempts, outcome,
-           outcome is null and until > clock_timestamp() as is_running
-    from call_claims where account_id = $1 and idempotency_digest = $2`,
+    select fingerprint = $3 as is_same, payment_digest::text, is_used,
+           until > clock_timestamp() as may_run, charge, status, headers, body
+    from idempotent_calls where account_id = $1 and idempotency_digest = $2`,
 };
 
-/** The payment before does not count any more. $1 account, $2 digest, $3 the attempt. */
-export const renewPayment: Statement = {
-  name: 'renew_payment',
+/** The attempt ended and used its key. $1 account, $2 digest, $3 payment digest, $4 charge, $5 to $7 answer. */
+export const useCall: Statement = {
+  name: 'use_call',
   text: `
-    update call_claims set payment = payment + 1
-    where account_id = $1 and idempotency_digest = $2 and attempts = $3 and outcome is null
-    returning attempts, payment`,
+    update idempotent_calls
+    set is_used = true, charge = $4, status = $5, headers = $6, body = $7
+    where account_id = $1 and idempotency_digest = $2 and payment_digest = $3`,
 };
 
-/**
- * Ends an attempt that was not forwarded: it does not count, and what may have been paid for it still
- * does. $1 account, $2 digest, $3 attempt.
- */
-export const releaseClaim: Statement = {
-  name: 'release_claim',
+/** The attempt cost nothing: its key is free again. $1 account, $2 digest, $3 payment digest. */
+export const freeCall: Statement = {
+  name: 'free_call',
   text: `
-    update call_claims set outcome = 'paid', until = '-infinity'
-    where account_id = $1 and idempotency_digest = $2 and attempts = $3 and outcome is null`,
+    delete from idempotent_calls
+    where account_id = $1 and idempotency_digest = $2 and payment_digest = $3`,
 };
 
-/** Ends the attempt that claimed it, and no later one. $1 account, $2 digest, $3 attempt, $4 outcome. */
-export const endClaim: Statement = {
-  name: 'end_claim',
+/** Deletes keys that have expired, with their answers. $1 how many at most. */
+export const forgetCalls: Statement = {
+  name: 'forget_calls',
   text: `
-    update call_claims set outcome = $4
-    where account_id = $1 and idempotency_digest = $2 and attempts = $3 and outcome is null`,
+    with expired as (
+      select account_id, idempotency_digest from idempotent_calls
+      where expires_at <= clock_timestamp()
+      order by expires_at limit $1 for update skip locked),
+    gone as (
+      delete from idempotent_calls c using expired e
+      where c.account_id = e.account_id and c.idempotency_digest = e.idempotency_digest
+      returning 1)
+    select count(*)::int as forgotten from gone`,
+};
+
+export interface AttemptRow {
+  kind: 'charge' | 'hold';
+  number: bigint;
+  /** Its charge, or that of its capture; null: there is none, or it was given back whole. */
+  charge: bigint | null;
+  is_held: boolean;
+}
+
+/** How the payment of an attempt stands in the ledger. No row: it was never paid. $1 account, $2 digest. */
+export const readAttempt: Statement = {
+  name: 'read_attempt',
+  text: `
+    select o.kind::text, o.number,
+           (select c.number from operations c
+            where c.account_id = o.account_id
+              and (c.number = o.number and c.kind = 'charge'
+                   or c.subject = o.number and c.kind = 'capture')
+              and c.amount > (
+                select coalesce(sum(r.amount), 0) from operations r
+                where r.account_id = c.account_id and r.subject = c.number and r.kind = 'reversal')
+           ) as charge,
+           exists (select from holds h
+                   where h.account_id = o.account_id and h.number = o.number) as is_held
+    from operations o where o.account_id = $1 and o.idempotency_digest = $2`,
 };

@@ -1,6 +1,7 @@
 import { Pool } from 'undici';
 import { OperatorError } from '../db/operator-error.ts';
 import type { Upstream, UpstreamSecret } from '../pricing/price-book.ts';
+import { Connections } from './connections.ts';
 
 /** Header lines of an upstream's answer, all together. */
 const MOST_HEADER_BYTES = 64 * 1_024;
@@ -9,6 +10,9 @@ const MOST_HEADER_BYTES = 64 * 1_024;
 export class UpstreamClient {
   readonly basePath: string;
   readonly secret: UpstreamSecretValue | null;
+  readonly mostConnections: number;
+  /** The rights to the connections of `pool`. */
+  readonly connections: Connections;
   readonly #origin: string;
   readonly #upstream: Upstream;
   #pool: Pool | undefined;
@@ -19,6 +23,8 @@ export class UpstreamClient {
     const { origin, pathname } = new URL(upstream.baseUrl);
     this.basePath = pathname.replace(/\/$/, '');
     this.secret = secret;
+    this.mostConnections = upstream.connections;
+    this.connections = new Connections(upstream.connections);
     this.#origin = origin;
     this.#upstream = upstream;
   }

@@ -101,7 +101,8 @@ export class Lane {
         resolve(outcome);
       };
       if (this.#stopping) return settle({ kind: 'failed', code: 'stopping' });
-      const waiting = { operation, isWanted, settle, since: performance.now() };
+      const drop = () => resolve({ kind: 'failed', code: 'overloaded' });
+      const waiting = { operation, isWanted, settle, drop, since: performance.now() };
       if (!this.#queue.push(waiting)) return settle({ kind: 'failed', code: 'overloaded' });
       this.#working ??= this.#work();
     });

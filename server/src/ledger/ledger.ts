@@ -26,7 +26,7 @@ export class Ledger {
   /**
    * Judges an operation and, where it is accepted, makes it durable. Never rejects: what went wrong is
    * an outcome. `isWanted` is asked once before the batch starts; an operation that nobody waits for
-   * any more is dropped, and its promise stays open.
+   * any more is dropped, and fails as `overloaded`.
    */
   submit(operation: Operation, isWanted: () => boolean): Promise<Outcome> {
     return this.#lane.submit(operation, isWanted);

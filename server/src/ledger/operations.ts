@@ -164,6 +164,8 @@ export interface CallText {
   readonly choices: Readonly<Record<string, string>>;
   /** Until when the call may take, in milliseconds since 1970. */
   readonly until: number;
+  /** Charged after the hold of the call had expired. */
+  readonly late?: true;
 }
 
 /** One line of an operation. */

@@ -17,6 +17,8 @@ export interface Waiting {
   /** Whether the caller is still there. */
   readonly isWanted: () => boolean;
   readonly settle: (outcome: Outcome) => void;
+  /** Ends the wait of a caller that has left. */
+  readonly drop: () => void;
   /** When it came, by the process's monotonic clock. */
   readonly since: number;
 }
@@ -52,7 +54,10 @@ export class Queue {
       const { account } = waiting.operation;
       if (accounts.size >= MOST_ACCOUNTS && !accounts.has(account)) break;
       taken += 1;
-      if (!waiting.isWanted()) continue;
+      if (!waiting.isWanted()) {
+        waiting.drop();
+        continue;
+      }
       accounts.add(account);
       batch.push(waiting);
     }

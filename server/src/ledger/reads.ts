@@ -39,6 +39,7 @@ export interface CustomerKeyRead {
   readonly scopes: readonly string[];
   /** Posted minus held, in microcents. */
   readonly available: bigint;
+  readonly overdraftLimit: bigint;
 }
 
 /** An operator key that is valid now. */
@@ -243,7 +244,8 @@ function batchOf(questions: readonly Question[], lookup: Lookup<Line>) {
 }
 
 function customerLineOf(facts: readonly string[], sha256: string): CustomerLine {
-  const [isValid, apiKeyId = '', accountPublicId = '', status, scopes = '', available = ''] = facts;
+  const [isValid, apiKeyId = '', accountPublicId = '', status, scopes = ''] = facts;
+  const [available = '', overdraftLimit = ''] = facts.slice(5);
   return {
     kind: 'customer',
     isValid: isValid === 't',
@@ -253,6 +255,7 @@ function customerLineOf(facts: readonly string[], sha256: string): CustomerLine 
     accountStatus: status === 'active' ? 'active' : 'suspended',
     scopes: scopes.split(','),
     available: available === DUE ? DUE : BigInt(available),
+    overdraftLimit: BigInt(overdraftLimit),
   };
 }
 

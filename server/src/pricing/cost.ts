@@ -54,6 +54,18 @@ export function hasRequestPart(route: Route): boolean {
   return route.price.some((price) => price.kind !== 'call');
 }
 
+/** The least, in microcents, that an account must have for a call: 1 if a call may cost nothing. */
+export function leastCostOf({ price }: Route): bigint {
+  let least = 0n;
+  for (const part of price) {
+    if (part.kind === 'call') least += part.amount;
+    if (part.kind === 'member') {
+      least += [...part.amounts.values()].reduce((a, b) => (a < b ? a : b));
+    }
+  }
+  return least === 0n && price.length > 0 ? 1n : least;
+}
+
 /** The cost as the request tells it. Throws RequestNotPriced. */
 export async function costBefore(route: Route, request: unknown): Promise<CostBefore> {
   judgeSpelling(route.memberNames, request);

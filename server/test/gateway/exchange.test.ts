@@ -6,7 +6,6 @@ import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { afterEach, expect, test } from 'vitest';
-import { Cancel } from '../../src/gateway/cancel.ts';
 import { Exchange } from '../../src/gateway/exchange.ts';
 
 /** A request to an upstream and its answer, by all the ways that it can end. */
@@ -32,13 +31,12 @@ async function upstream(listener: RequestListener): Promise<Pool> {
 }
 
 function exchangeWith(pool: Pool, body: Buffer | Readable | null = null) {
-  const cancel = new Cancel();
-  const errors = { ofBody: 0 };
-  const exchange = new Exchange(cancel, () => {
-    errors.ofBody += 1;
+  const told = { over: 0 };
+  const exchange = new Exchange(() => {
+    told.over += 1;
   });
   const method = body === null ? 'GET' : 'POST';
-  return { cancel, exchange, errors, answer: exchange.ask(pool, { method, path: '/', body }) };
+  return { exchange, told, answer: exchange.ask(pool, { method, path: '/', body }) };
 }
 
 test('a small answer comes whole', async () => {
@@ -112,15 +110,15 @@ test('a small answer that breaks off has a status and no body', async () => {
   expect(exchange.status).toBe(200);
 });
 
-test('a streamed answer that breaks off fails its body, and tells', async () => {
+test('a streamed answer that breaks off fails its body, and frees its connection once', async () => {
   const pool = await upstream((_, response) => {
     response.write('half');
     setTimeout(() => response.destroy(), 20);
   });
-  const { answer, errors } = exchangeWith(pool);
+  const { answer, exchange, told } = exchangeWith(pool);
   const { body } = await answer;
   await expect(buffer(body as Readable)).rejects.toThrow();
-  expect(errors.ofBody).toBe(1);
+  expect([exchange.brokeOff, told.over]).toEqual([true, 1]);
 });
 
 test('a call that ends while it waits for a connection ends at once, and is not sent', async () => {
@@ -134,9 +132,9 @@ test('a call that ends while it waits for a connection ends at once, and is not 
   await expect.poll(() => sent.length).toBe(1);
   const body = Readable.from(['a body'], { objectMode: false });
   for (const second of [exchangeWith(pool), exchangeWith(pool, body)]) {
-    second.cancel.because('client_left');
+    second.exchange.abort(new Error('client_left'));
     await expect(second.answer).rejects.toThrow('client_left');
-    expect(second.exchange.status).toBeNull();
+    expect([second.exchange.status, second.exchange.isSent]).toEqual([null, false]);
   }
   expect(body.destroyed).toBe(true);
   release();
@@ -161,10 +159,11 @@ async function exchangeWithoutEnd() {
 }
 
 test('a call that ends takes its connection and its body with it', async () => {
-  const { answer, cancel, closed } = await exchangeWithoutEnd();
+  const { answer, exchange, told, closed } = await exchangeWithoutEnd();
   const { body } = await answer;
-  cancel.because('server_stops');
+  exchange.abort(new Error('server_stops'));
   await expect(buffer(body as Readable)).rejects.toThrow('server_stops');
+  expect([exchange.brokeOff, told.over]).toEqual([false, 1]);
   await expect.poll(closed).toBe(true);
 });
 

@@ -26,6 +26,15 @@ routes:
     longest_s: 3
     price:
       - per_call: "0.5"
+  upload:
+    methods: [POST]
+    path: /upload
+    scope: search
+    upstream: up
+    largest_body_bytes: 100000
+    longest_s: 3
+    price:
+      - per_call: "0.5"
   large:
     methods: [GET]
     path: /large
@@ -183,28 +192,44 @@ test('pipelined requests whose client leaves before their turn are not begun', a
 test('a client that makes its body too large after the answer has begun has left midway', async () => {
   const customer = await gateway.customer('10');
   const head = ['HTTP/1.1 200 OK', 'Content-Type: text/plain', 'Transfer-Encoding: chunked'];
-  const sent = request(`${gateway.url}/fixed${answering(head, '4\r\nmost\r\n')}`, {
+  const sent = request(`${gateway.url}/upload${answering(head, '4\r\nmost\r\n')}`, {
     method: 'POST',
     headers: { 'x-api-key': customer.key, 'content-type': 'text/plain' },
   });
   sent.on('error', () => {});
   sent.on('response', (answer) => {
-    answer.once('data', () => sent.write('x'.repeat(2_000))).on('error', () => {});
+    answer.once('data', () => sent.write('x'.repeat(200_000))).on('error', () => {});
   });
   sent.write('x');
   expect(await endingsOf(customer)).toEqual(['client_left_midway']);
   expect(await customer.balance()).toBe('9.5');
 });
 
-test('a client whose body does not end has left, and no upstream was slow', async () => {
-  const customer = await gateway.customer('10');
-  const sent = request(`${gateway.url}/fixed`, {
-    method: 'POST',
-    headers: { 'x-api-key': customer.key, 'content-type': 'text/plain' },
+/** The status of a request whose body begins and does not end. */
+function statusWithoutEnd(path: string, key: string): Promise<number> {
+  return new Promise((resolve) => {
+    const sent = request(`${gateway.url}${path}`, {
+      method: 'POST',
+      headers: { 'x-api-key': key, 'content-type': 'text/plain' },
+    });
+    sent.on('response', ({ statusCode }) => resolve(statusCode ?? 0));
+    sent.on('error', () => resolve(0)).write('x');
   });
-  sent.on('error', () => {}).write('x');
+}
+
+test('a client whose large body does not end has left, and no upstream was slow', async () => {
+  const customer = await gateway.customer('10');
+  await statusWithoutEnd('/upload', customer.key);
   expect(await endingsOf(customer)).toEqual(['client_left_before_answer']);
   expect(await customer.balance()).toBe('9.5');
+});
+
+test('a small body that does not end is neither paid nor forwarded: 408', async () => {
+  const customer = await gateway.customer('10');
+  const before = upstream.heads.length;
+  expect(await statusWithoutEnd('/fixed', customer.key)).toBe(408);
+  expect(upstream.heads.length).toBe(before);
+  expect(await customer.balance()).toBe('10');
 });
 
 test('a client that leaves midway in an answer that was counted as a whole has left midway', async () => {
@@ -244,7 +269,7 @@ test('an idempotency key is not free before what was paid under it is given back
   expect((await first).status).toBe(504);
   expect(JSON.parse((await ask()).body).code).toBe('in_progress');
   await locked;
-  expect(await endingsOf(customer)).toEqual(['upstream_timeout']);
+  expect(await endingsOf(customer)).toEqual(['time_exceeded']);
   expect(await customer.balance()).toBe('10');
 }, 20_000);
 

@@ -71,6 +71,7 @@ export function useGateway(
     DATABASE_URL: db.databaseUrl,
     PURSER_GATEWAY: file,
     TEST_UPSTREAM_KEY: SECRET,
+    PURSER_DRAIN_S: '4',
   });
   beforeAll(async () => {
     const upstream = await start();

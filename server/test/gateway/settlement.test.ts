@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { PaymentFailed, Payments } from '../../src/gateway/payment.ts';
+import type { Purchase } from '../../src/gateway/purchase.ts';
 import type { RouteTable } from '../../src/gateway/route-table.ts';
-import { PaymentFailed, type Purchase, Settlements } from '../../src/gateway/settlement.ts';
 import { findCharge } from '../../src/ledger/history.ts';
 import type { FailureCode, Operation, Outcome } from '../../src/ledger/operations.ts';
 import { type Cost, costBefore } from '../../src/pricing/cost.ts';
@@ -62,13 +63,12 @@ async function purchaseOf(price: readonly Price[], name: string): Promise<Purcha
     apiKeyId: null as unknown as string,
     keySecret: null,
     before: await costBefore(route, {}),
-    idempotencyDigest: digest(name),
-    fingerprint: digest(name),
+    digest: digest(name),
   };
 }
 
-/** Settlements over the real ledger; the first operation of each kind in `faults` fails with its code. */
-function settlementsWith(faults: Partial<Record<Operation['kind'], Fault>>) {
+/** Payments over the real ledger; the first operation of each kind in `faults` fails with its code. */
+function paymentsWith(faults: Partial<Record<Operation['kind'], Fault>>) {
   const left = new Map(Object.entries(faults));
   const submit = async (operation: Operation, isWanted: () => boolean): Promise<Outcome> => {
     const fault = left.get(operation.kind);
@@ -80,7 +80,7 @@ function settlementsWith(faults: Partial<Record<Operation['kind'], Fault>>) {
     return { kind: 'failed', code: fault?.code ?? 'internal_error' };
   };
   const log = { error: () => {} };
-  return new Settlements({ ledger: { submit }, database: db.database, log });
+  return new Payments({ ledger: { submit }, log });
 }
 
 interface Fault {
@@ -105,28 +105,26 @@ test.each([
   ['hold', [CALL, ITEMS], true],
 ] as const)('a %s of which nothing is known is given back', async (kind, price, isDone) => {
   const purchase = await purchaseOf(price, `${kind} ${isDone}`);
-  const settlements = settlementsWith({ [kind]: { code: 'outcome_unknown', isDone } });
-  await expect(settlements.begin(purchase, () => true)).rejects.toThrow(PaymentFailed);
+  const payments = paymentsWith({ [kind]: { code: 'outcome_unknown', isDone } });
+  await expect(payments.begin(purchase, () => true)).rejects.toThrow(PaymentFailed);
   await expect.poll(async () => (await opsOf(purchase)).at(-1)).toMatch(/reversal|hold_void/);
   expect(await availableOf(purchase)).toBe(10_000_000n);
 });
 
 test.each([true, false])('a capture is tried until it is known (done: %s)', async (isDone) => {
   const purchase = await purchaseOf([CALL, ITEMS], `capture ${isDone}`);
-  const settlements = settlementsWith({ capture: { code: 'outcome_unknown', isDone } });
-  const held = await settlements.begin(purchase, () => true);
-  if (!held) throw new Error('nothing was held');
-  const paid = await settlements.capture(purchase, held, cost);
+  const payments = paymentsWith({ capture: { code: 'outcome_unknown', isDone } });
+  const held = await payments.begin(purchase, () => true);
+  const paid = await payments.capture(purchase, held, cost);
   expect(paid).toMatchObject({ isHeld: false, charged: 700_000n, available: 9_300_000n });
   expect(await availableOf(purchase)).toBe(9_300_000n);
 });
 
 test.each([true, false])('a charge is given back once (done: %s)', async (isDone) => {
   const purchase = await purchaseOf([CALL], `reversal ${isDone}`);
-  const settlements = settlementsWith({ reversal: { code: 'database_unavailable', isDone } });
-  const paid = await settlements.begin(purchase, () => true);
-  if (!paid) throw new Error('nothing was paid');
-  expect(await settlements.giveBack(purchase, paid, 'upstream_5xx')).toMatchObject({ charged: 0n });
+  const payments = paymentsWith({ reversal: { code: 'database_unavailable', isDone } });
+  const paid = await payments.begin(purchase, () => true);
+  expect(await payments.giveBack(purchase, paid, 'upstream_5xx')).toMatchObject({ charged: 0n });
   expect(await availableOf(purchase)).toBe(10_000_000n);
   const charge = await findCharge(db.database, paid);
   expect(charge).toMatchObject({ reversed: 500_000n });
@@ -134,11 +132,10 @@ test.each([true, false])('a charge is given back once (done: %s)', async (isDone
 
 test('what is above a hold is paid only where there is credit for it', async () => {
   const purchase = await purchaseOf([CALL, ITEMS], 'above');
-  const settlements = settlementsWith({});
-  const held = await settlements.begin(purchase, () => true);
-  if (!held) throw new Error('nothing was held');
+  const payments = paymentsWith({});
+  const held = await payments.begin(purchase, () => true);
   const tooMuch = { ...cost, amount: 11_000_000n };
-  const paid = await settlements.capture(purchase, held, tooMuch);
+  const paid = await payments.capture(purchase, held, tooMuch);
   expect(paid).toMatchObject({ charged: 2_500_000n, available: 7_500_000n });
 });
 

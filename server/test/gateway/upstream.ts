@@ -1,4 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** An upstream that does what the query of a request says. */
@@ -66,6 +72,15 @@ function act(query: URLSearchParams, response: ServerResponse, isFirst: boolean)
     case 'silence-once':
       if (!isFirst) response.writeHead(status, head).end(json);
       return;
+    case 'fail-once':
+      response.writeHead(isFirst ? 503 : status, head).end(json);
+      return;
+    case 'late':
+      setTimeout(() => response.writeHead(status, head).end(json), 600);
+      return;
+    case 'trickle':
+      trickle(response, head, json);
+      return;
     case 'break':
       response.writeHead(status, { ...head, 'content-length': json.length });
       response.write(json.slice(0, 5));
@@ -105,6 +120,21 @@ function act(query: URLSearchParams, response: ServerResponse, isFirst: boolean)
     default:
       response.writeHead(status, head).end(json);
   }
+}
+
+/** A JSON answer of unknown length, a third of it at a time. */
+function trickle(response: ServerResponse, head: OutgoingHttpHeaders, json: string): void {
+  response.writeHead(200, head);
+  const pieces = [0, 1, 2].map((n) =>
+    json.slice((n * json.length) / 3, ((n + 1) * json.length) / 3),
+  );
+  const next = () => {
+    const piece = pieces.shift();
+    if (piece === undefined) return response.end();
+    response.write(piece);
+    return setTimeout(next, 100);
+  };
+  next();
 }
 
 /** As many bytes as are wanted, as fast as they are taken; then the end, or silence. */

@@ -107,6 +107,7 @@ describe('what cannot be said now is an error that can be repeated', () => {
       accountStatus: 'active',
       scopes: ['search'],
       available: 0n,
+      overdraftLimit: 0n,
     };
     const app = await apiWith({
       ledger: { submit, advance: submit } as HttpParts['ledger'],

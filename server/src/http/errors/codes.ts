@@ -91,11 +91,12 @@ export const ERRORS = {
   },
   already_answered: {
     status: 409,
-    detail: 'The request with this Idempotency-Key was answered: send a new one',
+    detail: 'A call with this Idempotency-Key was paid, and its answer is not kept: use a new key',
   },
-  too_many_attempts: {
-    status: 409,
-    detail: 'This Idempotency-Key was tried 5 times: send a new one',
+  too_many_calls: {
+    status: 429,
+    detail: 'Too many calls of this key or account are under way: wait until one has ended',
+    retryAfterS: 1,
   },
   rate_limited: { status: 429, detail: 'Rate limit exceeded', retryAfterS: 1 },
   upstream_failed: { status: 502, detail: 'The API behind this route did not answer' },

@@ -1,23 +1,31 @@
-import { NotClaimed } from '../../gateway/call-claims.ts';
-import { NoAnswer } from '../../gateway/calls.ts';
+import { NoAnswer } from '../../gateway/call-answer.ts';
+import { BodyNotReceived } from '../../gateway/call-request.ts';
+import { NoConnection } from '../../gateway/connections.ts';
+import { TooManyCalls } from '../../gateway/gateway.ts';
+import { KeyNotFree } from '../../gateway/idempotency.ts';
+import { PaymentFailed, PaymentRefused } from '../../gateway/payment.ts';
 import { BodyNotJson, BodyTooLarge } from '../../gateway/request-body.ts';
-import { PaymentFailed, PaymentRefused } from '../../gateway/settlement.ts';
+import { type AccountId, operationId } from '../../ledger/ids.ts';
 import { RequestNotPriced } from '../../pricing/cost.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { customersErrorOf } from '../refusals.ts';
 
-const CLAIM_CODES = {
+const KEY_CODES = {
   reused: 'idempotency_key_reused',
   in_progress: 'in_progress',
   already_answered: 'already_answered',
-  used_up: 'too_many_attempts',
 } as const;
 
 /** What a call that was not answered is to the customer; anything else as it is. */
-export function callError(error: unknown): unknown {
+export function callError(error: unknown, account: AccountId): unknown {
   if (error instanceof PaymentRefused) return customersErrorOf(error.refusal, error.topUpUrl);
   if (error instanceof PaymentFailed) return new ApiError(error.code);
-  if (error instanceof NotClaimed) return new ApiError(CLAIM_CODES[error.reason]);
+  if (error instanceof KeyNotFree) return keyNotFree(error, account);
+  if (error instanceof BodyNotReceived) {
+    return new ApiError(error.reason === 'server_stops' ? 'stopping' : 'request_timeout');
+  }
+  if (error instanceof TooManyCalls) return new ApiError('too_many_calls');
+  if (error instanceof NoConnection) return new ApiError('overloaded');
   if (error instanceof RequestNotPriced) return notPriced(error.message, error.loc);
   if (error instanceof BodyNotJson)
     return notPriced('the body must be JSON, with Content-Type: application/json', []);
@@ -27,12 +35,18 @@ export function callError(error: unknown): unknown {
     });
   }
   if (error instanceof NoAnswer) {
-    const isTimeout = error.ending === 'upstream_timeout';
+    const isTimeout = error.ending === 'upstream_timeout' || error.ending === 'time_exceeded';
     return new ApiError(isTimeout ? 'upstream_timeout' : 'upstream_failed', {
       cause: error.cause,
     });
   }
   return error;
+}
+
+/** A key that an earlier request used, and whose answer is not kept, names the charge. */
+function keyNotFree({ reason, charge }: KeyNotFree, account: AccountId): ApiError {
+  const error = new ApiError(KEY_CODES[reason]);
+  return charge === null ? error : error.with({ charge_id: operationId('chg', account, charge) });
 }
 
 /** On a product's route a 422 lists what is wrong: official SDKs refuse a text there. */

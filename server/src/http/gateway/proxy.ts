@@ -1,19 +1,19 @@
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type CallAnswer, type CallRequest, NoAnswer } from '../../gateway/calls.ts';
-import { Cancel } from '../../gateway/cancel.ts';
+import { type CallAnswer, NoAnswer } from '../../gateway/call-answer.ts';
+import type { CallRequest } from '../../gateway/call-request.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
-import type { Payment } from '../../gateway/settlement.ts';
-import { operationId } from '../../ledger/ids.ts';
+import type { Payment } from '../../gateway/payment.ts';
+import { accountIdOf, operationId } from '../../ledger/ids.ts';
 import { formatCents } from '../../ledger/money.ts';
 import { customerOf } from '../entry.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { optionalIdempotencyKey } from '../idempotency.ts';
 import type { App, RouteParts } from '../parts.ts';
+import { HttpClient } from './client.ts';
 import { type Asked, enter } from './entrance.ts';
 import { callError } from './errors.ts';
-import { Pace } from './pace.ts';
 
 /**
  * Every path that is not Purser's own: the routes of the price book. Who asks, for what, and how often
@@ -38,39 +38,25 @@ async function proxy(
 ): Promise<FastifyReply> {
   const { asked } = request;
   if (!asked) throw new ApiError('not_found');
-  const { priced } = asked;
-  const cancel = new Cancel();
-  const connection = reply.raw;
-  const pace = new Pace(request.raw, connection, priced.route.longestMs);
-  // Who left while the key was read waits for nothing, and closes no more.
-  if (connection.destroyed) return reply.hijack();
-  // A pipelined request is not begun before its turn: until then nobody would tell that the client left.
-  if (connection.socket === null) await once(connection, 'socket');
-  let answer: CallAnswer | undefined;
-  let isClosed = false;
-  connection.once('close', () => {
-    isClosed = true;
-    // What a lost connection had still to write counts as written.
-    const isWhole = connection.writableFinished && !request.raw.socket.destroyed;
-    if (!isWhole) cancel.because('client_left');
-    answer?.delivered(isWhole ? 'whole' : 'in part');
-  });
+  // If the client disconnected during authentication, `close` has fired already: stop.
+  if (reply.raw.destroyed) return reply.hijack();
+  // A pipelined request has no socket before its turn, and so no `close`.
+  if (reply.raw.socket === null) await once(reply.raw, 'socket');
+  const client = new HttpClient(request.raw, reply.raw, asked.priced.route.longestMs);
   try {
-    answer = await gateway.call(priced, callOf(request, asked, cancel, pace));
+    const answer = await gateway.call(asked.priced, callOf(request, asked, client));
+    if (client.hasLeft) return reply.hijack();
+    if (answer.body instanceof Readable) client.follow(answer.body);
+    return send(request, reply, answer);
   } catch (error) {
     if (error instanceof NoAnswer && error.payment) tellPayment(reply, error.payment);
     // An HTTP/1 connection cannot be used again before its request has been read.
     if (!request.raw.complete) reply.header('connection', 'close');
-    throw callError(error);
+    throw callError(error, accountIdOf(customerOf(request).accountPublicId));
   }
-  if (isClosed) answer.delivered('not at all');
-  // A client that takes nothing would keep an answer that has ended for as long as it likes.
-  cancel.once('abort', () => connection.writableFinished || connection.destroy());
-  if (answer.body instanceof Readable) pace.follow(answer.body);
-  return send(request, reply, answer);
 }
 
-function callOf(request: FastifyRequest, asked: Asked, cancel: Cancel, pace: Pace): CallRequest {
+function callOf(request: FastifyRequest, asked: Asked, client: HttpClient): CallRequest {
   const { method, target, headers, key } = asked;
   return {
     method,
@@ -82,14 +68,14 @@ function callOf(request: FastifyRequest, asked: Asked, cancel: Cancel, pace: Pac
     address: request.socket.remoteAddress ?? '',
     requestId: request.id,
     idempotencyKey: optionalIdempotencyKey(request.headers),
-    cancel,
-    isClientSlow: () => pace.isSlow,
+    client,
   };
 }
 
 function send(request: FastifyRequest, reply: FastifyReply, answer: CallAnswer): FastifyReply {
-  const { status, headers, payment, settled, body } = answer;
+  const { status, headers, payment, settled, body, isReplay } = answer;
   reply.code(status).headers(headers);
+  if (isReplay) reply.header('idempotency-replayed', 'true');
   if (payment) tellPayment(reply, payment);
   if (settled !== null && request.raw.httpVersion === '1.1') {
     reply.header('trailer', 'X-Credits-Charged, X-Credits-Remaining, X-Charge-Id');

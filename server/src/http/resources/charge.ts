@@ -44,6 +44,10 @@ export const ChargeResource = Type.Object(
               examples: ['delivered'],
             }),
             status: OrNull(Type.Integer({ description: "The status of the upstream's answer." })),
+            late: Type.Boolean({
+              description:
+                'Whether it was charged after its hold had expired, because the database could not be reached. It may have taken the account below zero.',
+            }),
           },
           { description: "The gateway's call that it paid for; null where no gateway made it." },
         ),
@@ -89,6 +93,6 @@ function resourceOf(receipt: Receipt, reversed: bigint, call: Charge['call']) {
 
 function callOf({ call }: Receipt, ended: Charge['call']) {
   if (call === null || ended === null) return null;
-  const { route, version, quantities } = JSON.parse(call) as CallText;
-  return { route, price_version: version, quantities, ...ended };
+  const { route, version, quantities, late = false } = JSON.parse(call) as CallText;
+  return { route, price_version: version, quantities, ...ended, late };
 }

@@ -12,7 +12,7 @@ export interface KeyLinesRow {
 
 /**
  * The balance endpoint, every customer's authentication, and the keys of authorizations, valid or not:
- * place, whether it is valid (`t` or `f`), key, account's public id, its status, the key's scopes, what is available, or `due` where that must be computed first. $1 SHA-256
+ * place, whether it is valid (`t` or `f`), key, account's public id, its status, the key's scopes, what is available, or `due` if that must be computed first, and the overdraft limit. $1 SHA-256
  * hashes.
  */
 export const readCustomerKeys: Statement = {
@@ -24,7 +24,7 @@ export const readCustomerKeys: Statement = {
              and k.revoked_at is null,
              k.id, a.public_id, a.status, array_to_string(k.scopes, ','),
              case when b.next_due_at <= statement_timestamp() then 'due'
-                  else (b.posted - b.held)::text end), e'\\n') as lines
+                  else (b.posted - b.held)::text end, b.overdraft_limit), e'\\n') as lines
     from unnest($1::bytea[]) with ordinality as asked (sha256, place)
     join api_key_secrets s on s.sha256 = asked.sha256
     join api_keys k on k.id = s.api_key_id

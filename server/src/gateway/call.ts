@@ -1,0 +1,388 @@
+import type { Readable } from 'node:stream';
+import type { Dispatcher } from 'undici';
+import type { Pays } from '../pricing/price-book.ts';
+import { AnswerStream } from './answer-stream.ts';
+import { type Counted, countedJson, EventMeter } from './answers.ts';
+import { type CallAnswer, NoAnswer, replayed } from './call-answer.ts';
+import { CallKey } from './call-key.ts';
+import { BodyNotReceived, type CallRequest } from './call-request.ts';
+import type { CallEnd, CallState } from './call-state.ts';
+import { type CheckoutParts, checkOut, type PaidCall } from './checkout.ts';
+import {
+  type CallEnding,
+  type Course,
+  endingMidway,
+  endingWithoutAnswer,
+  freesKey,
+  paysFor,
+  type StopReason,
+} from './endings.ts';
+import { Exchange, type UpstreamAnswer } from './exchange.ts';
+import { answerHeaders, type Headers, isEventStream, upstreamHeaders } from './headers.ts';
+import type { Replay } from './idempotency.ts';
+import { collect } from './kept-answer.ts';
+import type { Payment } from './payment.ts';
+import { receiptComment } from './receipt.ts';
+import { BodyTooLarge, isJson } from './request-body.ts';
+import type { PricedRoute } from './route-table.ts';
+import { Settlement } from './settlement.ts';
+import { within } from './within.ts';
+
+export interface CallParts extends CheckoutParts {
+  /** Runs once, when the call has ended. */
+  readonly onEnded: () => void;
+  /** Runs once, when the call is settled; null: it was never paid. */
+  readonly onSettled: (end: CallEnd | null) => void;
+  /** Runs if our own code fails. */
+  readonly onDefect: (error: unknown) => void;
+}
+
+/** How long an answer waits for PostgreSQL. Then it goes out, and is settled behind it. */
+const LONGEST_SETTLING_MS = 3_000;
+
+/** One call, from its request to its settlement (`call-state.ts`). */
+export class Call {
+  /** Its place among the calls under way. */
+  place = -1;
+  #state: CallState = 'received';
+  readonly #parts: CallParts;
+  readonly #priced: PricedRoute;
+  readonly #request: CallRequest;
+  #timer: NodeJS.Timeout;
+  #settlement: Settlement | undefined;
+  #key: CallKey;
+  #exchange: Exchange | undefined;
+  #stopped: StopReason | null = null;
+  /** Ends the wait for the body. */
+  #onStop: (reason: StopReason) => void = () => {};
+  /** How the answer went, as far as it is known. */
+  #ending: CallEnding = 'delivered';
+  /** Whether a part of the answer may have reached the customer. */
+  #wasAnswering = false;
+  /** The answer as it streams through us; undefined: it does not. */
+  #stream: AnswerStream | undefined;
+  #settled: Promise<void> = Promise.resolve();
+
+  constructor(parts: CallParts) {
+    this.#parts = parts;
+    this.#priced = parts.priced;
+    this.#request = parts.request;
+    this.#key = new CallKey(parts.keys, null, 0);
+    this.#timer = setTimeout(() => {
+      this.#stop(parts.request.client.isSlow ? 'client_slow' : 'time_exceeded');
+    }, parts.priced.route.longestMs);
+  }
+
+  get state(): CallState {
+    return this.#state;
+  }
+
+  /** Carries the call out. Rejects with NoAnswer, or as `checkOut` does. */
+  async answer(): Promise<CallAnswer> {
+    this.#request.client.onClosed((isWhole) => this.#clientClosed(isWhole));
+    let paid: PaidCall | Replay;
+    try {
+      paid = await checkOut(this.#parts, {
+        onPriced: () => this.#enter('priced'),
+        untilStopped: (work) => this.#untilStopped(work),
+      });
+    } catch (error) {
+      this.#finish(null);
+      throw error;
+    }
+    if ('answer' in paid) {
+      this.#finish(null);
+      return replayed(paid, this.#request.principal);
+    }
+    this.#enter('paid');
+    this.#key = new CallKey(this.#parts.keys, paid.claim, this.#priced.route.replayBytes);
+    this.#settlement = new Settlement(this.#parts.payments, paid);
+    return this.#forward(paid);
+  }
+
+  /** Ends the call because the server stops. */
+  stop(): void {
+    this.#stop('server_stops');
+  }
+
+  async #forward({ body }: PaidCall): Promise<CallAnswer> {
+    const { upstream, isKnownBefore } = this.#priced;
+    const { method, target, headers, key, principal, address, requestId } = this.#request;
+    const { accountPublicId } = principal;
+    const caller = { key, accountPublicId, address, requestId };
+    const exchange = new Exchange(() => upstream.connections.giveBack());
+    this.#exchange = exchange;
+    if (this.#stopped) exchange.abort(this.#stopError());
+    try {
+      this.#enter('sent');
+      const answer = await exchange.ask(upstream.pool, {
+        method: method as Dispatcher.HttpMethod,
+        path: `${upstream.basePath}${target.path}${target.search}`,
+        headers: upstreamHeaders(headers, caller, upstream.secret, {
+          isCounted: !isKnownBefore,
+          hasBody: body.sent !== null,
+        }),
+        body: body.sent,
+      });
+      return await this.#answered(exchange, answer);
+    } catch (error) {
+      if (error instanceof NoAnswer) throw error;
+      throw await this.#noAnswer(error, endingWithoutAnswer(error, this.#course));
+    }
+  }
+
+  /** Settles before sending, unless the cost is known only at the end of a stream. */
+  async #answered(exchange: Exchange, { status, headers: sent, body }: UpstreamAnswer) {
+    const { upstream, route } = this.#priced;
+    if ((status === 401 || status === 403) && upstream.secret) {
+      const error = new Error(`the upstream answered ${status} to the operator's secret`);
+      exchange.abort(error);
+      throw await this.#noAnswer(error, 'upstream_rejected_operator');
+    }
+    const headers = answerHeaders(sent);
+    if (status >= 400) {
+      this.#ending = status >= 500 ? 'upstream_5xx' : 'upstream_4xx';
+      await this.#settleWithin();
+      return this.#hand(status, headers, body);
+    }
+    if (!this.#running.payment.isHeld) return this.#hand(status, headers, body);
+    if (WITHOUT_BODY.has(status)) {
+      await this.#count({ kind: 'countable', answer: undefined });
+      return this.#hand(status, headers, body);
+    }
+    const isReadable = headers['content-encoding'] === undefined;
+    if (isReadable && isEventStream(headers) && !Buffer.isBuffer(body)) {
+      return this.#hand(status, headers, body, new EventMeter(route));
+    }
+    if (!isReadable || !isJson(headers['content-type']?.toString())) {
+      await this.#count({ kind: 'answer_malformed' });
+      return this.#hand(status, headers, body);
+    }
+    const { whole, body: collected } = await collect(body, route.meteringBufferBytes);
+    await this.#count(whole ? countedJson(whole) : { kind: 'answer_too_large' });
+    return this.#hand(status, headers, collected);
+  }
+
+  /** Hands the answer over, and keeps it for the idempotency key. */
+  async #hand(status: number, headers: Headers, body: Buffer | Readable, meter?: EventMeter) {
+    // An error that is free leaves the idempotency key free, too.
+    if (!this.#isFreeAgain(this.#ending)) this.#key.record();
+    if (Buffer.isBuffer(body)) {
+      this.#key.add(body);
+      await this.#keep(status, headers);
+      this.#answering();
+      if (this.#request.client.hasLeft) this.#left();
+      return this.#answer(status, headers, body, null);
+    }
+    body.once('error', () => this.#bodyFailed());
+    const withComment = this.#priced.route.receiptComment && isEventStream(headers);
+    if (meter || this.#key.isRecording || withComment) {
+      return this.#handStream(status, headers, body, { meter, withComment });
+    }
+    this.#answering();
+    if (this.#request.client.hasLeft) this.#left();
+    return this.#answer(status, headers, body, null);
+  }
+
+  /** Hands an answer over that is counted or kept as it passes. */
+  #handStream(
+    status: number,
+    headers: Headers,
+    body: Readable,
+    { meter, withComment }: { meter: EventMeter | undefined; withComment: boolean },
+  ): CallAnswer {
+    let onSettled: (payment: Payment | null) => void = () => {};
+    const settled = new Promise<Payment | null>((resolve) => {
+      onSettled = resolve;
+    });
+    body.once('error', () => onSettled(null));
+    this.#stream = new AnswerStream(body, {
+      onPiece: (piece) => {
+        meter?.feed(piece);
+        this.#key.add(piece);
+        const isLost = this.#request.client.hasLeft && !this.#key.isRecording;
+        if (isLost) this.#stop('client_left');
+      },
+      onEnd: async () => {
+        if (meter) await this.#count(meter.end());
+        await this.#keep(status, headers);
+        const payment = this.#running.settled;
+        onSettled(payment);
+        if (this.#request.client.hasLeft) this.#end(this.#undelivered());
+        return withComment && payment ? Buffer.from(receiptComment(payment)) : null;
+      },
+    });
+    this.#answering();
+    if (this.#request.client.hasLeft) this.#left();
+    const { 'content-length': _, ...others } = headers;
+    const isChanged = meter !== undefined || withComment;
+    const sent = isChanged ? others : headers;
+    return this.#answer(status, sent, this.#stream, meter ? settled : null);
+  }
+
+  #answer(
+    status: number,
+    headers: Headers,
+    body: Buffer | Readable,
+    settled: CallAnswer['settled'],
+  ): CallAnswer {
+    const payment = this.#running.settled;
+    return { status, headers, body, payment, settled, isReplay: false };
+  }
+
+  async #keep(status: number, headers: Headers): Promise<void> {
+    if (this.#isFreeAgain(this.#ending)) return;
+    await within(this.#key.keep(this.#running, status, headers), LONGEST_SETTLING_MS);
+  }
+
+  /** The connection to the client has closed. */
+  #clientClosed(isWhole: boolean): void {
+    if (this.#state === 'answering') {
+      if (isWhole) this.#end(this.#ending);
+      else this.#left();
+    } else if (!isWhole && !(this.#state === 'sent' && this.#key.keeps)) {
+      this.#stop('client_left');
+    }
+  }
+
+  /** The client has left its answer: one that can be kept is read to its end, any other ends now. */
+  #left(): void {
+    const isGoingOn = this.#stopped === null && this.#stream?.errored === null;
+    if (isGoingOn && this.#key.isRecording && !this.#key.isKept) {
+      this.#stream?.detach();
+      return;
+    }
+    const ending = this.#undelivered();
+    this.#stop('client_left');
+    this.#end(ending);
+  }
+
+  /** If the client is there, its connection is closed by the wire, which tells. */
+  #bodyFailed(): void {
+    const isAlone = this.#state === 'answering' && this.#request.client.hasLeft;
+    if (isAlone) this.#end(this.#undelivered());
+  }
+
+  /** The ending of an answer that the customer has not got whole. */
+  #undelivered(): CallEnding {
+    const isError = this.#ending === 'upstream_4xx' || this.#ending === 'upstream_5xx';
+    return isError || this.#key.isKept ? this.#ending : endingMidway(this.#course);
+  }
+
+  /** Nothing of an answer has gone out, nor will. */
+  async #noAnswer(error: unknown, ending: CallEnding): Promise<Error> {
+    this.#end(ending);
+    await within(this.#settled, LONGEST_SETTLING_MS);
+    if (error instanceof BodyTooLarge) return error;
+    return new NoAnswer(ending, this.#running.settled, error);
+  }
+
+  #stop(reason: StopReason): void {
+    if (this.#stopped !== null || this.#hasEnded) return;
+    const isAboutToAnswer = this.#state === 'sent' && this.#exchange?.isOver;
+    if (isAboutToAnswer && reason !== 'client_left') {
+      this.#timer = setTimeout(() => this.#stop(reason), LONGEST_SETTLING_MS);
+      return;
+    }
+    this.#stopped = reason;
+    this.#onStop(reason);
+    this.#exchange?.abort(this.#stopError());
+    // A client that takes nothing would keep its answer open for as long as it likes.
+    if (this.#state === 'answering') this.#request.client.disconnect();
+  }
+
+  #untilStopped<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#onStop = (reason) => reject(new BodyNotReceived(reason));
+      work.then(resolve, reject);
+    });
+  }
+
+  #stopError(): Error {
+    return new Error(`the call has ended: ${this.#stopped}`);
+  }
+
+  async #count(counted: Counted): Promise<void> {
+    this.#ending = await this.#running.count(counted);
+    await this.#settleWithin();
+  }
+
+  /** Settles, and waits only so long: an answer is not held up by a PostgreSQL that is away. */
+  #settleWithin(): Promise<void> {
+    const paid = this.#running.pay(this.#paysFor(this.#ending), this.#ending);
+    return within(paid, LONGEST_SETTLING_MS);
+  }
+
+  #end(ending: CallEnding): void {
+    if (this.#hasEnded) return;
+    this.#ending = ending;
+    this.#enter('ended');
+    this.#settled = this.#settle(ending);
+  }
+
+  /** Settles the call, and then tells its idempotency key. */
+  async #settle(ending: CallEnding): Promise<void> {
+    const settlement = this.#running;
+    try {
+      await settlement.pay(this.#paysFor(ending), ending);
+      await this.#key.end(settlement, this.#isFreeAgain(ending));
+      const status = this.#exchange?.status ?? null;
+      this.#finish({ ending, status, payment: settlement.payment });
+    } catch (error) {
+      this.#parts.onDefect(error);
+      this.#finish(null);
+    }
+  }
+
+  #isFreeAgain(ending: CallEnding): boolean {
+    return freesKey(ending, this.#priced.route, this.#course);
+  }
+
+  #paysFor(ending: CallEnding): Pays {
+    return paysFor(ending, this.#priced.route, this.#course);
+  }
+
+  get #course(): Course {
+    const { client, body } = this.#request;
+    const exchange = this.#exchange;
+    return {
+      stopped: this.#stopped,
+      hasClientLeft: client.hasLeft || body?.errored != null,
+      hasClientHeldUp: client.hasHeldUp,
+      isSent: exchange?.isSent ?? false,
+      hasStatus: exchange?.status != null,
+      isPassedOn: this.#wasAnswering && exchange?.hasBody === true,
+      brokeOff: exchange?.brokeOff ?? false,
+    };
+  }
+
+  get #running(): Settlement {
+    if (!this.#settlement) throw new Error('bug: a call was settled before it was paid');
+    return this.#settlement;
+  }
+
+  get #hasEnded(): boolean {
+    return this.#state === 'ended' || this.#state === 'settled';
+  }
+
+  #answering(): void {
+    this.#wasAnswering = true;
+    this.#enter('answering');
+  }
+
+  #enter(state: CallState): void {
+    this.#state = state;
+    if (state !== 'ended') return;
+    clearTimeout(this.#timer);
+    this.#parts.onEnded();
+  }
+
+  #finish(end: CallEnd | null): void {
+    if (!this.#hasEnded) this.#enter('ended');
+    this.#enter('settled');
+    this.#parts.onSettled(end);
+  }
+}
+
+/** Answers of these statuses are empty, whatever their headers say. */
+const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 304]);

@@ -1,0 +1,206 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Database } from '../db/database.ts';
+import { digestOf } from '../ledger/digest.ts';
+import type { AccountId } from '../ledger/ids.ts';
+import type { Digest } from '../ledger/operations.ts';
+import type { Headers } from './headers.ts';
+import { lateDigestOf, SETTLE_FOR_MS } from './payment.ts';
+import { longestOf, type Purchase } from './purchase.ts';
+import * as sql from './sql.ts';
+
+/**
+ * Idempotency keys of customers. One attempt runs at a time. An attempt that was paid uses the key: the
+ * same request gets the answer that is kept, or a refusal. An attempt that was free leaves no row.
+ *
+ * The row only ever follows the ledger. If a server dies before it has written how an attempt ended,
+ * the next request finds in the ledger whether that attempt was paid.
+ */
+
+/** How long a key and its answer are kept. */
+const KEEP_FOR_MS = 24 * 3_600_000;
+const FORGET_EVERY_MS = 60_000;
+const MOST_FORGOTTEN_AT_ONCE = 500;
+const RETRY_FIRST_MS = 50;
+const RETRY_LONGEST_MS = 2_000;
+
+/** An attempt's right to an idempotency key. */
+export interface Claim {
+  readonly account: AccountId;
+  readonly digest: Digest;
+  readonly payment: Digest;
+}
+
+/** An answer of the upstream's that came whole. */
+export interface KeptAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Buffer;
+}
+
+/** The answer of an earlier attempt, and the number of the charge that paid it. */
+export interface Replay {
+  readonly answer: KeptAnswer;
+  readonly charge: bigint | null;
+}
+
+/** Why a request with an idempotency key is not carried out. */
+export class KeyNotFree extends Error {
+  readonly reason: 'reused' | 'in_progress' | 'already_answered';
+  /** The charge of the attempt that used the key. */
+  readonly charge: bigint | null;
+
+  constructor(reason: KeyNotFree['reason'], charge: bigint | null = null) {
+    super(reason);
+    this.name = 'KeyNotFree';
+    this.reason = reason;
+    this.charge = charge;
+  }
+}
+
+export class IdempotencyKeys {
+  readonly #database: Database;
+  readonly #log: { warn(details: object, message: string): void };
+  #forgetting: NodeJS.Timeout | undefined;
+
+  constructor(parts: {
+    readonly database: Database;
+    readonly log: { warn(details: object, message: string): void };
+  }) {
+    this.#database = parts.database;
+    this.#log = parts.log;
+  }
+
+  /** Begins to forget what has expired. */
+  start(): void {
+    this.#forgetting = setInterval(() => void this.#forget(), FORGET_EVERY_MS).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#forgetting);
+  }
+
+  /**
+   * Claims a key for a purchase. Resolves with the claim, or with the answer of an earlier attempt.
+   * Rejects with KeyNotFree.
+   */
+  async claim(key: string, fingerprint: Digest, purchase: Purchase): Promise<Claim | Replay> {
+    const { account, digest: payment, priced } = purchase;
+    const digest = digestOfKey(key);
+    const claim = { account, digest, payment };
+    const runsForMs = longestOf(priced) + SETTLE_FOR_MS;
+    const keepForMs = Math.max(KEEP_FOR_MS, 2 * runsForMs);
+    const values = [account, digest, fingerprint, payment, runsForMs, keepForMs];
+    for (;;) {
+      if ((await this.#database.rows(sql.claimCall, values)).length > 0) return claim;
+      const known = await this.#read(account, digest, fingerprint);
+      // The row went between the two statements.
+      if (known === null) continue;
+      if ('answer' in known) return known;
+      const left = { ...claim, payment: known.abandoned };
+      const paid = await this.#chargeOf(left);
+      if (paid !== null) {
+        await this.#use(left, paid, null);
+        continue;
+      }
+      const again = [...values, left.payment];
+      if ((await this.#database.rows(sql.claimCallAgain, again)).length > 0) return claim;
+    }
+  }
+
+  /**
+   * The answer of an earlier attempt; null: the request would be a call of its own. Rejects with
+   * KeyNotFree.
+   */
+  async find(account: AccountId, key: string, fingerprint: Digest): Promise<Replay | null> {
+    const known = await this.#read(account, digestOfKey(key), fingerprint);
+    return known && 'answer' in known ? known : null;
+  }
+
+  /** What is known of a key: an answer, an attempt that nobody ended, or null. Rejects with KeyNotFree. */
+  async #read(
+    account: AccountId,
+    digest: Digest,
+    fingerprint: Digest,
+  ): Promise<Replay | { readonly abandoned: Digest } | null> {
+    const values = [account, digest, fingerprint];
+    const [known] = await this.#database.rows<sql.IdempotentCallRow>(sql.readCall, values);
+    if (!known) return null;
+    if (!known.is_same) throw new KeyNotFree('reused');
+    const { is_used, may_run, charge, status, headers, body } = known;
+    if (is_used) {
+      if (status === null || !headers || !body) throw new KeyNotFree('already_answered', charge);
+      return { answer: { status, headers, body }, charge };
+    }
+    if (may_run) throw new KeyNotFree('in_progress');
+    return { abandoned: known.payment_digest as Digest };
+  }
+
+  /** The attempt used its key; `answer` null: it cannot be given again. Resolves once it is written. */
+  async use(claim: Claim, charge: bigint | null, answer: KeptAnswer | null): Promise<void> {
+    await this.#insist(() => this.#use(claim, charge, answer));
+  }
+
+  /** The attempt cost nothing. Resolves once it is written. */
+  async free({ account, digest, payment }: Claim): Promise<void> {
+    const values = [account, digest, payment];
+    await this.#insist(() => this.#database.rows(sql.freeCall, values));
+  }
+
+  #use({ account, digest, payment }: Claim, charge: bigint | null, answer: KeptAnswer | null) {
+    return this.#database.rows(sql.useCall, [
+      account,
+      digest,
+      payment,
+      charge,
+      answer?.status ?? null,
+      answer ? JSON.stringify(answer.headers) : null,
+      answer ? `\\x${answer.body.toString('hex')}` : null,
+    ]);
+  }
+
+  /** The charge of an attempt that nobody ended; null: nothing is paid for it. */
+  async #chargeOf({ account, payment }: Claim): Promise<bigint | null> {
+    const read = (digest: Digest) =>
+      this.#database.rows<sql.AttemptRow>(sql.readAttempt, [account, digest]);
+    const [attempt] = await read(payment);
+    if (!attempt) return null;
+    if (attempt.is_held) throw new KeyNotFree('in_progress');
+    if (attempt.charge !== null || attempt.kind === 'charge') return attempt.charge;
+    const [late] = await read(lateDigestOf(attempt.number));
+    return late?.charge ?? null;
+  }
+
+  /** Repeats a statement until PostgreSQL has carried it out, or the time for it is over. */
+  async #insist(write: () => Promise<unknown>): Promise<void> {
+    const until = performance.now() + SETTLE_FOR_MS;
+    for (let wait = RETRY_FIRST_MS; ; wait = Math.min(2 * wait, RETRY_LONGEST_MS)) {
+      try {
+        await write();
+        return;
+      } catch (error) {
+        if (performance.now() + wait > until) {
+          this.#log.warn({ err: error }, 'how a call with an idempotency key ended is not written');
+          return;
+        }
+        await delay(wait);
+      }
+    }
+  }
+
+  async #forget(): Promise<void> {
+    try {
+      let forgotten = MOST_FORGOTTEN_AT_ONCE;
+      while (forgotten === MOST_FORGOTTEN_AT_ONCE) {
+        const values = [MOST_FORGOTTEN_AT_ONCE];
+        const [row] = await this.#database.rows<{ forgotten: number }>(sql.forgetCalls, values);
+        forgotten = row?.forgotten ?? 0;
+      }
+    } catch (error) {
+      this.#log.warn({ err: error }, 'expired idempotency keys could not be deleted');
+    }
+  }
+}
+
+function digestOfKey(key: string): Digest {
+  return digestOf(`customer\0${key}`);
+}

@@ -1,0 +1,37 @@
+/**
+ * Fair shares: how many calls of one key, and of one account, may be under way at once. A node counts
+ * its own.
+ */
+
+/** Names whose count is 0 are kept up to here: to delete and add them with each call costs more. */
+const MOST_IDLE_NAMES = 10_000;
+
+/** What a call counts as, and how many of those there may be at once. */
+export interface Share {
+  readonly name: string;
+  readonly most: number;
+}
+
+export class Shares {
+  readonly #counts = new Map<string, number>();
+
+  /** Takes one of each share, or nothing if one of them is full. */
+  take(shares: readonly Share[]): boolean {
+    for (const { name, most } of shares) if (this.#of(name) >= most) return false;
+    for (const { name } of shares) this.#counts.set(name, this.#of(name) + 1);
+    return true;
+  }
+
+  /** Gives back what `take` took. */
+  giveBack(shares: readonly Share[]): void {
+    for (const { name } of shares) {
+      const left = this.#of(name) - 1;
+      if (left === 0 && this.#counts.size > MOST_IDLE_NAMES) this.#counts.delete(name);
+      else this.#counts.set(name, left);
+    }
+  }
+
+  #of(name: string): number {
+    return this.#counts.get(name) ?? 0;
+  }
+}
