@@ -4,7 +4,7 @@ import type { Dispatcher } from 'undici';
 import type { CustomerKeyRead } from '../ledger/reads.ts';
 import { type Cost, costAfter } from '../pricing/cost.ts';
 import { CountingFailed, type Ending } from '../pricing/price-book.ts';
-import { type Counted, countEvents, keepJson } from './answers.ts';
+import { type Counted, countEvents, EMPTY, EventMeter, keepJson } from './answers.ts';
 import type { Cancel } from './cancel.ts';
 import { Exchange, type UpstreamAnswer } from './exchange.ts';
 import { answerHeaders, type Headers, isEventStream, upstreamHeaders } from './headers.ts';
@@ -81,7 +81,6 @@ export class Call {
   readonly #purchase: Purchase;
   readonly #priced: PricedRoute;
   readonly #request: CallRequest;
-  readonly #members: unknown;
   readonly #settlements: Settlements;
   readonly #onEnd: (end: CallEnd) => void;
   readonly #onDefect: (error: unknown) => void;
@@ -100,8 +99,6 @@ export class Call {
     purchase: Purchase;
     payment: Payment;
     request: CallRequest;
-    /** The members of the request, as prices see them. */
-    members: unknown;
     settlements: Settlements;
     /** Called once, when everything is settled. */
     onEnd: (end: CallEnd) => void;
@@ -112,7 +109,6 @@ export class Call {
     this.#priced = parts.purchase.priced;
     this.#payment = parts.payment;
     this.#request = parts.request;
-    this.#members = parts.members;
     this.#settlements = parts.settlements;
     this.#onEnd = parts.onEnd;
     this.#onDefect = parts.onDefect;
@@ -196,7 +192,7 @@ export class Call {
     }
     if (!this.#payment.isHeld) return this.#answer(headers, body);
     if (WITHOUT_BODY.has(status)) {
-      return this.#settledAs({ kind: 'countable', answer: undefined }, headers, body);
+      return this.#settledAs(EMPTY, headers, body);
     }
     const isReadable = headers['content-encoding'] === undefined;
     if (isReadable && isEventStream(headers) && !Buffer.isBuffer(body)) {
@@ -219,12 +215,12 @@ export class Call {
 
   /** An answer that is counted as it streams, and settled at its end. */
   #counting(headers: Headers, body: Readable): CallAnswer {
-    const { countEventWith, meteringBufferBytes } = this.#priced.route;
+    const meter = new EventMeter(this.#priced.route, this.#purchase.before);
     let onSettled: (payment: Payment | null) => void = () => {};
     const settled = new Promise<Payment | null>((resolve) => {
       onSettled = resolve;
     });
-    const counting = countEvents(countEventWith, meteringBufferBytes, async (counted) => {
+    const counting = countEvents(meter, async (counted) => {
       this.#ending = await this.#count(counted);
       await this.#settleWithin(this.#ending);
       onSettled(this.#settledPayment);
@@ -254,7 +250,7 @@ export class Call {
     const { priced, before } = this.#purchase;
     try {
       const { answer } = counted;
-      const { cost, isAboveMaximum } = await costAfter(priced.route, this.#members, answer, before);
+      const { cost, isAboveMaximum } = await costAfter(priced.route, answer, before);
       const { settlement } = priced.route;
       this.#cost = isAboveMaximum && settlement.above_maximum === 'maximum' ? before.maximum : cost;
       return isAboveMaximum ? 'above_maximum' : 'delivered';

@@ -140,7 +140,7 @@ export class Gateway {
     const before = await costOf(priced, members);
     if (this.#isCut) throw new PaymentFailed('stopping', null);
     const paid = await this.#pay(priced, request, before, whole);
-    return { members, body, ...paid };
+    return { body, ...paid };
   }
 
   /**
@@ -234,15 +234,11 @@ export class Gateway {
     }
   }
 
-  #forward(
-    { purchase, payment, claim, members, body }: Ready,
-    request: CallRequest,
-  ): Promise<CallAnswer> {
+  #forward({ purchase, payment, claim, body }: Ready, request: CallRequest): Promise<CallAnswer> {
     const call = new Call({
       purchase,
       payment,
       request,
-      members,
       settlements: this.#settlements,
       onEnd: (end) => void this.#ended(call, purchase, claim, end),
       onDefect: (error) => {
@@ -301,8 +297,6 @@ interface Paid {
 
 /** What is forwarded. */
 interface Ready extends Paid {
-  /** The members of the request, as prices see them. */
-  readonly members: unknown;
   readonly body: Buffer | Readable | null;
 }
 
