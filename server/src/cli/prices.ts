@@ -171,14 +171,20 @@ function partOf(price: Price): string {
       return `${formatCents(price.amount)} cents a call`;
     case 'item': {
       const units = price.units === 1n ? '' : `${price.units} `;
-      return `${formatCents(price.amount)} cents per ${units}${price.quantity} of the ${price.of}`;
+      const per = `per ${units}${price.quantity} of the ${price.of}`;
+      if (typeof price.amount === 'bigint') return `${formatCents(price.amount)} cents ${per}`;
+      const { member, amounts, default: other } = price.amount;
+      const any = other === null ? [] : [`any other ${formatCents(other)}`];
+      return `cents ${per} by ${member}: ${[...amountsOf(amounts), ...any].join(', ')}`;
     }
-    case 'member': {
-      const amounts = [...price.amounts].map(([value, amount]) => {
-        const mark = value === price.default ? ' (default)' : '';
-        return `${value}${mark} ${formatCents(amount)}`;
-      });
-      return `cents by ${price.member}: ${amounts.join(', ')}`;
-    }
+    case 'member':
+      return `cents by ${price.member}: ${amountsOf(price.amounts, price.default).join(', ')}`;
   }
+}
+
+function amountsOf(amounts: ReadonlyMap<string, bigint>, marked: string | null = null): string[] {
+  return [...amounts].map(([value, amount]) => {
+    const mark = value === marked ? ' (default)' : '';
+    return `${value}${mark} ${formatCents(amount)}`;
+  });
 }

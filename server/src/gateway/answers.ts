@@ -1,60 +1,183 @@
-import { createParser } from 'eventsource-parser';
-import type { Route } from '../pricing/price-book.ts';
+import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { type Answer, type CostBefore, isOfAnswer, jsonAnswer } from '../pricing/cost.ts';
+import { countable } from '../pricing/counting/countable.ts';
+import {
+  type Countable,
+  CountingFailed,
+  type PricePerItem,
+  type Route,
+} from '../pricing/price-book.ts';
 import { parseJson } from './request-body.ts';
 
-/** What of an upstream's answer can be counted, without keeping more of it than a bound. */
+/** What of an upstream's answer is counted, without keeping more of it than a bound. */
 
-/** The answer as it could be counted, or why it could not. */
+/** An answer that can be counted, or why the call ends otherwise. */
 export type Counted =
-  | { readonly kind: 'countable'; readonly answer: unknown }
-  | { readonly kind: 'answer_malformed' | 'answer_too_large' };
+  | { readonly kind: 'countable'; readonly answer: Answer }
+  | { readonly kind: 'answer_malformed' | 'answer_too_large' | 'upstream_error_event' };
 
-/** What a whole JSON answer says. */
+/** An answer without a body: nothing is found in it. */
+export const EMPTY: Counted = { kind: 'countable', answer: jsonAnswer(undefined) };
+
+const MALFORMED: Counted = { kind: 'answer_malformed' };
+
+/** A JSON answer, whole. */
 export function countedJson(text: Buffer | string): Counted {
-  const answer = parseJson(text);
-  return answer === undefined ? { kind: 'answer_malformed' } : { kind: 'countable', answer };
+  const answer = readable(text);
+  return answer === null ? MALFORMED : { kind: 'countable', answer: jsonAnswer(answer) };
 }
 
-/** Stands in for what counts events. */
+/** What a JSON text says to a count; null: it is not JSON, or nothing that a count can read. */
+function readable(text: Buffer | string): Countable | null {
+  const value = parseJson(text);
+  if (value === undefined) return null;
+  try {
+    return countable(value);
+  } catch (error) {
+    if (error instanceof CountingFailed) return null;
+    throw error;
+  }
+}
+
+/** Each event of a part with `each_event` may take so many steps: a stream has many. */
+const STEPS_AN_EVENT = 10_000;
+
+/**
+ * Counts a stream of events as it passes. It keeps the last event of each name that the price counts, all
+ * of them together at most as large as the metering buffer, and the sums of what it counts in every event.
+ */
 export class EventMeter {
+  readonly #errorEvents: readonly string[];
+  readonly #mostBytes: number;
+  readonly #request: Countable;
+  /** The last event of each name, as JSON; undefined: none has come. */
+  readonly #last: Map<string | null, string | undefined>;
+  readonly #sums: Map<PricePerItem, Promise<bigint>>;
+  #keptLength = 0;
+  /** The stream cannot be counted any more. */
+  #failure: Counted | undefined;
   readonly #decoder = new TextDecoder();
   readonly #parser;
-  #last: string | undefined;
-  #isTooLarge = false;
 
-  constructor({ countEventWith, meteringBufferBytes }: Route) {
+  /** `before` is what the call costs before it: parts of the answer may count the request too. */
+  constructor({ price, errorEvents, meteringBufferBytes }: Route, { request }: CostBefore) {
+    this.#errorEvents = errorEvents;
+    this.#mostBytes = meteringBufferBytes;
+    this.#request = request;
+    const parts = price.filter(isOfAnswer);
+    const lasts = parts.filter(({ events }) => !events.isEach);
+    const sums = parts.filter(({ events }) => events.isEach);
+    this.#last = new Map(lasts.map(({ events }) => [events.name, undefined]));
+    this.#sums = new Map(sums.map((part) => [part, Promise.resolve(0n)]));
     this.#parser = createParser({
+      // Only an event that does not end can grow.
       maxBufferSize: meteringBufferBytes,
       onError: ({ type }) => {
-        if (type === 'max-buffer-size-exceeded') this.#isTooLarge = true;
+        if (type === 'max-buffer-size-exceeded') this.#failure ??= { kind: 'answer_too_large' };
       },
-      onEvent: ({ data }) => {
-        if (hasMember(data, countEventWith)) this.#last = data;
+      onEvent: (event) => {
+        if (!this.#failure) this.#take(new StreamEvent(event));
       },
     });
   }
 
-  feed(piece: Buffer): void {
-    if (!this.#isTooLarge) this.#parser.feed(this.#decoder.decode(piece, { stream: true }));
+  /**
+   * Takes the next piece of the stream. What it counts in every event is done before the next turn of the
+   * event loop, so that nothing piles up between pieces.
+   */
+  feed(chunk: Buffer): void {
+    if (!this.#failure) this.#parser.feed(this.#decoder.decode(chunk, { stream: true }));
   }
 
+  /** What there is to count, after the last piece. Call it once. */
   end(): Counted {
-    if (!this.#isTooLarge) this.#parser.feed(`${this.#decoder.decode()}\n\n`);
-    return countedOf(this.#last, this.#isTooLarge);
+    // An upstream may leave out the blank line after its last event.
+    if (!this.#failure) this.#parser.feed(`${this.#decoder.decode()}\n\n`);
+    if (this.#failure) return this.#failure;
+    const answers = new Map<string | null, Answer>();
+    for (const [name, data] of this.#last) {
+      const counted = data === undefined ? MALFORMED : countedJson(data);
+      if (counted.kind !== 'countable') return counted;
+      answers.set(name, counted.answer);
+    }
+    const count: Answer['count'] = (part, request) => {
+      const sum = this.#sums.get(part);
+      if (sum !== undefined) return sum;
+      const answer = answers.get(part.events.name);
+      if (!answer) throw new Error('bug: a part of the price was not metered');
+      return answer.count(part, request);
+    };
+    return { kind: 'countable', answer: { count } };
+  }
+
+  #take(event: StreamEvent): void {
+    if (this.#errorEvents.some((name) => event.isCalled(name))) {
+      this.#failure = { kind: 'upstream_error_event' };
+      return;
+    }
+    for (const [name, before] of this.#last) {
+      if (name === null ? !event.isJson : !event.isCalled(name)) continue;
+      this.#last.set(name, event.data);
+      this.#keptLength += event.data.length - (before?.length ?? 0);
+    }
+    if (this.#keptLength > this.#mostBytes) this.#failure = { kind: 'answer_too_large' };
+    for (const [part, sum] of this.#sums) {
+      const { name } = part.events;
+      if (name !== null && event.isCalled(name))
+        this.#sums.set(part, this.#added(sum, part, event));
+    }
+  }
+
+  #added(sum: Promise<bigint>, part: PricePerItem, event: StreamEvent): Promise<bigint> {
+    const added = sum.then(async (before) => {
+      const answer = readable(event.data);
+      if (answer === null) throw new CountingFailed('an event is not JSON');
+      return before + (await part.count.count({ request: this.#request, answer }, STEPS_AN_EVENT));
+    });
+    // Whoever counts the part is told.
+    added.catch(() => {});
+    return added;
   }
 }
 
-function hasMember(data: string, member: string | null): boolean {
-  // Many streams end with `[DONE]`, which looks like a list.
-  if (member === null) {
+/** One event, which is read as JSON only if it may matter. */
+class StreamEvent {
+  readonly data: string;
+  readonly #name: string | undefined;
+  #said: Readonly<Record<string, unknown>> | undefined;
+
+  constructor({ data, event }: EventSourceMessage) {
+    this.data = data;
+    this.#name = event;
+  }
+
+  /** Whether its field `event`, its member `type`, or a member that is not null has this name. */
+  isCalled(name: string): boolean {
+    if (this.#name === name) return true;
+    if (!mentions(this.data, name)) return false;
+    this.#said ??= membersOf(this.data);
+    const said = this.#said;
+    return said['type'] === name || (Object.hasOwn(said, name) && said[name] !== null);
+  }
+
+  /** Many streams end with `[DONE]`, which looks like a list. */
+  get isJson(): boolean {
+    const { data } = this;
     return data.startsWith('{') || (data.startsWith('[') && parseJson(data) !== undefined);
   }
-  if (!data.includes(`"${member}"`)) return false;
-  const said = parseJson(data) as Readonly<Record<string, unknown>> | undefined;
-  return said?.[member] !== undefined && said[member] !== null;
 }
 
-function countedOf(last: string | undefined, isTooLarge: boolean): Counted {
-  if (isTooLarge) return { kind: 'answer_too_large' };
-  return last === undefined ? { kind: 'answer_malformed' } : countedJson(last);
+/** Whether a text may hold a member of a name that is not null, or a value that is the name. */
+function mentions(json: string, name: string): boolean {
+  const quoted = `"${name}"`;
+  const at = json.indexOf(quoted);
+  if (at < 0) return false;
+  IS_NULL.lastIndex = at + quoted.length;
+  return !IS_NULL.test(json) || json.indexOf(quoted, IS_NULL.lastIndex) >= 0;
+}
+const IS_NULL = /\s*:\s*null/y;
+
+function membersOf(json: string): Readonly<Record<string, unknown>> {
+  const value = parseJson(json);
+  return value !== null && typeof value === 'object' ? (value as Record<string, unknown>) : {};
 }

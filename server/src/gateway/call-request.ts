@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { digestOf } from '../ledger/digest.ts';
 import type { Digest } from '../ledger/operations.ts';
 import type { CustomerKeyRead } from '../ledger/reads.ts';
+import { withAdded } from './add-to-request.ts';
 import type { Client } from './client.ts';
 import type { StopReason } from './endings.ts';
 import { announcedLength, BodyTooLarge, boundedBody, membersOf, readBody } from './request-body.ts';
@@ -42,9 +43,9 @@ export class BodyNotReceived extends Error {
 
 /** The body of a request, before it is forwarded. */
 export interface ReceivedBody {
-  /** The body to send; null: there is none. */
+  /** The body to send, with the members that the operator adds; null: there is none. */
   readonly sent: Buffer | Readable | null;
-  /** The whole body, if it was read; null: there is none, or it is sent as it comes. */
+  /** The whole body as the customer sent it; null: there is none, or it is sent as it comes. */
   readonly whole: Buffer | null;
 }
 
@@ -63,7 +64,8 @@ export async function receive(priced: PricedRoute, request: CallRequest): Promis
     return { sent: boundedBody(body, largestBodyBytes), whole: null };
   }
   const whole = await readBody(body, largestBodyBytes);
-  return { sent: whole, whole };
+  const { addToRequest } = priced.route;
+  return { sent: addToRequest ? withAdded(whole, addToRequest) : whole, whole };
 }
 
 /** The members of a request as prices see them. Throws BodyNotJson or RequestNotPriced. */

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { Pays } from '../pricing/price-book.ts';
 import { AnswerStream } from './answer-stream.ts';
-import { type Counted, countedJson, EventMeter } from './answers.ts';
+import { type Counted, countedJson, EMPTY, EventMeter } from './answers.ts';
 import { type CallAnswer, NoAnswer, replayed } from './call-answer.ts';
 import { CallKey } from './call-key.ts';
 import { BodyNotReceived, type CallRequest } from './call-request.ts';
@@ -147,12 +147,12 @@ export class Call {
     }
     if (!this.#running.payment.isHeld) return this.#hand(status, headers, body);
     if (WITHOUT_BODY.has(status)) {
-      await this.#count({ kind: 'countable', answer: undefined });
+      await this.#count(EMPTY);
       return this.#hand(status, headers, body);
     }
     const isReadable = headers['content-encoding'] === undefined;
     if (isReadable && isEventStream(headers) && !Buffer.isBuffer(body)) {
-      return this.#hand(status, headers, body, new EventMeter(route));
+      return this.#hand(status, headers, body, new EventMeter(route, this.#running.before));
     }
     if (!isReadable || !isJson(headers['content-type']?.toString())) {
       await this.#count({ kind: 'answer_malformed' });

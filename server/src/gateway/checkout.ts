@@ -35,8 +35,6 @@ export interface CheckoutSteps {
 /** A call that is charged or held, and has the right to a connection. */
 export interface PaidCall {
   readonly body: ReceivedBody;
-  /** The members of the request, as prices see them. */
-  readonly members: unknown;
   readonly purchase: Purchase;
   readonly claim: Claim | null;
   readonly payment: Payment;
@@ -73,14 +71,14 @@ export async function checkOut(
   const purchase = purchaseOf(priced, principal, before);
   if (idempotencyKey === undefined) {
     const payment = await pay(parts, purchase, () => !request.client.hasLeft);
-    return { body, members, purchase, claim: null, payment };
+    return { body, purchase, claim: null, payment };
   }
   const claim = await keys.claim(idempotencyKey, fingerprint(), purchase);
   if ('answer' in claim) return claim;
   try {
     // The claim must learn what became of its payment, also if the client has left.
     const payment = await pay(parts, purchase, () => true);
-    return { body, members, purchase, claim, payment };
+    return { body, purchase, claim, payment };
   } catch (error) {
     const undone = error instanceof PaymentFailed ? error.undone : null;
     const freed = Promise.resolve(undone).then(() => keys.free(claim));

@@ -1,4 +1,4 @@
-import { type Cost, costAfter } from '../pricing/cost.ts';
+import { type Cost, type CostBefore, costAfter } from '../pricing/cost.ts';
 import { CountingFailed, type Pays } from '../pricing/price-book.ts';
 import type { Counted } from './answers.ts';
 import type { PaidCall } from './checkout.ts';
@@ -10,7 +10,6 @@ import type { Purchase } from './purchase.ts';
 export class Settlement {
   readonly #payments: Payments;
   readonly #purchase: Purchase;
-  readonly #members: unknown;
   #payment: Payment;
   /** What was counted; undefined: nothing yet. */
   #cost: Cost | undefined;
@@ -18,11 +17,15 @@ export class Settlement {
   #steps: Promise<void> = Promise.resolve();
   #open = 0;
 
-  constructor(payments: Payments, { purchase, members, payment }: PaidCall) {
+  constructor(payments: Payments, { purchase, payment }: PaidCall) {
     this.#payments = payments;
     this.#purchase = purchase;
-    this.#members = members;
     this.#payment = payment;
+  }
+
+  /** What the call costs before it, and at most. */
+  get before(): CostBefore {
+    return this.#purchase.before;
   }
 
   /** The payment as it stands now. */
@@ -42,7 +45,7 @@ export class Settlement {
     const { route } = priced;
     try {
       const { answer } = counted;
-      const { cost, isAboveMaximum } = await costAfter(route, this.#members, answer, before);
+      const { cost, isAboveMaximum } = await costAfter(route, answer, before);
       if (!isAboveMaximum) {
         this.#cost = cost;
         return 'delivered';

@@ -1,16 +1,24 @@
 import { LARGEST_AMOUNT, parseCents } from '../ledger/money.ts';
-import { compileCounting, constantCounting } from './counting.ts';
+import { compileCounting, constantCounting } from './counting/counting.ts';
 import {
+  type AmountByMember,
   type Counting,
   DEFAULT_SETTLEMENT,
+  type MemberNames,
   type Price,
   type PriceBook,
   type Route,
   type Settlement,
   type Upstream,
 } from './price-book.ts';
-import type { RawPrice } from './price-schema.ts';
-import { DEFAULTS, type RawBook, type RawRoute, type RawUpstream } from './schema.ts';
+import type { RawCentsByMember, RawPrice } from './price-schema.ts';
+import {
+  DEFAULTS,
+  type RawAdded,
+  type RawBook,
+  type RawRoute,
+  type RawUpstream,
+} from './schema.ts';
 
 /** Makes a price book of what fits the schema and the rules. */
 export function buildBook({ top_up_url, upstreams, routes }: RawBook): PriceBook {
@@ -41,7 +49,7 @@ function upstreamOf(name: string, raw: RawUpstream): Upstream {
 
 function routeOf(name: string, raw: RawRoute): Route {
   const { rate_limit, settlement, ...route } = { ...DEFAULTS, ...raw };
-  const price = route.price.map(priceOf);
+  const price = route.price.map((part) => priceOf(part, raw.count_event_with ?? null));
   return {
     name,
     methods: route.methods,
@@ -57,7 +65,6 @@ function routeOf(name: string, raw: RawRoute): Route {
     largestBodyBytes: route.largest_body_bytes,
     longestMs: milliseconds(route.longest_s),
     meteringBufferBytes: route.metering_buffer_bytes,
-    countEventWith: raw.count_event_with ?? null,
     replayBytes: route.replay_bytes,
     concurrency: route.concurrency,
     errorEvents: [raw.error_event ?? []].flat(),
@@ -65,42 +72,57 @@ function routeOf(name: string, raw: RawRoute): Route {
     addToRequest: raw.add_to_request ? { when: null, ...raw.add_to_request } : null,
     receiptComment: route.receipt_comment,
     price,
-    memberNames: new Set(price.flatMap(namesIn)),
+    memberNames: namesOf(price, raw.add_to_request),
     settlement: { ...DEFAULT_SETTLEMENT, ...(settlement as Partial<Settlement>) },
   };
 }
 
-function priceOf(raw: RawPrice): Price {
+/** A part of a price; `event` names the events that are counted where it says nothing else. */
+export function priceOf(raw: RawPrice, event: string | null): Price {
   if ('per_call' in raw) return { kind: 'call', amount: microcents(raw.per_call) };
   if ('by' in raw) {
-    const amounts = Object.entries(raw.cents).map(
-      ([value, cents]) => [value, microcents(cents)] as const,
-    );
-    const { by: member, default: fallback = null } = raw;
-    return { kind: 'member', member, default: fallback, amounts: new Map(amounts) };
+    const { by: member, default: fallback = null, cents } = raw;
+    return { kind: 'member', member, default: fallback, amounts: amountsOf(cents) };
   }
   const { per: quantity, cents, units = 1, count, of = 'answer', at_most } = raw;
   return {
     kind: 'item',
     quantity,
-    amount: microcents(cents),
+    amount: typeof cents === 'string' ? microcents(cents) : amountByMember(cents),
     units: BigInt(units),
     of,
     count: compileCounting(count, of),
     atMost: at_most === undefined ? null : atMostOf(at_most),
+    events: {
+      name: raw.each_event ?? raw.event ?? event,
+      isEach: raw.each_event !== undefined,
+    },
   };
 }
 
-/** The names of members that a part of a price looks for. */
-function namesIn(price: Price): readonly string[] {
-  switch (price.kind) {
-    case 'call':
-      return [];
-    case 'member':
-      return [price.member];
-    case 'item':
-      return [...price.count.names, ...(price.atMost?.names ?? [])];
-  }
+function amountByMember({ by: member, prices, default: other }: RawCentsByMember): AmountByMember {
+  const fallback = other === undefined ? null : microcents(other);
+  return { member, amounts: amountsOf(prices), default: fallback };
+}
+
+function amountsOf(cents: Readonly<Record<string, string>>): ReadonlyMap<string, bigint> {
+  return new Map(Object.entries(cents).map(([value, text]) => [value, microcents(text)]));
+}
+
+/** The members that a price looks for, and those that decide what is added to the request. */
+export function namesOf(price: readonly Price[], added?: RawAdded): MemberNames {
+  const expressions = price.flatMap((part) =>
+    part.kind === 'item' ? [part.count.names, ...(part.atMost ? [part.atMost.names] : [])] : [],
+  );
+  const choosing = price.flatMap((part) => {
+    if (part.kind === 'member') return part.member;
+    return part.kind === 'item' && typeof part.amount !== 'bigint' ? part.amount.member : [];
+  });
+  const adding = added ? [...Object.keys(added.members), ...[added.when ?? []].flat()] : [];
+  return {
+    top: new Set([...choosing, ...adding, ...expressions.flatMap(({ top }) => [...top])]),
+    deep: new Set(expressions.flatMap(({ deep }) => [...deep])),
+  };
 }
 
 function atMostOf(raw: number | string): Counting {

@@ -1,7 +1,11 @@
 import { LARGEST_AMOUNT } from '../ledger/money.ts';
-import { formatQuantity, MILLIONTHS } from './counting.ts';
+import { countable } from './counting/countable.ts';
+import { formatQuantity, MILLIONTHS } from './counting/counting.ts';
 import {
+  type AmountByMember,
+  type Countable,
   CountingFailed,
+  type MemberNames,
   type Price,
   type PriceByMember,
   type PricePerItem,
@@ -31,6 +35,19 @@ export interface CostBefore {
   readonly counted: Cost;
   /** The same with the parts of the answer at their maximum. */
   readonly maximum: Cost;
+  /** The request, as the parts of the answer see it. */
+  readonly request: Countable;
+}
+
+/** An answer that can be counted. */
+export interface Answer {
+  /** How much of a part of the price there is, in millionths. Rejects with CountingFailed. */
+  count(price: PricePerItem, request: Countable): Promise<bigint>;
+}
+
+/** An answer that is one JSON value. */
+export function jsonAnswer(answer: Countable): Answer {
+  return { count: (price, request) => price.count.count({ request, answer }) };
 }
 
 /** A request has no price; `loc` is the member of it that is to blame, where one is. */
@@ -49,9 +66,9 @@ export function isKnownBefore(route: Route): boolean {
   return !route.price.some(isOfAnswer);
 }
 
-/** Whether the price looks at members of the request, so that its body must be read as JSON. */
-export function hasRequestPart(route: Route): boolean {
-  return route.price.some((price) => price.kind !== 'call');
+/** Whether the body of a request must be read as JSON: for its price, or to add members to it. */
+export function hasRequestPart({ price, addToRequest }: Route): boolean {
+  return addToRequest !== null || price.some(({ kind }) => kind !== 'call');
 }
 
 /** The least, in microcents, that an account must have for a call: 1 if a call may cost nothing. */
@@ -66,9 +83,10 @@ export function leastCostOf({ price }: Route): bigint {
   return least === 0n && price.length > 0 ? 1n : least;
 }
 
-/** The cost as the request tells it. Throws RequestNotPriced. */
-export async function costBefore(route: Route, request: unknown): Promise<CostBefore> {
-  judgeSpelling(route.memberNames, request);
+/** The cost as the members of the request tell it. Rejects with RequestNotPriced. */
+export async function costBefore(route: Route, members: unknown): Promise<CostBefore> {
+  judgeSpelling(route.memberNames, members);
+  const request = countableRequest(members);
   const counted = new Sum();
   const maximum = new Sum();
   for (const price of route.price) {
@@ -77,15 +95,15 @@ export async function costBefore(route: Route, request: unknown): Promise<CostBe
         for (const sum of [counted, maximum]) sum.add(price.amount);
         break;
       case 'member': {
-        const value = choiceOf(price, request);
-        const amount = price.amounts.get(value) ?? 0n;
-        for (const sum of [counted, maximum]) sum.choose(price.member, value, amount);
+        const choice = choiceOf(price, request);
+        for (const sum of [counted, maximum]) sum.choose(choice);
         break;
       }
       case 'item': {
+        const amount = amountIn(price, request);
         const [least, most] = await boundsOf(price, request);
-        counted.count(price, least);
-        maximum.count(price, most);
+        counted.count(price, amount, least);
+        maximum.count(price, amount, most);
         break;
       }
     }
@@ -93,7 +111,7 @@ export async function costBefore(route: Route, request: unknown): Promise<CostBe
   if (maximum.amount > LARGEST_AMOUNT) {
     throw new RequestNotPriced('the most that this call could cost is more than can be held');
   }
-  return { counted: counted.cost(), maximum: maximum.cost() };
+  return { counted: counted.cost(), maximum: maximum.cost(), request };
 }
 
 /**
@@ -102,13 +120,14 @@ export async function costBefore(route: Route, request: unknown): Promise<CostBe
  */
 export async function costAfter(
   route: Route,
-  request: unknown,
-  answer: unknown,
+  answer: Answer,
   before: CostBefore,
 ): Promise<{ cost: Cost; isAboveMaximum: boolean }> {
+  const { request } = before;
   const sum = new Sum(before.counted);
   for (const price of route.price) {
-    if (isOfAnswer(price)) sum.count(price, await price.count.count({ request, answer }));
+    if (!isOfAnswer(price)) continue;
+    sum.count(price, amountIn(price, request), await answer.count(price, request));
   }
   if (sum.amount > LARGEST_AMOUNT) {
     throw new CountingFailed('the cost of what was counted is more than can be charged');
@@ -117,10 +136,11 @@ export async function costAfter(
   return { cost, isAboveMaximum: cost.amount > before.maximum.amount };
 }
 
-/** Microcents of so many millionths of an item, rounded up. */
-export function amountOf({ amount, units }: PricePerItem, millionths: bigint): bigint {
-  const divisor = units * MILLIONTHS;
-  return (amount * millionths + divisor - 1n) / divisor;
+/** A price as a request has chosen it. */
+interface Choice {
+  readonly amount: bigint;
+  /** The member that chose, and its value; undefined: there was no choice. */
+  readonly by?: readonly [member: string, value: string];
 }
 
 class Sum {
@@ -139,14 +159,16 @@ class Sum {
     this.amount += amount;
   }
 
-  choose(member: string, value: string, amount: bigint): void {
-    this.#choices[member] = value;
+  choose({ amount, by }: Choice): void {
+    if (by) this.#choices[by[0]] = by[1];
     this.add(amount);
   }
 
-  count(price: PricePerItem, millionths: bigint): void {
-    this.#quantities[price.quantity] = formatQuantity(millionths);
-    this.add(amountOf(price, millionths));
+  /** Microcents of so many millionths of an item, rounded up. */
+  count({ quantity, units }: PricePerItem, { amount, by }: Choice, millionths: bigint): void {
+    const divisor = units * MILLIONTHS;
+    this.#quantities[quantity] = formatQuantity(millionths);
+    this.choose({ amount: (amount * millionths + divisor - 1n) / divisor, ...(by && { by }) });
   }
 
   cost(): Cost {
@@ -155,22 +177,29 @@ class Sum {
 }
 
 /**
- * Refuses a member, however deep, that an upstream may take for one that the price looks for, though it
- * is written otherwise: `Effort` and `effort[]` for `effort`. The price would not see it.
+ * Refuses a member that an upstream may take for one that the price looks for, though it is written
+ * otherwise: `Effort` and `effort[]` for `effort`. The price would not see it.
  */
-function judgeSpelling(names: ReadonlySet<string>, request: unknown): void {
-  const meant = new Map(Array.from(names, (name) => [plain(name), name]));
+function judgeSpelling({ top, deep }: MemberNames, request: unknown): void {
+  const meantDeep = byPlainName(deep);
+  const meantTop = new Map([...meantDeep, ...byPlainName(top)]);
   const open = [request];
   for (let value = open.pop(); value !== undefined; value = open.pop()) {
     if (value === null || typeof value !== 'object') continue;
     for (const inner of Object.values(value)) if (typeof inner === 'object') open.push(inner);
     if (Array.isArray(value)) continue;
+    const meant = value === request ? meantTop : meantDeep;
     for (const name of Object.keys(value)) {
-      const written = names.has(name) ? undefined : meant.get(plain(name));
+      if (top.has(name) || deep.has(name)) continue;
+      const written = meant.get(plain(name));
       if (written === undefined) continue;
       throw new RequestNotPriced(`${name} must be written ${written}`, [name]);
     }
   }
+}
+
+function byPlainName(names: ReadonlySet<string>): Map<string, string> {
+  return new Map(Array.from(names, (name) => [plain(name), name]));
 }
 
 /** A name as lenient readers take it: in any case, and with brackets for a list. */
@@ -179,14 +208,15 @@ function plain(name: string): string {
   return head.toLowerCase();
 }
 
-function isOfAnswer(price: Price): price is PricePerItem {
+/** Whether the count of a part is in the answer. */
+export function isOfAnswer(price: Price): price is PricePerItem {
   return price.kind === 'item' && price.of === 'answer';
 }
 
 /** The least and the most, in millionths, that the request lets be counted. */
 async function boundsOf(
   { count, atMost, of, quantity }: PricePerItem,
-  request: unknown,
+  request: Countable,
 ): Promise<[bigint, bigint]> {
   try {
     if (of === 'answer') return [0n, atMost ? await atMost.count({ request }) : 0n];
@@ -198,18 +228,50 @@ async function boundsOf(
   }
 }
 
-/** Which price a request has chosen. Numbers and true or false are read as their text. */
-function choiceOf({ member, default: fallback, amounts }: PriceByMember, request: unknown): string {
-  const members = request !== null && typeof request === 'object' ? request : {};
-  const value = Object.hasOwn(members, member)
-    ? (members as Record<string, unknown>)[member]
-    : undefined;
-  const known = [...amounts.keys()].join(', ');
-  if (value === undefined || value === null) {
-    if (fallback !== null) return fallback;
-    throw new RequestNotPriced(`${member} is required: it must be one of ${known}`, [member]);
+function countableRequest(members: unknown): Countable {
+  try {
+    return countable(members);
+  } catch (error) {
+    if (!(error instanceof CountingFailed)) throw error;
+    throw new RequestNotPriced(`the request cannot be read: ${error.message}`);
   }
-  const choice = typeof value === 'object' ? undefined : String(value);
-  if (choice !== undefined && amounts.has(choice)) return choice;
-  throw new RequestNotPriced(`${member} must be one of ${known}`, [member]);
+}
+
+/** The price of a call that a request has chosen. */
+function choiceOf(price: PriceByMember, request: Countable): Choice {
+  const { member, default: fallback, amounts } = price;
+  const value = chosenBy(member, request) ?? fallback;
+  const amount = value === null ? undefined : amounts.get(value);
+  if (value === null || amount === undefined) throw unpriced(price, request);
+  return { amount, by: [member, value] };
+}
+
+/** The price of an item, which a request may have chosen. */
+function amountIn({ amount: priced }: PricePerItem, request: Countable): Choice {
+  if (typeof priced === 'bigint') return { amount: priced };
+  const { member, default: other, amounts } = priced;
+  const value = chosenBy(member, request);
+  const amount = (value === undefined ? undefined : amounts.get(value)) ?? other;
+  if (amount === null || (value !== undefined && !NAMEABLE.test(value))) {
+    throw unpriced(priced, request);
+  }
+  return { amount, by: [member, value ?? 'default'] };
+}
+
+/** What a receipt can say of a value. */
+const NAMEABLE = /^[^\p{Cc}\p{Cs}]{1,64}$/u;
+
+/** The value of a member of the request, as text; undefined: there is none. */
+function chosenBy(member: string, request: Countable): string | undefined {
+  const members = typeof request === 'object' ? request : {};
+  if (!Object.hasOwn(members, member)) return undefined;
+  const value = (members as Readonly<Record<string, unknown>>)[member];
+  return typeof value === 'object' ? '' : String(value);
+}
+
+function unpriced({ member, amounts }: PriceByMember | AmountByMember, request: Countable): Error {
+  const isMissing = chosenBy(member, request) === undefined;
+  const known = `must be one of ${[...amounts.keys()].join(', ')}`;
+  const message = isMissing ? `${member} is required: it ${known}` : `${member} ${known}`;
+  return new RequestNotPriced(message, [member]);
 }

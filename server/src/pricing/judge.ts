@@ -76,7 +76,9 @@ export function nearest(word: string, known: readonly string[]): string | undefi
 }
 
 function* violationsOf(node: Node, value: unknown, path: Path): Generator<Violation> {
-  if (node.type === 'object') yield* ofObject(node, value, path);
+  const meant = node.anyOf && meantOf(node.anyOf, value);
+  if (meant) yield* violationsOf(meant, value, path);
+  else if (node.type === 'object') yield* ofObject(node, value, path);
   else if (node.type === 'array') yield* ofList(node, value, path);
   else if (node.anyOf?.every(({ type }) => type === 'object')) {
     yield* ofAlternatives(node.anyOf, value, path);
@@ -129,6 +131,15 @@ function* ofAlternatives(nodes: readonly Node[], value: unknown, path: Path): Ge
   const meant = written.flatMap((name) => nearest(name, marks) ?? []);
   const cure = meant[0] === undefined ? 'write one of them' : `did you mean ${meant[0]}?`;
   yield { path, message, cure };
+}
+
+/** Of alternatives of several types, the only one that is an object, a list, or neither, as the value. */
+function meantOf(nodes: readonly Node[], value: unknown): Node | undefined {
+  const kind = isObject(value) ? 'object' : Array.isArray(value) ? 'array' : 'scalar';
+  const alike = nodes.filter(
+    ({ type }) => kind === (type === 'object' || type === 'array' ? type : 'scalar'),
+  );
+  return alike.length === 1 ? alike[0] : undefined;
 }
 
 function childOf({ properties, patternProperties }: Node, name: string): Node | undefined {

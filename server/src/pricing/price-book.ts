@@ -51,8 +51,6 @@ export interface Route {
   readonly longestMs: number;
   /** How much of an answer is kept to count in it. */
   readonly meteringBufferBytes: number;
-  /** Of a stream of events, the member by which the event is known that is counted; null: the last event. */
-  readonly countEventWith: string | null;
   /** The largest answer that is kept for a retry under the same idempotency key; 0 keeps none. */
   readonly replayBytes: number;
   /** Calls of one key that may be under way at once. */
@@ -67,8 +65,8 @@ export interface Route {
   readonly receiptComment: boolean;
   /** What a call costs is the sum of them. None: it is free. */
   readonly price: readonly Price[];
-  /** The names of the members that the price looks for. */
-  readonly memberNames: ReadonlySet<string>;
+  /** The members of a request that decide what it costs or what is added to it. */
+  readonly memberNames: MemberNames;
   readonly settlement: Settlement;
 }
 
@@ -103,14 +101,33 @@ export interface PricePerItem {
   readonly kind: 'item';
   /** What is counted, such as `pages`. */
   readonly quantity: string;
-  readonly amount: bigint;
-  /** `amount` is the price of this many. */
+  readonly amount: bigint | AmountByMember;
+  /** The amount is the price of this many. */
   readonly units: bigint;
   /** What is counted in: `request` is known before the call, `answer` only after it. */
   readonly of: 'request' | 'answer';
   readonly count: Counting;
   /** At most this many, known before the call. Null where the request is counted. */
   readonly atMost: Counting | null;
+  /** What of an answer that is a stream is counted. */
+  readonly events: EventChoice;
+}
+
+/** An amount chosen by a member of the request. */
+export interface AmountByMember {
+  /** Of the query or of the JSON body. */
+  readonly member: string;
+  readonly amounts: ReadonlyMap<string, bigint>;
+  /** For any other value, and if the request has none; null: such a request is refused. */
+  readonly default: bigint | null;
+}
+
+/** Which events of a stream are counted. */
+export interface EventChoice {
+  /** Their `type`, or a member that they have; null: any event that is JSON. */
+  readonly name: string | null;
+  /** Whether each one is counted, and the counts are added up; else the last one is. */
+  readonly isEach: boolean;
 }
 
 /** A price chosen by a member of the request. */
@@ -123,22 +140,32 @@ export interface PriceByMember {
   readonly amounts: ReadonlyMap<string, bigint>;
 }
 
+/** Names of members: of the request itself, and of anything in it. */
+export interface MemberNames {
+  readonly top: ReadonlySet<string>;
+  readonly deep: ReadonlySet<string>;
+}
+
 /** A JSONata expression over `request` and `answer`, ready to run. */
 export interface Counting {
   readonly text: string;
-  /** The names that it may look for in a request. */
-  readonly names: readonly string[];
-  /** Millionths. Rejects with CountingFailed. */
-  count(input: CountingInput): Promise<bigint>;
+  /** What it may look for in a request. */
+  readonly names: MemberNames;
+  /** Millionths, of at most so many steps (200,000 if it is left out). Rejects with CountingFailed. */
+  count(input: CountingInput, mostSteps?: number): Promise<bigint>;
 }
+
+declare const COUNTABLE: unique symbol;
+/** JSON that an expression may read; `countable` makes it. */
+export type Countable = { readonly [COUNTABLE]: true } | undefined;
 
 export interface CountingInput {
-  /** The members of the query and of the JSON body together. */
-  readonly request: unknown;
-  readonly answer?: unknown;
+  /** The members of the request. */
+  readonly request: Countable;
+  readonly answer?: Countable;
 }
 
-/** An expression gave no number from 0 up, took too long, or failed. */
+/** An expression gave no number from 0 up, took too many steps, or failed. */
 export class CountingFailed extends Error {
   constructor(message: string) {
     super(message);

@@ -3,10 +3,40 @@ import { Cents, Expression, Member, STRICT, text, Whole } from './formats.ts';
 
 /** The parts of a price, as JSON Schema. */
 
+/** A price for each value of a member. */
+const Prices = (description: string) =>
+  Type.Record(
+    Type.String({ pattern: '^[^\\u0000-\\u001f]{1,64}$' }),
+    Cents('Price', 'The price for this value.'),
+    { ...STRICT, minProperties: 1, format: 'value', title: 'Prices', description },
+  );
+
 /** So much for each call. */
 export const PerCall = Type.Object(
   { per_call: Cents('Per call', 'The price of a call.') },
   { ...STRICT, title: 'A price for each call', description: 'So much for each call.' },
+);
+
+/** So much for each item, chosen by a member of the request. */
+const CentsByMember = Type.Object(
+  {
+    by: Member(
+      'Member',
+      'The member of the query or of the JSON body whose value chooses the price, such as model.',
+    ),
+    prices: Prices('The price of so many as `units` says, for each value.'),
+    default: Type.Optional(
+      Cents(
+        'Default',
+        'The price for any other value, and if the request has none. Without it such a request is refused.',
+      ),
+    ),
+  },
+  {
+    ...STRICT,
+    title: 'Cents by a member of the request',
+    description: 'The price of so many as `units` says, chosen by a member of the request.',
+  },
 );
 
 /** So much for each item that is counted. */
@@ -18,7 +48,11 @@ export const PerItem = Type.Object(
       'Quantity',
       'The name of what is counted, as receipts and usage show it: such as pages. Not calls, which is counted by itself; once in a route.',
     ),
-    cents: Cents('Cents', 'The price of so many as `units` says.'),
+    cents: Type.Union([Cents('Cents', 'The price of so many as `units` says.'), CentsByMember], {
+      title: 'Cents',
+      description:
+        'The price of so many as `units` says: cents in quotes such as "0.5", or a price by a member of the request.',
+    }),
     units: Type.Optional(
       Whole(
         'Units',
@@ -40,6 +74,18 @@ export const PerItem = Type.Object(
         description:
           '`request`: known before the call, which is charged at once. `answer`: known after it; `at_most` is held until then. Default: answer.',
       }),
+    ),
+    event: Type.Optional(
+      Member(
+        'Event',
+        'Of a stream, the last event that is called so is counted: by its `type`, or by a member that it has. Default: `count_event_with` of the route.',
+      ),
+    ),
+    each_event: Type.Optional(
+      Member(
+        'Each event',
+        'Of a stream, every event that is called so is counted, and the counts are added up.',
+      ),
     ),
     at_most: Type.Optional(
       Type.Union(
@@ -74,17 +120,7 @@ export const ByMember = Type.Object(
           'The value where the request has none; one of `cents`. Without it, a request must have the member.',
       }),
     ),
-    cents: Type.Record(
-      Type.String({ pattern: '^[^\\u0000-\\u001f]{1,64}$' }),
-      Cents('Price', 'The price of a call with this value.'),
-      {
-        ...STRICT,
-        minProperties: 1,
-        format: 'value',
-        title: 'Prices',
-        description: 'The price of a call for each value; a request with another is refused.',
-      },
-    ),
+    cents: Prices('The price of a call for each value; a request with another is refused.'),
   },
   {
     ...STRICT,
@@ -94,3 +130,4 @@ export const ByMember = Type.Object(
 );
 
 export type RawPrice = Static<typeof PerCall> | Static<typeof PerItem> | Static<typeof ByMember>;
+export type RawCentsByMember = Static<typeof CentsByMember>;

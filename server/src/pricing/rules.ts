@@ -1,7 +1,8 @@
 import createRouter, { type HTTPMethod } from 'find-my-way';
 import { LARGEST_AMOUNT, parseCents } from '../ledger/money.ts';
-import { compileCounting, type Purpose } from './counting.ts';
-import { ExpressionRefused } from './expression.ts';
+import { namesOf, priceOf } from './build.ts';
+import { compileCounting, type Purpose } from './counting/counting.ts';
+import { ExpressionRefused } from './counting/expression.ts';
 import { nameOf, nearest, type Path, type Violation } from './judge.ts';
 import type { RawPrice } from './price-schema.ts';
 import type { RawAdded, RawRoute, RawSecret, RawUpstream } from './schema.ts';
@@ -89,6 +90,7 @@ function judgeSecret(path: Path, { header, env }: RawSecret): Violation[] {
 /** What one route says that does not fit together. */
 function judgeRoute(path: Path, route: RawRoute, upstreams: readonly string[]): Violation[] {
   const violations: Violation[] = [...judgePrices([...path, 'price'], route.price)];
+  const isPriceSound = violations.length === 0;
   const add = (member: string, message: string, cure: string) => {
     violations.push({
       path: [...path, member],
@@ -109,8 +111,10 @@ function judgeRoute(path: Path, route: RawRoute, upstreams: readonly string[]): 
     const cure = 'leave it out, or add a price with of: answer';
     add('count_event_with', 'has no use: no price counts the answer', cure);
   }
+  const addedAt = [...path, 'add_to_request'];
   if (route.add_to_request) {
-    violations.push(...judgeAdded([...path, 'add_to_request'], route.add_to_request, route));
+    violations.push(...judgeAdded(addedAt, route.add_to_request, route));
+    if (isPriceSound) violations.push(...judgeAddedPrice(addedAt, route.add_to_request, route));
   }
   return violations;
 }
@@ -127,6 +131,17 @@ function judgeAdded(path: Path, { members }: RawAdded, { methods }: RawRoute): V
   if (isJson(members)) return [];
   const message = `${nameOf(path)}.members has a value that JSON cannot hold`;
   return [{ path: [...path, 'members'], message, cure: 'write texts, numbers, lists and objects' }];
+}
+
+/** The price would see what the customer sent, and the upstream what was added. */
+function judgeAddedPrice(path: Path, { members }: RawAdded, { price }: RawRoute): Violation[] {
+  const { top, deep } = namesOf(price.map((part) => priceOf(part, null)));
+  const read = Object.keys(members).filter((name) => top.has(name) || deep.has(name));
+  return read.map((name) => {
+    const at = [...path, 'members', name];
+    const message = `${nameOf(at)}: the price looks for ${name}, and would see the customer's`;
+    return { path: at, message, cure: 'count without it, or leave it out here' };
+  });
 }
 
 /** Whether JSON can hold a value of YAML: it has no infinity, and nothing that contains itself. */
@@ -177,13 +192,7 @@ function* judgePrices(path: Path, prices: readonly RawPrice[]): Generator<Violat
     }
     if (known !== undefined) seen.add(known);
     if ('per' in price) yield* judgeItems(at, price);
-    if ('per_call' in price) yield* judgeCents([...at, 'per_call'], price.per_call);
-    else if ('per' in price) yield* judgeCents([...at, 'cents'], price.cents);
-    else {
-      for (const [value, cents] of Object.entries(price.cents)) {
-        yield* judgeCents([...at, 'cents', value], cents);
-      }
-    }
+    yield* judgeAmounts(at, price);
   }
 }
 
@@ -197,6 +206,21 @@ function judgeText(path: Path, text: string, purpose: Purpose): Violation[] {
     const { message, cure, position: offset } = error;
     return [{ path, offset, message: `${nameOf(path)}: ${message}`, cure }];
   }
+}
+
+/** Every amount of a part. */
+function* judgeAmounts(path: Path, price: RawPrice): Generator<Violation> {
+  if ('per_call' in price) return yield* judgeCents([...path, 'per_call'], price.per_call);
+  const at = [...path, 'cents'];
+  if ('by' in price) return yield* judgeEach(at, price.cents);
+  if (typeof price.cents === 'string') return yield* judgeCents(at, price.cents);
+  const { prices, default: other } = price.cents;
+  yield* judgeEach([...at, 'prices'], prices);
+  if (other !== undefined) yield* judgeCents([...at, 'default'], other);
+}
+
+function* judgeEach(path: Path, prices: Readonly<Record<string, string>>): Generator<Violation> {
+  for (const [value, cents] of Object.entries(prices)) yield* judgeCents([...path, value], cents);
 }
 
 function judgeCents(path: Path, text: string): Violation[] {
@@ -221,6 +245,16 @@ function* judgeItems(path: Path, price: Extract<RawPrice, { per: string }>): Gen
     const cure =
       'say how many there can be at most, which is held before the call; or count the request: of: request';
     yield { path, message, cure };
+  }
+  for (const member of ['event', 'each_event'] as const) {
+    if (isOfAnswer || price[member] === undefined) continue;
+    const message = `${name}.${member} has no use where the request is counted`;
+    yield { path: [...path, member], message, cure: 'leave it out' };
+  }
+  if (price.event !== undefined && price.each_event !== undefined) {
+    const message = `${name} has both event and each_event`;
+    const cure = 'keep event to count the last one, or each_event to count all of them';
+    yield { path: [...path, 'each_event'], message, cure };
   }
   if (!isOfAnswer && price.at_most !== undefined) {
     const message = `${name}.at_most has no use where the request is counted`;

@@ -234,7 +234,7 @@ const Route = Type.Object(
     count_event_with: Type.Optional(
       Member(
         'Count the event with',
-        'Where the answer is a stream of events: the last event that has this member is counted as `answer`. Default: the last event.',
+        'If the answer is a stream of events: the last event is counted that has this member, or this type. Default: the last event.',
       ),
     ),
     replay_bytes: Type.Optional(
@@ -257,7 +257,11 @@ const Route = Type.Object(
       Type.Union(
         [
           Member('Event', 'Its name.'),
-          Type.Array(Member('Event', 'Its name.'), { minItems: 1, maxItems: 8 }),
+          Type.Array(Member('Event', 'Its name.'), {
+            minItems: 1,
+            maxItems: 8,
+            description: 'At most 8 names of events.',
+          }),
         ],
         {
           title: 'Error event',

@@ -16,6 +16,7 @@ const rig = useLedger(db.database);
 
 type Priced = NonNullable<ReturnType<RouteTable['match']>>;
 
+const NO_NAMES = { top: new Set<string>(), deep: new Set<string>() };
 const CALL: Price = { kind: 'call', amount: 500_000n };
 const ITEMS: Price = {
   kind: 'item',
@@ -23,8 +24,9 @@ const ITEMS: Price = {
   amount: 100_000n,
   units: 1n,
   of: 'answer',
-  count: { text: '', names: [], count: async () => 0n },
-  atMost: { text: '', names: [], count: async () => 20_000_000n },
+  count: { text: '', names: NO_NAMES, count: async () => 0n },
+  atMost: { text: '', names: NO_NAMES, count: async () => 20_000_000n },
+  events: { name: null, isEach: false },
 };
 
 function routeOf(price: readonly Price[]): Route {
@@ -38,7 +40,6 @@ function routeOf(price: readonly Price[]): Route {
     largestBodyBytes: 1,
     longestMs: 1_000,
     meteringBufferBytes: 1,
-    countEventWith: null,
     replayBytes: 0,
     concurrency: 64,
     errorEvents: [],
@@ -46,7 +47,7 @@ function routeOf(price: readonly Price[]): Route {
     addToRequest: null,
     receiptComment: false,
     price,
-    memberNames: new Set(),
+    memberNames: NO_NAMES,
     settlement: DEFAULT_SETTLEMENT,
   };
 }

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { type Answer, jsonAnswer } from '../../src/pricing/cost.ts';
+import { countable } from '../../src/pricing/counting/countable.ts';
 import { parsePriceBook } from '../../src/pricing/parse.ts';
 import type { PriceBook, Route } from '../../src/pricing/price-book.ts';
 
@@ -49,4 +51,9 @@ export function problemsOf(text: string): string[] {
   return parsed.problems.map(
     ({ line, column, message, cure }) => `${line}:${column} ${message} | ${cure}`,
   );
+}
+
+/** A JSON answer, ready to be counted. */
+export function answer(value: unknown): Answer {
+  return jsonAnswer(countable(value));
 }

@@ -9,12 +9,13 @@ import {
   RequestNotPriced,
 } from '../../src/pricing/cost.ts';
 import { CountingFailed } from '../../src/pricing/price-book.ts';
-import { routeOf, textWith } from './books.ts';
+import { answer, routeOf, textWith } from './books.ts';
 
 const CALL = '      - per_call: "0.5"';
 const PAGES = '      - {per: pages, cents: "0.1", count: answer.pages, at_most: request.most}';
 const WORDS =
   '      - {per: words, cents: "15", units: 1000000, count: request.words, of: request}';
+const DEEP = WORDS.replace('request.words', 'request.**.words');
 const EFFORT =
   '      - {by: effort, default: standard, cents: {lite: "1.2", standard: "5", "2": "7"}}';
 const ALL = routeOf(textWith([CALL, PAGES, WORDS, EFFORT].join('\n')));
@@ -40,13 +41,15 @@ describe('the cost before a call', () => {
         quantities: { calls: '1', pages: '20', words: '2000' },
         choices: { effort: 'lite' },
       },
+      request,
     });
   });
 
   test('of a free route is nothing', async () => {
     const free = routeOf(textWith('').replace(/price:\n/, 'price: []\n'));
     const nothing = { amount: 0n, quantities: { calls: '1' }, choices: {} };
-    expect(await costBefore(free, null)).toEqual({ counted: nothing, maximum: nothing });
+    const before = await costBefore(free, null);
+    expect(before).toEqual({ counted: nothing, maximum: nothing, request: undefined });
   });
 
   test.each([
@@ -81,7 +84,8 @@ describe('the cost before a call', () => {
     [EFFORT, { Effort: 'lite' }, 'Effort', 'effort'],
     [EFFORT, { 'effort[]': 'lite' }, 'effort[]', 'effort'],
     [EFFORT, { effort: 'lite', EFFORT: 'standard' }, 'EFFORT', 'effort'],
-    [WORDS, { words: 1, more: [{ Words: 2 }] }, 'Words', 'words'],
+    [DEEP, { words: 1, more: [{ Words: 2 }] }, 'Words', 'words'],
+    [WORDS, { words: 1, Words: 2 }, 'Words', 'words'],
     [PAGES, { MOST: 20, most: 1 }, 'MOST', 'most'],
     [WORDS.replace('request.words', `'$lookup(request, "n")'`), { n: 1, N: 2 }, 'N', 'n'],
   ])('is refused where %s could be read otherwise in %j', async (price, request, name, meant) => {
@@ -89,7 +93,15 @@ describe('the cost before a call', () => {
   });
 
   test('takes names as they are where the price looks for none like them', async () => {
-    const request = { most: 1, words: 1, Request: 1, Answer: 2, Other: [{ other: 1 }, null] };
+    const deeper = { Effort: 1, tools: [{ Most: {}, Words: {}, effort: 1 }] };
+    const request = {
+      most: 1,
+      words: 1,
+      Request: 1,
+      Answer: 2,
+      Pages: 3,
+      Other: [{ other: 1 }, null, deeper],
+    };
     await expect(costBefore(ALL, request)).resolves.toBeDefined();
   });
 
@@ -111,10 +123,15 @@ describe('the cost before a call', () => {
     [PAGES, { most: -1 }, 'pages'],
     [PAGES, { most: '20' }, 'pages'],
     [WORDS, { words: 'many' }, 'words'],
-    [WORDS, { words: 1, _jsonata_lambda: true }, 'words'],
   ])('is refused where %s cannot be counted in %j', async (price, request, quantity) => {
     expect(await refusalOf(price, request)).toEqual([
       `the ${quantity} of this request cannot be counted`,
+    ]);
+  });
+
+  test('is refused where JSONata would take the request for a function', async () => {
+    expect(await refusalOf(WORDS, { words: 1, _jsonata_lambda: true })).toEqual([
+      'the request cannot be read: a member may not be named _jsonata_lambda or _jsonata_function',
     ]);
   });
 
@@ -133,7 +150,7 @@ describe('the cost after a call', () => {
 
   test('is that of the real quantities', async () => {
     const before = await costBefore(ALL, request);
-    expect(await costAfter(ALL, request, { pages: 12.5 }, before)).toEqual({
+    expect(await costAfter(ALL, answer({ pages: 12.5 }), before)).toEqual({
       cost: {
         amount: 2_980_000n,
         quantities: { calls: '1', pages: '12.5', words: '2000' },
@@ -145,27 +162,99 @@ describe('the cost after a call', () => {
 
   test('is at its maximum at the maximum, and above it one microcent later', async () => {
     const before = await costBefore(ALL, request);
-    const at = await costAfter(ALL, request, { pages: 20 }, before);
+    const at = await costAfter(ALL, answer({ pages: 20 }), before);
     expect(at).toEqual({ cost: before.maximum, isAboveMaximum: false });
-    const above = await costAfter(ALL, request, { pages: 20.000_01 }, before);
+    const above = await costAfter(ALL, answer({ pages: 20.000_01 }), before);
     expect(above.isAboveMaximum).toBe(true);
     expect(above.cost.amount).toBe(before.maximum.amount + 1n);
   });
 
   test('of an answer without what is counted is the rest', async () => {
     const before = await costBefore(ALL, request);
-    const { cost } = await costAfter(ALL, request, {}, before);
+    const { cost } = await costAfter(ALL, answer({}), before);
     expect(cost).toEqual(before.counted);
   });
 
   test('fails where the answer cannot be counted, or costs more than can be charged', async () => {
     const before = await costBefore(ALL, request);
-    const counting = costAfter(ALL, request, { pages: 'many' }, before);
+    const counting = costAfter(ALL, answer({ pages: 'many' }), before);
     await expect(counting).rejects.toThrow(CountingFailed);
     const dear = routeOf(textWith(PAGES.replace('"0.1"', '"1000000000000"')));
     const cheap = await costBefore(dear, { most: 1 });
-    const tooMuch = costAfter(dear, { most: 1 }, { pages: 1_000_000 }, cheap);
+    const tooMuch = costAfter(dear, answer({ pages: 1_000_000 }), cheap);
     await expect(tooMuch).rejects.toThrow('more than can be charged');
+  });
+});
+
+describe('a price by a member inside a counted part', () => {
+  const MODELS = (more = '') => `      - per: tokens
+        units: 1000000
+        cents: {by: model, prices: {small: "60", "gpt-4.1": "1000"}${more}}
+        count: answer.tokens
+        at_most: 2000000
+`;
+  const bothOf = async (text: string, request: object) => {
+    const route = routeOf(textWith(text));
+    const before = await costBefore(route, request);
+    const { cost } = await costAfter(route, answer({ tokens: 500_000 }), before);
+    return [before.maximum.amount, cost.amount, before.maximum.choices, cost.choices];
+  };
+
+  test.each([
+    [{ model: 'small' }, 60_000_000n, 'small'],
+    [{ model: 'gpt-4.1' }, 1_000_000_000n, 'gpt-4.1'],
+  ])(
+    'of %j holds at most and charges by it, and the receipt says so',
+    async (request, each, model) => {
+      expect(await bothOf(MODELS(), request)).toEqual([2n * each, each / 2n, { model }, { model }]);
+    },
+  );
+
+  test.each([
+    [{ model: 'other' }, 'other'],
+    [{ model: 7 }, '7'],
+    [{}, 'default'],
+    [{ model: null }, 'default'],
+  ])('of %j is the default, where there is one', async (request, model) => {
+    expect(await bothOf(MODELS(', default: "2000"'), request)).toEqual([
+      4_000_000_000n,
+      1_000_000_000n,
+      { model },
+      { model },
+    ]);
+  });
+
+  test.each([
+    [{ model: 'other' }, 'model must be one of small, gpt-4.1'],
+    [{ model: 'Small' }, 'model must be one of small, gpt-4.1'],
+    [{ model: 'toString' }, 'model must be one of small, gpt-4.1'],
+    [{ model: ['small'] }, 'model must be one of small, gpt-4.1'],
+    [{}, 'model is required: it must be one of small, gpt-4.1'],
+    [{ Model: 'small' }, 'Model must be written model'],
+  ])('of %j is refused where there is none', async (request, message) => {
+    expect((await refusalOf(MODELS(), request))[0]).toBe(message);
+  });
+
+  test.each([
+    ['a list', ['small']],
+    ['an object', { small: 1 }],
+    ['no text', ''],
+    ['too long', 'x'.repeat(65)],
+    ['not to be printed', 'a\nb'],
+    ['what no database holds', '\ud800'],
+  ])('is refused for a value that is %s, with a default too', async (_, model) => {
+    const message = 'model must be one of small, gpt-4.1';
+    expect(await refusalOf(MODELS(', default: "2000"'), { model })).toEqual([message, 'model']);
+  });
+
+  test('is told once though several parts ask for it, each at its own price', async () => {
+    const more = MODELS().replace('tokens', 'words').replace('"60"', '"6"');
+    expect(await bothOf(MODELS() + more, { model: 'small' })).toEqual([
+      132_000_000n,
+      33_000_000n,
+      { model: 'small' },
+      { model: 'small' },
+    ]);
   });
 });
 
@@ -176,7 +265,7 @@ describe('a price', () => {
   const costOf = async (price: string, pages: number) => {
     const route = routeOf(textWith(price));
     const before = await costBefore(route, { most: 2_000_000_000 });
-    return (await costAfter(route, {}, { pages }, before)).cost.amount;
+    return (await costAfter(route, answer({ pages }), before)).cost.amount;
   };
   const priceOf = (cents: bigint, of: number) =>
     PAGES.replace('"0.1"', `"${formatCents(cents)}", units: ${of}`);
@@ -213,7 +302,7 @@ describe('a price', () => {
         const route = routeOf(textWith(prices.join('\n')));
         const pages = parts.map(([, , counted]) => counted);
         const before = await costBefore(route, { most: 2_000_000_000 });
-        const { cost } = await costAfter(route, {}, { pages }, before);
+        const { cost } = await costAfter(route, answer({ pages }), before);
         let sum = 0n;
         for (const [cents, of, counted] of parts) sum += await costOf(priceOf(cents, of), counted);
         expect(cost.amount).toBe(sum);

@@ -48,10 +48,8 @@ describe('a hostile text', () => {
         .join('\n'),
       'Excessive alias count',
     ],
-  ])('%s is refused at once', (_, text, message) => {
-    const began = performance.now();
+  ])('%s is refused, and not followed until the test times out', (_, text, message) => {
     expect(problemsOf(text)[0]).toContain(message);
-    expect(performance.now() - began).toBeLessThan(2_000);
   });
 
   test('that holds itself is refused', () => {

@@ -20,7 +20,7 @@ describe('a price book', () => {
     expect(book.routes).toEqual([
       {
         name: 'search',
-        memberNames: new Set(),
+        memberNames: { top: new Set(), deep: new Set() },
         methods: ['GET'],
         path: '/v1/search',
         scope: 'search',
@@ -29,7 +29,6 @@ describe('a price book', () => {
         largestBodyBytes: 65_536,
         longestMs: 120_000,
         meteringBufferBytes: 1_048_576,
-        countEventWith: null,
         replayBytes: 262_144,
         concurrency: 64,
         errorEvents: [],
@@ -73,6 +72,12 @@ routes:
       - {per: pages, cents: "0.1", units: 1000, count: $count(answer), at_most: 20}
       - {per: words, cents: "1", count: $length(request.text), of: request}
       - {by: effort, default: low, cents: {low: "1", "2": "0"}}
+      - per: tokens
+        cents: {by: model, prices: {small: "1"}, default: "2"}
+        count: answer.usage.tokens
+        at_most: request.most
+        event: message_delta
+      - {per: results, cents: "1", count: "1", at_most: 9, each_event: results}
     settlement: {upstream_4xx: counted, client_left_midway: free}
 `);
     expect(book.topUpUrl).toBe('https://example.com/billing?from=402');
@@ -88,7 +93,6 @@ routes:
       methods: ['POST', 'DELETE'],
       rateLimit: { perSecond: 2.5, burst: 3 },
       longestMs: 86_000_000,
-      countEventWith: 'usage',
       replayBytes: 16_777_216,
       concurrency: 10_000,
       errorEvents: ['error', 'response.failed'],
@@ -96,7 +100,13 @@ routes:
       addToRequest: { when: 'stream', members: { stream_options: { include_usage: true } } },
       receiptComment: true,
       price: [
-        { quantity: 'pages', amount: 100_000n, units: 1_000n, of: 'answer' },
+        {
+          quantity: 'pages',
+          amount: 100_000n,
+          units: 1_000n,
+          of: 'answer',
+          events: { name: 'usage', isEach: false },
+        },
         { quantity: 'words', amount: 1_000_000n, units: 1n, of: 'request', atMost: null },
         {
           member: 'effort',
@@ -106,7 +116,21 @@ routes:
             ['2', 0n],
           ]),
         },
+        {
+          quantity: 'tokens',
+          amount: {
+            member: 'model',
+            amounts: new Map([['small', 1_000_000n]]),
+            default: 2_000_000n,
+          },
+          events: { name: 'message_delta', isEach: false },
+        },
+        { quantity: 'results', events: { name: 'results', isEach: true } },
       ],
+      memberNames: {
+        top: new Set(['effort', 'model', 'stream_options', 'stream', 'text', 'most']),
+        deep: new Set(),
+      },
       settlement: { ...DEFAULT_SETTLEMENT, upstream_4xx: 'counted', client_left_midway: 'free' },
     });
   });

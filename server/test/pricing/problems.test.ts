@@ -56,8 +56,8 @@ describe('a problem', () => {
     [
       '    path:',
       '    error_event: []\n    path:',
-      '6:18 routes.search.error_event must be the name of a member',
-      'in the middle of a stream',
+      '6:18 routes.search.error_event must have 1 to 8 items',
+      'names of events',
     ],
     [
       '    path:',

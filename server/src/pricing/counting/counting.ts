@@ -1,31 +1,26 @@
 import jsonata, { type JsonataError } from 'jsonata';
-import { formatCents } from '../ledger/money.ts';
+import { formatCents } from '../../ledger/money.ts';
+import { type Counting, CountingFailed, type CountingInput } from '../price-book.ts';
 import { ExpressionRefused, judgeExpression, namesOf } from './expression.ts';
-import { type Counting, CountingFailed, type CountingInput } from './price-book.ts';
+import { boundWork, Work } from './work.ts';
 
 /**
  * Counting with JSONata. The expressions are the operator's; requests and answers are only ever data.
  *
- * A count may take 100 ms, 200 calls of depth and lists of a million. JSONata looks at these bounds at
- * each step, so what it does in one step must be quick by itself: what is not is forbidden. So is what
- * would give another count another time.
+ * A count is bounded in its steps (`work.ts`), in the depth of its calls and in the length of its lists.
+ * What JSONata does in one step must be quick by itself: what is not is forbidden. So is what would give
+ * another count another time.
  */
 
-const LONGEST_MS = 100;
 const DEEPEST = 200;
-const LONGEST_LIST = 1_000_000;
-/** The deepest request or answer: what goes through one goes as deep. */
-const DEEPEST_INPUT = 500;
-const BOUNDS = { timeout: LONGEST_MS, stack: DEEPEST, sequence: LONGEST_LIST };
+const LONGEST_LIST = 100_000;
+const BOUNDS = { stack: DEEPEST, sequence: LONGEST_LIST };
 
 /** The largest count. */
 const LARGEST = 1_000_000_000_000;
 const DECIMALS = 6;
 /** How many millionths are one. */
 export const MILLIONTHS = 1_000_000n;
-
-/** What a request or an answer would have to hold to be taken for a function of JSONata. */
-const DISGUISES = ['_jsonata_lambda', '_jsonata_function'];
 
 /** What an expression may speak of, and what it means where it finds nothing. */
 const PURPOSES = {
@@ -52,11 +47,12 @@ export function compileCounting(text: string, purpose: Purpose): Counting {
     throw new ExpressionRefused(message, position ?? 0, 'see https://docs.jsonata.org');
   }
   judgeExpression(expression.ast(), names);
+  boundWork(expression);
   return {
     text,
-    names: namesOf(expression.ast()).filter((name) => !names.some((root) => root === name)),
-    count: async (input) => {
-      const value = await evaluate(text, expression, input);
+    names: namesOf(expression.ast()),
+    count: async (input, mostSteps) => {
+      const value = (await evaluate(text, expression, input, new Work(mostSteps))) ?? undefined;
       if (value === undefined && nothing !== undefined) return nothing;
       return millionthsOf(text, value);
     },
@@ -66,7 +62,11 @@ export function compileCounting(text: string, purpose: Purpose): Counting {
 /** A whole number that is always the same. */
 export function constantCounting(whole: number): Counting {
   const millionths = BigInt(whole) * MILLIONTHS;
-  return { text: String(whole), names: [], count: () => Promise.resolve(millionths) };
+  return {
+    text: String(whole),
+    names: { top: new Set(), deep: new Set() },
+    count: () => Promise.resolve(millionths),
+  };
 }
 
 /** Millionths as a decimal string, canonical: they have as many decimals as cents. */
@@ -78,10 +78,10 @@ async function evaluate(
   text: string,
   expression: jsonata.Expression,
   { request, answer }: CountingInput,
+  work: Work,
 ): Promise<unknown> {
-  judgeInput([request, answer]);
   try {
-    return await expression.evaluate({ request, answer });
+    return await expression.evaluate({ request, answer }, work.bindings);
   } catch (error) {
     const { message } = error as JsonataError;
     throw new CountingFailed(`${shown(text)}: ${message}`);
@@ -99,7 +99,6 @@ function millionthsOf(text: string, value: unknown): bigint {
 
 function kindOf(value: unknown): string {
   if (value === undefined) return 'nothing';
-  if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
@@ -107,20 +106,4 @@ function kindOf(value: unknown): string {
 function shown(text: string): string {
   const line = text.trim().replaceAll(/\s+/g, ' ');
   return line.length > 60 ? `${line.slice(0, 60)}…` : line;
-}
-
-/** Judges data before JSONata does: it takes a disguise for a function, and finds nothing in it. */
-function judgeInput(input: unknown): void {
-  const open: [unknown, number][] = [[input, 0]];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const [value, depth] = next;
-    if (value === null || typeof value !== 'object') continue;
-    if (depth > DEEPEST_INPUT) throw new CountingFailed(`nested deeper than ${DEEPEST_INPUT}`);
-    if (DISGUISES.some((name) => Object.hasOwn(value, name))) {
-      throw new CountingFailed(`a member may not be named ${DISGUISES.join(' or ')}`);
-    }
-    for (const inner of Object.values(value)) {
-      if (typeof inner === 'object') open.push([inner, depth + 1]);
-    }
-  }
 }

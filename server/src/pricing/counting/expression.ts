@@ -1,5 +1,6 @@
 import type { ExprNode } from 'jsonata';
-import { nearest } from './judge.ts';
+import { nearest } from '../judge.ts';
+import type { MemberNames } from '../price-book.ts';
 
 /**
  * What a counting expression may say. What it finds nothing of counts as 0, so a slip of the pen would
@@ -11,8 +12,8 @@ const FUNCTIONS: ReadonlySet<string> = new Set([
   ...['sqrt', 'power', 'boolean', 'not', 'exists', 'type', 'assert', 'error'],
   ...['string', 'length', 'substring', 'substringBefore', 'substringAfter', 'lowercase'],
   ...['uppercase', 'trim', 'contains', 'split', 'join'],
-  ...['map', 'filter', 'single', 'reduce', 'sift', 'each', 'append', 'reverse', 'sort', 'zip'],
-  ...['keys', 'lookup', 'spread', 'merge'],
+  ...['map', 'filter', 'single', 'reduce', 'sift', 'each', 'append', 'reverse', 'zip'],
+  ...['keys', 'lookup', 'merge'],
 ]);
 
 const TIMELESS = 'a count must be the same each time';
@@ -28,6 +29,8 @@ const FORBIDDEN: ReadonlyMap<string, string> = new Map([
   ['replace', UNBOUNDED],
   ['distinct', UNBOUNDED],
   ['pad', UNBOUNDED],
+  ['sort', UNBOUNDED],
+  ['spread', UNBOUNDED],
 ]);
 
 /** An expression cannot be used; `position` is where in it, from 0. */
@@ -44,16 +47,21 @@ export class ExpressionRefused extends Error {
 }
 
 /** A node of JSONata's tree, of which its own types know only a part. */
-interface Tree {
+export interface Tree {
   readonly type: string;
   readonly value?: unknown;
   readonly position?: number;
   readonly [member: string]: unknown;
 }
 
+/** The tree of an expression. */
+export function treeOf(root: ExprNode): Tree {
+  return root as unknown as Tree;
+}
+
 /** Throws ExpressionRefused where it is forbidden, or speaks of anything but the given names. */
 export function judgeExpression(tree: ExprNode, names: readonly string[]): void {
-  const root = tree as unknown as Tree;
+  const root = treeOf(tree);
   const own = new Set<unknown>();
   collectOwn(root, own);
   judgeNodes(root, own);
@@ -137,26 +145,62 @@ function judgeNames(node: Tree, names: readonly string[]): void {
   );
 }
 
-/** The names that an expression may look for in its data, in paths or as text. */
-export function namesOf(tree: ExprNode): string[] {
-  const collect = (node: Tree): string[] => [
-    ...(node.type === 'name' || node.type === 'string' ? [String(node.value)] : []),
-    ...childrenOf(node).flatMap(collect),
-  ];
-  return collect(tree as unknown as Tree);
+/** The names that an expression may look for in a request, in paths or as text. */
+export function namesOf(tree: ExprNode): MemberNames {
+  const names = { top: new Set<string>(), deep: new Set<string>() };
+  collectNames(treeOf(tree), 'root', names);
+  return names;
+}
+
+/** Where a name that stands alone is looked for; in an unknown place it may be the request. */
+type Place = 'root' | 'answer' | 'unknown';
+type Names = { readonly top: Set<string>; readonly deep: Set<string> };
+
+function collectNames(node: Tree, place: Place, names: Names): void {
+  const inner = place === 'root' ? 'unknown' : place;
+  if (node.type === 'string') names.deep.add(String(node.value));
+  if (node.type === 'name' && place !== 'answer') names.deep.add(String(node.value));
+  if (node.type === 'path') {
+    collectPath(node, place, names);
+    return;
+  }
+  for (const child of childrenOf(node, OF_DATA)) collectNames(child, place, names);
+  for (const child of childrenOf(node, OF_DATA, true)) collectNames(child, inner, names);
+}
+
+function collectPath(path: Tree, place: Place, names: Names): void {
+  const steps = nodesIn(path['steps']);
+  const [variable] = steps;
+  const isAbsolute = variable?.type === 'variable' && variable.value === '$';
+  const [root, member] = isAbsolute ? steps.slice(1) : steps;
+  const isRooted = isAbsolute || place === 'root';
+  const isOf = (name: string) => isRooted && root?.type === 'name' && root.value === name;
+  const inner = isOf('answer') || place === 'answer' ? 'answer' : 'unknown';
+  const isTop = isOf('request') && member?.type === 'name';
+  if (isTop) names.top.add(String(member.value));
+  for (const step of steps) {
+    const isNamed = step === root && (isOf('answer') || isOf('request'));
+    if (isNamed || (isTop && step === member)) {
+      for (const child of childrenOf(step)) collectNames(child, inner, names);
+    } else {
+      collectNames(step, step === steps[0] ? place : inner, names);
+    }
+  }
+  for (const child of childrenOf(path, ['steps'])) collectNames(child, inner, names);
 }
 
 /** Members of a node whose names are those of the data. */
 const OF_DATA = ['predicate', 'stages', 'group'];
 
-function childrenOf(node: Tree, without: readonly string[] = []): Tree[] {
+/** The nodes below a node, but for those in the members named; or `only` those. */
+export function childrenOf(node: Tree, named: readonly string[] = [], only = false): Tree[] {
   return Object.entries(node).flatMap(([member, value]) =>
-    without.includes(member) ? [] : nodesIn(value),
+    named.includes(member) === only ? nodesIn(value) : [],
   );
 }
 
 /** Nodes stand in members, in lists, and in lists of pairs. */
-function nodesIn(value: unknown): Tree[] {
+export function nodesIn(value: unknown): Tree[] {
   if (Array.isArray(value)) return value.flatMap(nodesIn);
   return value !== null && typeof value === 'object' && !(value instanceof RegExp)
     ? [value as Tree]

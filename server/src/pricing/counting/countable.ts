@@ -1,0 +1,46 @@
+import { type Countable, CountingFailed } from '../price-book.ts';
+
+/** The deepest request or answer: an expression that goes through it goes as deep. */
+const DEEPEST = 500;
+/** Members that make JSONata take data for a function, and find nothing in it. */
+const DISGUISES = ['_jsonata_lambda', '_jsonata_function'];
+
+/**
+ * A request or an answer as expressions see it: without the members that are null, since null counts as
+ * absent. `value` itself stays as it is. Throws CountingFailed if JSONata would misread it.
+ */
+export function countable(value: unknown): Countable {
+  return (value === null ? undefined : withoutNulls(value, 0)) as Countable;
+}
+
+function withoutNulls(value: unknown, depth: number): unknown {
+  if (value === null || typeof value !== 'object') return value;
+  if (depth > DEEPEST) throw new CountingFailed(`nested deeper than ${DEEPEST}`);
+  if (Array.isArray(value)) return listWithoutNulls(value, depth);
+  if (DISGUISES.some((name) => Object.hasOwn(value, name))) {
+    throw new CountingFailed(`a member may not be named ${DISGUISES.join(' or ')}`);
+  }
+  const members = value as Readonly<Record<string, unknown>>;
+  let copy: Record<string, unknown> | undefined;
+  for (const name of Object.keys(members)) {
+    const inner = members[name];
+    const kept = withoutNulls(inner, depth + 1);
+    if (kept === inner && inner !== null) continue;
+    copy ??= { ...members };
+    if (inner === null) delete copy[name];
+    else copy[name] = kept;
+  }
+  return copy ?? value;
+}
+
+/** The items of a list keep their places, those that are null too. */
+function listWithoutNulls(list: readonly unknown[], depth: number): unknown {
+  let copy: unknown[] | undefined;
+  for (const [index, inner] of list.entries()) {
+    const kept = withoutNulls(inner, depth + 1);
+    if (kept === inner) continue;
+    copy ??= [...list];
+    copy[index] = kept;
+  }
+  return copy ?? list;
+}
