@@ -22,9 +22,10 @@ import { Call, type CallAnswer, type CallEnd, type CallRequest, NoAnswer } from 
 import { CallsUnderWay } from './calls-under-way.ts';
 import type { Cancel } from './cancel.ts';
 import { LogPace } from './log-pace.ts';
+import { membersOf } from './members.ts';
 import { PriceBookWatch } from './price-books.ts';
 import { type Rate, RateLimits } from './rate-limits.ts';
-import { announcedLength, BodyTooLarge, boundedBody, membersOf, readBody } from './request-body.ts';
+import { announcedLength, BodyTooLarge, boundedBody, readBody } from './request-body.ts';
 import { costOf, type PricedRoute, RouteTable } from './route-table.ts';
 import {
   chargeOf,
@@ -136,7 +137,7 @@ export class Gateway {
     const { body: sent } = request;
     const whole = sent && isKept ? await readBody(sent, largestBodyBytes) : null;
     const body = sent && !isKept ? boundedBody(sent, largestBodyBytes) : whole;
-    const members = priced.needsRequest ? membersIn(request, whole) : {};
+    const members = priced.needsRequest ? membersIn(priced, request, whole) : {};
     const before = await costOf(priced, members);
     if (this.#isCut) throw new PaymentFailed('stopping', null);
     const paid = await this.#pay(priced, request, before, whole);
@@ -338,8 +339,13 @@ function purchaseOf(priced: PricedRoute, principal: CustomerKeyRead, before: Cos
   return { priced, account: accountIdOf(accountPublicId), accountPublicId, apiKeyId, before };
 }
 
-function membersIn({ target, headers }: CallRequest, body: Buffer | null) {
-  return membersOf(target.search, body, headers['content-type']);
+function membersIn(
+  { route }: PricedRoute,
+  { method, target, headers }: CallRequest,
+  body: Buffer | null,
+) {
+  const sent = { method, search: target.search, body, contentType: headers['content-type'] };
+  return membersOf(route.memberNames, sent);
 }
 
 /** What was asked: the same idempotency key with another request is noticed. */

@@ -108,6 +108,15 @@ function passedOn(
   return headers;
 }
 
+/** Headers that are for the upstream, so that `Connection` must not name them (RFC 9110 §7.6.1). */
+const END_TO_END =
+  /^(?:accept|authorization|cache-control|content-|cookie|date|forwarded|from|host|idempotency-key|if-|origin|pragma|range|referer|user-agent|x-api-key|x-forwarded-|x-request-id)/;
+
+/** A header that `Connection` would remove though it is for the upstream; undefined: it names none. */
+export function endToEndNamed(connection: string | undefined): string | undefined {
+  return namedIn(connection)?.find((name) => END_TO_END.test(name));
+}
+
 /** The headers that `Connection` names, in one line or, of an upstream, in several. */
 function namedIn(connection: string | string[] | undefined): string[] | undefined {
   if (connection === undefined || connection === 'keep-alive' || connection === 'close') return;

@@ -7,6 +7,7 @@ import {
   type PricePerItem,
   type Route,
 } from './price-book.ts';
+import { objectsIn, spellingOf } from './spelling.ts';
 
 /**
  * What a call costs. Each part of the price is rounded up to a whole microcent by itself, and the
@@ -147,24 +148,14 @@ class Sum {
  * is written otherwise: `Effort` and `effort[]` for `effort`. The price would not see it.
  */
 function judgeSpelling(names: ReadonlySet<string>, request: unknown): void {
-  const meant = new Map(Array.from(names, (name) => [plain(name), name]));
-  const open = [request];
-  for (let value = open.pop(); value !== undefined; value = open.pop()) {
-    if (value === null || typeof value !== 'object') continue;
-    for (const inner of Object.values(value)) if (typeof inner === 'object') open.push(inner);
-    if (Array.isArray(value)) continue;
-    for (const name of Object.keys(value)) {
-      const written = names.has(name) ? undefined : meant.get(plain(name));
-      if (written === undefined) continue;
-      throw new RequestNotPriced(`${name} must be written ${written}`, [name]);
+  const spelling = spellingOf(names);
+  for (const members of objectsIn(request)) {
+    for (const name of Object.keys(members)) {
+      const meant = spelling.meantBy(name);
+      if (meant === undefined || meant === name) continue;
+      throw new RequestNotPriced(`${name} must be written ${meant}`, [name]);
     }
   }
-}
-
-/** A name as lenient readers take it: in any case, and with brackets for a list. */
-function plain(name: string): string {
-  const [head = ''] = name.split('[', 1);
-  return head.toLowerCase();
 }
 
 function isOfAnswer(price: Price): price is PricePerItem {

@@ -145,7 +145,7 @@ describe('a call', () => {
       headers: json,
       body: '{"effort":"high"}',
     });
-    expect([twice.status, twice.body]).toEqual([422, expect.stringContaining('send it once')]);
+    expect([twice.status, twice.body]).toEqual([422, expect.stringContaining('in the body')]);
     const before = gateway.upstream.requests.length;
     const refusedBody = async (body: string) => {
       const answer = await customer.get('/v1/effort', { method: 'POST', headers: json, body });

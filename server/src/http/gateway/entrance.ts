@@ -1,6 +1,7 @@
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Gateway } from '../../gateway/gateway.ts';
+import { endToEndNamed } from '../../gateway/headers.ts';
 import type { Rate } from '../../gateway/rate-limits.ts';
 import type { PricedRoute } from '../../gateway/route-table.ts';
 import { type Target, targetOf } from '../../gateway/targets.ts';
@@ -51,8 +52,36 @@ export async function enter(
   request.principal = principal;
   const notAllowed = refusalOf(principal, 'customer', [priced.route.scope]);
   if (notAllowed || principal.kind !== 'customer') return notAllowed;
+  const malformed = judgeHeaders(request.raw, priced);
+  if (malformed) return malformed;
   const rate = gateway.rate(priced, principal.apiKeyId);
   return rate ? judgeRate(rate, reply) : undefined;
+}
+
+/** Refuses headers by which the upstream would read another body than the price does. */
+function judgeHeaders(
+  { headers, rawHeaders }: IncomingMessage,
+  { needsRequest }: PricedRoute,
+): ApiError | undefined {
+  const removed = endToEndNamed(headers.connection);
+  if (removed !== undefined) {
+    const detail = `Connection names ${removed}, which is for the API behind this route: leave it out`;
+    return new ApiError('malformed_request', { detail });
+  }
+  if (headers['content-type'] !== undefined && linesOf('content-type', rawHeaders) > 1) {
+    return new ApiError('malformed_request', { detail: 'Content-Type is there twice: send one' });
+  }
+  const { 'content-encoding': encoding } = headers;
+  if (needsRequest && encoding !== undefined && !/^identity$/i.test(encoding)) {
+    const detail = 'Send the body without Content-Encoding: the price reads it';
+    return new ApiError('unsupported_media_type', { detail });
+  }
+  return undefined;
+}
+
+/** How many lines a header has: of some, Node keeps only the first. */
+function linesOf(name: string, rawHeaders: readonly string[]): number {
+  return rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === name).length;
 }
 
 function judgeRate(rate: Rate, reply: FastifyReply): ApiError | undefined {

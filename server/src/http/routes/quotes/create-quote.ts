@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { withoutNulls } from '../../../gateway/members.ts';
 import { RequestNotPriced } from '../../../pricing/cost.ts';
 import { answer, NO_QUERY, one } from '../../document.ts';
 import { customerOf } from '../../entry.ts';
@@ -12,7 +13,8 @@ const Body = Type.Object(
     route: RouteName('The route, by its name in the price book.'),
     request: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), {
-        description: 'The members of the request: those of its query and of its JSON body.',
+        description:
+          'The members of the request: those of its query for GET and DELETE, else those of its JSON body.',
         examples: [{ research_effort: 'deep' }],
       }),
     ),
@@ -38,7 +40,8 @@ export function createQuoteRoute(app: App, { gateway }: RouteParts): void {
     },
     async (request) => {
       const { route, request: members = {} } = request.body;
-      const quote = await gateway?.quote(customerOf(request), route, members).catch(explain);
+      const asked = withoutNulls(members);
+      const quote = await gateway?.quote(customerOf(request), route, asked).catch(explain);
       if (!quote) throw new ApiError('route_not_found');
       return { data: quoteResource(quote) };
     },
