@@ -66,6 +66,7 @@ export async function createApp(
     metrics,
     log,
     metricsToken: config.metricsToken,
+    trustedProxies: config.trustedProxies,
     readiness: opened.isReady,
   };
   const apis: FastifyInstance[] = [];

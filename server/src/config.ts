@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { OperatorError } from './db/operator-error.ts';
 
@@ -25,6 +26,8 @@ export interface Config {
   readonly metricsToken: string | undefined;
   /** The price book's file, absolute; undefined: there is no gateway. */
   readonly gatewayFile: string | undefined;
+  /** Addresses and CIDRs of proxies that are believed what they say of a client. */
+  readonly trustedProxies: readonly string[];
   /** Variables that begin with `PURSER_` and are none of ours, such as Kubernetes' service links. */
   readonly unknown: readonly string[];
 }
@@ -38,6 +41,8 @@ const CURES = {
   PURSER_DEMO: 'Set PURSER_DEMO to off for no demo data, or unset it.',
   PURSER_METRICS_TOKEN: 'Set PURSER_METRICS_TOKEN to printable ASCII without blanks, or unset it.',
   PURSER_GATEWAY: 'Set PURSER_GATEWAY to the file of a price book, or unset it for no gateway.',
+  PURSER_TRUSTED_PROXIES:
+    'Set PURSER_TRUSTED_PROXIES to CIDRs with commas between them, such as 10.0.0.0/8,fd00::/8, or unset it to trust none.',
   DATABASE_URL:
     'Set DATABASE_URL to postgres://user:password@host:port/database, or unset it to use the embedded PostgreSQL.',
 } as const;
@@ -63,6 +68,7 @@ export function readConfig(
     demo: readDemo(set('PURSER_DEMO')),
     metricsToken: readMetricsToken(set('PURSER_METRICS_TOKEN')),
     gatewayFile: readGatewayFile(set('PURSER_GATEWAY')),
+    trustedProxies: readTrustedProxies(set('PURSER_TRUSTED_PROXIES')),
   };
 }
 
@@ -118,6 +124,23 @@ function readMetricsToken(text: string | undefined): string | undefined {
 function readGatewayFile(text: string | undefined): string | undefined {
   if (text?.includes('\0')) throw invalid('PURSER_GATEWAY', 'The path holds a NUL character.');
   return text === undefined ? undefined : resolve(text);
+}
+
+function readTrustedProxies(text: string | undefined): string[] {
+  const proxies = listIn(text);
+  for (const proxy of proxies) {
+    const [address = '', prefix, ...more] = proxy.split('/');
+    const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
+    const length = prefix === undefined ? bits : /^\d{1,3}$/.test(prefix) ? Number(prefix) : 0;
+    if (more.length === 0 && length > 0 && length <= bits) continue;
+    throw invalid('PURSER_TRUSTED_PROXIES', `"${proxy}" is neither an address nor a CIDR.`);
+  }
+  return proxies;
+}
+
+/** The items of a list with commas; blanks around them do not count. */
+function listIn(text = ''): string[] {
+  return text === '' ? [] : text.split(',').map((item) => item.trim());
 }
 
 /** An upstream's secret, in the variable that the price book names. */

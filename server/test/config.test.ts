@@ -27,6 +27,14 @@ describe('a value that cannot be', () => {
     ['PURSER_DEMO', 'no'],
     ['PURSER_METRICS_TOKEN', 'a token'],
     ['DATABASE_URL', 'mysql://x'],
+    ['PURSER_TRUSTED_PROXIES', '10.0.0.0/8,'],
+    ['PURSER_TRUSTED_PROXIES', '10.0.0.0/33'],
+    ['PURSER_TRUSTED_PROXIES', '10.0.0.0/0'],
+    ['PURSER_TRUSTED_PROXIES', '10.0.0/8'],
+    ['PURSER_TRUSTED_PROXIES', '10.0.0.0/8/8'],
+    ['PURSER_TRUSTED_PROXIES', 'fd00::/129'],
+    ['PURSER_TRUSTED_PROXIES', 'fd00::/x'],
+    ['PURSER_TRUSTED_PROXIES', 'loopback'],
   ])('%s=%s stops the start with its name', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(name);
   });
@@ -37,4 +45,11 @@ describe('a value that cannot be', () => {
       databaseUrl: undefined,
     });
   });
+});
+
+test('proxies are addresses and CIDRs, with blanks or without', () => {
+  const { trustedProxies } = readConfig({
+    PURSER_TRUSTED_PROXIES: '10.0.0.0/8, 192.0.2.1,fd00::/8 ,::1',
+  });
+  expect(trustedProxies).toEqual(['10.0.0.0/8', '192.0.2.1', 'fd00::/8', '::1']);
 });

@@ -12,6 +12,7 @@ import type { Authenticate } from '../auth/principal.ts';
 import type { Database } from '../db/database.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import type { IsTrusted } from './peers.ts';
 
 /** What the wire counts and shows at `/metrics`. */
 export interface HttpMetrics {
@@ -36,6 +37,8 @@ export interface HttpParts {
   readonly metricsToken?: string | undefined;
   /** The priced routes in front of other APIs; undefined: there are none. */
   readonly gateway?: Gateway | undefined;
+  /** Addresses and CIDRs of the proxies that are trusted; none if left out. */
+  readonly trustedProxies?: readonly string[];
   readonly readiness: () => Promise<{ database: boolean; migrations: boolean }>;
   /** For the machine's own command line: the routes of operator keys too. Never on the network. */
   readonly local?: boolean;
@@ -45,6 +48,7 @@ export interface HttpParts {
 export interface RouteParts extends HttpParts {
   readonly authenticate: Authenticate;
   readonly onKeyUsed: OnKeyUsed;
+  readonly isTrusted: IsTrusted;
   /** The routes' own OpenAPI document, as JSON. */
   readonly openapi: () => string;
 }

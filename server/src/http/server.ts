@@ -14,6 +14,7 @@ import { socketErrorHandler } from './errors/socket.ts';
 import { addGateway } from './gateway/proxy.ts';
 import { addOpenApi, openApiText } from './openapi.ts';
 import type { App, HttpParts, RouteParts } from './parts.ts';
+import { type IsTrusted, trustOnly } from './peers.ts';
 import { newRequestId, requestIdOf } from './request-id.ts';
 import { AccountResource, BalanceResource, PastBalanceResource } from './resources/account.ts';
 import { AdjustmentResource } from './resources/adjustment.ts';
@@ -150,12 +151,14 @@ const OPERATOR_ROUTES = [
 
 /** The HTTP API over its parts, ready to listen or to be asked in-process with `inject`. */
 export async function buildHttp(parts: HttpParts): Promise<App> {
-  const app = newApp(parts);
+  const isTrusted = trustOnly(parts.trustedProxies ?? []);
+  const app = newApp(parts, isTrusted);
   const { onKeyUsed = () => {} } = parts;
   const routeParts: RouteParts = {
     ...parts,
     onKeyUsed,
     authenticate: parts.authenticate ?? authenticateByKey(parts.keys, onKeyUsed),
+    isTrusted,
     openapi: () => openApiText(app),
   };
   app.removeContentTypeParser('text/plain');
@@ -204,12 +207,13 @@ export async function describeApi(): Promise<string> {
   return text;
 }
 
-const ABSENT: ReadonlySet<string> = new Set(['local', 'gateway']);
+const ABSENT: ReadonlySet<string> = new Set(['local', 'gateway', 'trustedProxies']);
 
-function newApp({ log, metrics, gateway }: HttpParts): App {
+function newApp({ log, metrics, gateway }: HttpParts, isTrusted: IsTrusted): App {
   const app = Fastify({
     logger: false,
-    genReqId: requestIdOf,
+    genReqId: (request) => requestIdOf(request, isTrusted),
+    trustProxy: isTrusted,
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: gateway ? GATEWAY_REQUEST_TIMEOUT_MS : REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
