@@ -28,7 +28,7 @@ export interface HttpParts {
   readonly database: Database;
   readonly ledger: Pick<Ledger, 'submit' | 'advance'>;
   readonly keys: KeyLookups;
-  /** Who asks; by the key in `X-API-Key` where it is left out. */
+  /** Who asks; by the key that the request presents if it is left out. */
   readonly authenticate?: Authenticate;
   readonly onKeyUsed?: OnKeyUsed;
   readonly metrics: HttpMetrics;

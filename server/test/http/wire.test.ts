@@ -183,7 +183,7 @@ describe('the OpenAPI document', () => {
     );
     expect(operations.length).toBeGreaterThan(14);
     for (const operation of operations) {
-      expect(operation).toMatchObject({ operationId: expect.any(String), security: [{}] });
+      expect(operation).toMatchObject({ operationId: expect.any(String), security: [{}, {}] });
       expect(Object.keys(operation['responses'] as object)).toEqual(
         expect.arrayContaining(['401', '403', '500', '503']),
       );

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { keyIn } from '../../auth/authentication.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
 import { endToEndNamed } from '../../gateway/headers.ts';
 import type { Rate } from '../../gateway/rate-limits.ts';
@@ -47,7 +48,7 @@ export async function enter(
   if (!priced) return new ApiError('not_found');
   request.pattern = priced.route.path;
   const { method, headers } = request;
-  request.asked = { priced, method, target, headers, key: String(headers['x-api-key']) };
+  request.asked = { priced, method, target, headers, key: keyIn(headers) ?? '' };
   const principal = await authenticate(request);
   request.principal = principal;
   const notAllowed = refusalOf(principal, 'customer', [priced.route.scope]);
