@@ -22,12 +22,11 @@ import type { Target } from './targets.ts';
 export interface CallRequest {
   readonly method: string;
   readonly target: Target;
+  /** Those that may go on, see `requestHeaders`. */
   readonly headers: IncomingHttpHeaders;
   /** Null where there is none. */
   readonly body: Readable | null;
   readonly principal: CustomerKeyRead;
-  /** The secret that the customer sent. */
-  readonly key: string;
   readonly address: string;
   readonly requestId: string;
   readonly idempotencyKey: string | undefined;
@@ -130,9 +129,9 @@ export class Call {
   /** Forwards the call. Rejects with NoAnswer or BodyTooLarge. */
   async forward(body: Buffer | Readable | null): Promise<CallAnswer> {
     const { upstream, isKnownBefore } = this.#priced;
-    const { method, target, headers, key, principal, address, requestId } = this.#request;
+    const { method, target, headers, principal, address, requestId } = this.#request;
     const { accountPublicId } = principal;
-    const caller = { key, accountPublicId, address, requestId };
+    const caller = { accountPublicId, address, requestId };
     if (this.#request.cancel.aborted) throw await this.#notForwarded();
     const exchange = new Exchange(this.#request.cancel, () => {
       // A client that leaves, or whose body becomes too large, ends the answer itself.

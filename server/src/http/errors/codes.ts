@@ -83,6 +83,10 @@ export const ERRORS = {
   insufficient_credits: { status: 402, detail: 'Insufficient credits' },
 
   // The gateway
+  api_key_misplaced: {
+    status: 400,
+    detail: 'The API key is in the path or in what describes the body: send it in X-API-Key alone',
+  },
   ambiguous_path: { status: 400, detail: 'The path can be read in more than one way' },
   in_progress: {
     status: 409,

@@ -2,13 +2,15 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { keyIn } from '../../auth/authentication.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
-import { endToEndNamed } from '../../gateway/headers.ts';
+import { endToEndNamed, requestHeaders } from '../../gateway/headers.ts';
+import { holdsKey } from '../../gateway/key-in-text.ts';
 import type { Rate } from '../../gateway/rate-limits.ts';
 import type { PricedRoute } from '../../gateway/route-table.ts';
-import { type Target, targetOf } from '../../gateway/targets.ts';
+import { type Target, targetOf, withoutKey, withoutParameters } from '../../gateway/targets.ts';
 import { refusalOf } from '../entry.ts';
 import { ApiError } from '../errors/api-error.ts';
 import type { App, RouteParts } from '../parts.ts';
+import type { IsTrusted } from '../peers.ts';
 
 /** The way into a priced route: who asks, for what, and how often is judged before the body is read. */
 
@@ -18,13 +20,11 @@ export interface Asked {
   readonly method: string;
   readonly target: Target;
   readonly headers: IncomingHttpHeaders;
-  /** The secret that the customer sent. */
-  readonly key: string;
 }
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Null until a priced route is found. */
+    /** Null until it is admitted. */
     asked: Asked | null;
   }
 }
@@ -35,7 +35,7 @@ const LONGEST_URL = 8_192;
 /** Resolves with what stands against the request. */
 export async function enter(
   app: App,
-  { authenticate }: RouteParts,
+  { authenticate, isTrusted }: RouteParts,
   gateway: Gateway,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -44,35 +44,61 @@ export async function enter(
   if (refused) return refused;
   const target = targetOf(request.raw.url ?? '');
   if (!target) return new ApiError('ambiguous_path');
-  const priced = gateway.match(request.method, target.path);
+  const { method } = request;
+  const priced = gateway.match(method, target.path);
   if (!priced) return new ApiError('not_found');
+  // Some upstreams would take it for the other route.
+  const bare = withoutParameters(target.path);
+  if (bare !== target.path && gateway.match(method, bare) !== priced) {
+    return new ApiError('ambiguous_path');
+  }
   request.pattern = priced.route.path;
-  const { method, headers } = request;
-  request.asked = { priced, method, target, headers, key: keyIn(headers) ?? '' };
   const principal = await authenticate(request);
   request.principal = principal;
   const notAllowed = refusalOf(principal, 'customer', [priced.route.scope]);
   if (notAllowed || principal.kind !== 'customer') return notAllowed;
-  const malformed = judgeHeaders(request.raw, priced);
-  if (malformed) return malformed;
+  const admitted = admit(request, priced, target, isTrusted);
+  if (admitted instanceof ApiError) return admitted;
+  request.asked = admitted;
   const rate = gateway.rate(priced, principal.apiKeyId);
   return rate ? judgeRate(rate, reply) : undefined;
+}
+
+/** What of a request may be priced and forwarded; an error if the upstream could read it otherwise. */
+function admit(
+  { raw, method }: FastifyRequest,
+  priced: PricedRoute,
+  target: Target,
+  isTrusted: IsTrusted,
+): Asked | ApiError {
+  const key = keyIn(raw.headers);
+  if (key === undefined) throw new Error('a customer was authenticated without a key');
+  const clean = withoutKey(target, key);
+  const malformed = judgeHeaders(raw, priced, key);
+  if (malformed || !clean) return malformed ?? new ApiError('api_key_misplaced');
+  const sender = { key, isByTrustedProxy: () => isTrusted(raw.socket.remoteAddress) };
+  const headers = requestHeaders(raw.headers, sender, priced.upstream.secret?.of.header);
+  return { priced, method, target: clean, headers };
 }
 
 /** Refuses headers by which the upstream would read another body than the price does. */
 function judgeHeaders(
   { headers, rawHeaders }: IncomingMessage,
   { needsRequest }: PricedRoute,
+  key: string,
 ): ApiError | undefined {
   const removed = endToEndNamed(headers.connection);
   if (removed !== undefined) {
     const detail = `Connection names ${removed}, which is for the API behind this route: leave it out`;
     return new ApiError('malformed_request', { detail });
   }
-  if (headers['content-type'] !== undefined && linesOf('content-type', rawHeaders) > 1) {
+  const { 'content-type': type, 'content-encoding': encoding } = headers;
+  if (type !== undefined && linesOf('content-type', rawHeaders) > 1) {
     return new ApiError('malformed_request', { detail: 'Content-Type is there twice: send one' });
   }
-  const { 'content-encoding': encoding } = headers;
+  if ([type, encoding].some((value) => value !== undefined && holdsKey(value, key))) {
+    return new ApiError('api_key_misplaced');
+  }
   if (needsRequest && encoding !== undefined && !/^identity$/i.test(encoding)) {
     const detail = 'Send the body without Content-Encoding: the price reads it';
     return new ApiError('unsupported_media_type', { detail });

@@ -71,14 +71,13 @@ async function proxy(
 }
 
 function callOf(request: FastifyRequest, asked: Asked, cancel: Cancel, pace: Pace): CallRequest {
-  const { method, target, headers, key } = asked;
+  const { method, target, headers } = asked;
   return {
     method,
     target,
     headers,
     body: (request.body as CallRequest['body'] | undefined) ?? null,
     principal: customerOf(request),
-    key,
     address: request.socket.remoteAddress ?? '',
     requestId: request.id,
     idempotencyKey: optionalIdempotencyKey(request.headers),
