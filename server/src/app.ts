@@ -67,6 +67,7 @@ export async function createApp(
     log,
     metricsToken: config.metricsToken,
     trustedProxies: config.trustedProxies,
+    corsOrigins: config.corsOrigins,
     readiness: opened.isReady,
   };
   const apis: FastifyInstance[] = [];

@@ -28,6 +28,8 @@ export interface Config {
   readonly gatewayFile: string | undefined;
   /** Addresses and CIDRs of proxies that are believed what they say of a client. */
   readonly trustedProxies: readonly string[];
+  /** The origins whose pages may call; `['*']`: all. */
+  readonly corsOrigins: readonly string[];
   /** Variables that begin with `PURSER_` and are none of ours, such as Kubernetes' service links. */
   readonly unknown: readonly string[];
 }
@@ -43,6 +45,8 @@ const CURES = {
   PURSER_GATEWAY: 'Set PURSER_GATEWAY to the file of a price book, or unset it for no gateway.',
   PURSER_TRUSTED_PROXIES:
     'Set PURSER_TRUSTED_PROXIES to CIDRs with commas between them, such as 10.0.0.0/8,fd00::/8, or unset it to trust none.',
+  PURSER_CORS_ORIGINS:
+    'Set PURSER_CORS_ORIGINS to origins with commas between them, such as https://app.example.com, or to * for all, or unset it for none.',
   DATABASE_URL:
     'Set DATABASE_URL to postgres://user:password@host:port/database, or unset it to use the embedded PostgreSQL.',
 } as const;
@@ -68,6 +72,7 @@ export function readConfig(
     demo: readDemo(set('PURSER_DEMO')),
     metricsToken: readMetricsToken(set('PURSER_METRICS_TOKEN')),
     gatewayFile: readGatewayFile(set('PURSER_GATEWAY')),
+    corsOrigins: readCorsOrigins(set('PURSER_CORS_ORIGINS')),
     trustedProxies: readTrustedProxies(set('PURSER_TRUSTED_PROXIES')),
   };
 }
@@ -136,6 +141,21 @@ function readTrustedProxies(text: string | undefined): string[] {
     throw invalid('PURSER_TRUSTED_PROXIES', `"${proxy}" is neither an address nor a CIDR.`);
   }
   return proxies;
+}
+
+/** Compared letter for letter with what browsers send; those of apps have schemes of their own. */
+function readCorsOrigins(text: string | undefined): string[] {
+  const origins = listIn(text);
+  for (const origin of origins) {
+    const isAll = origin === '*' && origins.length === 1;
+    const isOfWeb = /^https?:/.test(origin);
+    const isOrigin = isOfWeb
+      ? URL.canParse(origin) && new URL(origin).origin === origin
+      : /^[a-z][a-z0-9+.-]*:\/\/[\w.-]+$/.test(origin);
+    if (isAll || isOrigin) continue;
+    throw invalid('PURSER_CORS_ORIGINS', `"${origin}" is not an origin as browsers send it.`);
+  }
+  return origins;
 }
 
 /** The items of a list with commas; blanks around them do not count. */

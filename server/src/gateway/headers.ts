@@ -126,7 +126,9 @@ export function answerHeaders(sent: SentHeaders): Headers {
   for (const name in sent) {
     const value = sent[name];
     if (value === undefined || HOP_BY_HOP.has(name) || named?.includes(name)) continue;
-    if (!OWN_ANSWER.has(name)) headers[name] = value;
+    // Which pages may read an answer is for the gateway to say.
+    if (OWN_ANSWER.has(name) || name.startsWith('access-control-')) continue;
+    headers[name] = value;
   }
   const { 'content-type': types } = headers;
   if (Array.isArray(types)) headers['content-type'] = types[0] ?? '';

@@ -19,7 +19,7 @@ export async function addOpenApi(app: App): Promise<void> {
         title: 'Purser',
         version,
         description:
-          'Prepaid credits for businesses that sell an API. Amounts are decimal strings of cents; times are RFC 3339 in UTC.',
+          'Prepaid credits for businesses that sell an API. Amounts are decimal strings of cents; times are RFC 3339 in UTC. A path with another method is 405 `method_not_allowed`, and `Allow` names its methods.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: 'http://127.0.0.1:8080', description: 'A server on this machine' }],

@@ -39,6 +39,8 @@ export interface HttpParts {
   readonly gateway?: Gateway | undefined;
   /** Addresses and CIDRs of the proxies that are trusted; none if left out. */
   readonly trustedProxies?: readonly string[];
+  /** The origins whose pages may call customers' routes and the gateway, or `*`; none if left out. */
+  readonly corsOrigins?: readonly string[];
   readonly readiness: () => Promise<{ database: boolean; migrations: boolean }>;
   /** For the machine's own command line: the routes of operator keys too. Never on the network. */
   readonly local?: boolean;

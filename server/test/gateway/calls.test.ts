@@ -227,7 +227,7 @@ describe('a call', () => {
       (await poor.get('/v1/unknown')).status,
       (await poor.get('/v1/fixed', { method: 'DELETE' })).status,
     ];
-    expect(statuses).toEqual([403, 401, 401, 403, 404, 404]);
+    expect(statuses).toEqual([403, 401, 401, 403, 404, 405]);
     expect(gateway.upstream.requests.length).toBe(before);
   });
 

@@ -24,6 +24,7 @@ export const ERRORS = {
     detail: 'Idempotency-Key must be one header of 1 to 255 visible ASCII characters',
   },
   not_found: { status: 404, detail: 'There is nothing at this path' },
+  method_not_allowed: { status: 405, detail: 'This path has other methods: Allow names them' },
   request_timeout: { status: 408, detail: 'The request did not arrive in time' },
   body_too_large: {
     status: 413,

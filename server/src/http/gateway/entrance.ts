@@ -7,12 +7,21 @@ import { holdsKey } from '../../gateway/key-in-text.ts';
 import type { Rate } from '../../gateway/rate-limits.ts';
 import type { PricedRoute } from '../../gateway/route-table.ts';
 import { type Target, targetOf, withoutKey, withoutParameters } from '../../gateway/targets.ts';
+import type { Cors } from '../cors.ts';
 import { refusalOf } from '../entry.ts';
 import { ApiError } from '../errors/api-error.ts';
 import type { App, RouteParts } from '../parts.ts';
 import type { IsTrusted } from '../peers.ts';
+import type { Unmatched } from '../unmatched.ts';
 
 /** The way into a priced route: who asks, for what, and how often is judged before the body is read. */
+
+/** What the gateway's routes are given. */
+export interface GatewayParts extends RouteParts {
+  readonly gateway: Gateway;
+  readonly unmatched: Unmatched;
+  readonly cors: Cors;
+}
 
 /** A request of a priced route, as it is priced and forwarded. */
 export interface Asked {
@@ -29,24 +38,26 @@ declare module 'fastify' {
   }
 }
 
+/** The pattern of a request that no priced route takes. */
+export const UNMATCHED = 'unmatched';
 /** A query of a product may be longer than ours; all headers together are bounded besides. */
 const LONGEST_URL = 8_192;
 
 /** Resolves with what stands against the request. */
 export async function enter(
   app: App,
-  { authenticate, isTrusted }: RouteParts,
-  gateway: Gateway,
+  { authenticate, isTrusted, gateway, unmatched }: GatewayParts,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<ApiError | undefined> {
-  const refused = app.enter(request, 'unmatched', LONGEST_URL);
+  const refused = app.enter(request, UNMATCHED, LONGEST_URL);
   if (refused) return refused;
   const target = targetOf(request.raw.url ?? '');
   if (!target) return new ApiError('ambiguous_path');
-  const { method } = request;
+  // HEAD costs what GET costs: the upstream is asked for the whole answer, which is counted and dropped.
+  const method = request.method === 'HEAD' ? 'GET' : request.method;
   const priced = gateway.match(method, target.path);
-  if (!priced) return new ApiError('not_found');
+  if (!priced) return unmatched.refuse(request);
   // Some upstreams would take it for the other route.
   const bare = withoutParameters(target.path);
   if (bare !== target.path && gateway.match(method, bare) !== priced) {
@@ -57,7 +68,7 @@ export async function enter(
   request.principal = principal;
   const notAllowed = refusalOf(principal, 'customer', [priced.route.scope]);
   if (notAllowed || principal.kind !== 'customer') return notAllowed;
-  const admitted = admit(request, priced, target, isTrusted);
+  const admitted = admit(request.raw, { priced, method, target }, isTrusted);
   if (admitted instanceof ApiError) return admitted;
   request.asked = admitted;
   const rate = gateway.rate(priced, principal.apiKeyId);
@@ -66,9 +77,8 @@ export async function enter(
 
 /** What of a request may be priced and forwarded; an error if the upstream could read it otherwise. */
 function admit(
-  { raw, method }: FastifyRequest,
-  priced: PricedRoute,
-  target: Target,
+  raw: IncomingMessage,
+  { priced, method, target }: Omit<Asked, 'headers'>,
   isTrusted: IsTrusted,
 ): Asked | ApiError {
   const key = keyIn(raw.headers);
