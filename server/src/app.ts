@@ -66,6 +66,8 @@ export async function createApp(
     metrics,
     log,
     metricsToken: config.metricsToken,
+    trustedProxies: config.trustedProxies,
+    corsOrigins: config.corsOrigins,
     readiness: opened.isReady,
   };
   const apis: FastifyInstance[] = [];

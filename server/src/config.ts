@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { OperatorError } from './db/operator-error.ts';
 
@@ -27,6 +28,10 @@ export interface Config {
   readonly gatewayFile: string | undefined;
   /** How long calls that are under way may go on when the server stops. */
   readonly drainMs: number;
+  /** Addresses and CIDRs of proxies that are believed what they say of a client. */
+  readonly trustedProxies: readonly string[];
+  /** The origins whose pages may call; `['*']`: all. */
+  readonly corsOrigins: readonly string[];
   /** Variables that begin with `PURSER_` and are none of ours, such as Kubernetes' service links. */
   readonly unknown: readonly string[];
 }
@@ -41,6 +46,10 @@ const CURES = {
   PURSER_METRICS_TOKEN: 'Set PURSER_METRICS_TOKEN to printable ASCII without blanks, or unset it.',
   PURSER_GATEWAY: 'Set PURSER_GATEWAY to the file of a price book, or unset it for no gateway.',
   PURSER_DRAIN_S: 'Set PURSER_DRAIN_S to a number of seconds from 0 to 3600, or unset it for 30.',
+  PURSER_TRUSTED_PROXIES:
+    'Set PURSER_TRUSTED_PROXIES to CIDRs with commas between them, such as 10.0.0.0/8,fd00::/8, or unset it to trust none.',
+  PURSER_CORS_ORIGINS:
+    'Set PURSER_CORS_ORIGINS to origins with commas between them, such as https://app.example.com, or to * for all, or unset it for none.',
   DATABASE_URL:
     'Set DATABASE_URL to postgres://user:password@host:port/database, or unset it to use the embedded PostgreSQL.',
 } as const;
@@ -68,6 +77,8 @@ export function readConfig(
     metricsToken: readMetricsToken(set('PURSER_METRICS_TOKEN')),
     gatewayFile: readGatewayFile(set('PURSER_GATEWAY')),
     drainMs: readDrain(set('PURSER_DRAIN_S') ?? '30'),
+    corsOrigins: readCorsOrigins(set('PURSER_CORS_ORIGINS')),
+    trustedProxies: readTrustedProxies(set('PURSER_TRUSTED_PROXIES')),
   };
 }
 
@@ -129,6 +140,38 @@ function readDrain(text: string): number {
   const seconds = Number(text);
   if (/^\d+(\.\d+)?$/.test(text) && seconds <= LONGEST_DRAIN_S) return seconds * 1_000;
   throw invalid('PURSER_DRAIN_S', `"${text}" is not a number of seconds.`);
+}
+
+function readTrustedProxies(text: string | undefined): string[] {
+  const proxies = listIn(text);
+  for (const proxy of proxies) {
+    const [address = '', prefix, ...more] = proxy.split('/');
+    const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
+    const length = prefix === undefined ? bits : /^\d{1,3}$/.test(prefix) ? Number(prefix) : 0;
+    if (more.length === 0 && length > 0 && length <= bits) continue;
+    throw invalid('PURSER_TRUSTED_PROXIES', `"${proxy}" is neither an address nor a CIDR.`);
+  }
+  return proxies;
+}
+
+/** Compared letter for letter with what browsers send; those of apps have schemes of their own. */
+function readCorsOrigins(text: string | undefined): string[] {
+  const origins = listIn(text);
+  for (const origin of origins) {
+    const isAll = origin === '*' && origins.length === 1;
+    const isOfWeb = /^https?:/.test(origin);
+    const isOrigin = isOfWeb
+      ? URL.canParse(origin) && new URL(origin).origin === origin
+      : /^[a-z][a-z0-9+.-]*:\/\/[\w.-]+$/.test(origin);
+    if (isAll || isOrigin) continue;
+    throw invalid('PURSER_CORS_ORIGINS', `"${origin}" is not an origin as browsers send it.`);
+  }
+  return origins;
+}
+
+/** The items of a list with commas; blanks around them do not count. */
+function listIn(text = ''): string[] {
+  return text === '' ? [] : text.split(',').map((item) => item.trim());
 }
 
 /** An upstream's secret, in the variable that the price book names. */

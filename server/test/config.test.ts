@@ -27,6 +27,20 @@ describe('a value that cannot be', () => {
     ['PURSER_DEMO', 'no'],
     ['PURSER_METRICS_TOKEN', 'a token'],
     ['DATABASE_URL', 'mysql://x'],
+    ['PURSER_TRUSTED_PROXIES', '10.0.0.0/8,'],
+    ['PURSER_TRUSTED_PROXIES', '10.0.0.0/33'],
+    ['PURSER_TRUSTED_PROXIES', '10.0.0.0/0'],
+    ['PURSER_TRUSTED_PROXIES', '10.0.0/8'],
+    ['PURSER_TRUSTED_PROXIES', '10.0.0.0/8/8'],
+    ['PURSER_TRUSTED_PROXIES', 'fd00::/129'],
+    ['PURSER_TRUSTED_PROXIES', 'fd00::/x'],
+    ['PURSER_TRUSTED_PROXIES', 'loopback'],
+    ['PURSER_CORS_ORIGINS', 'https://app.example.com/'],
+    ['PURSER_CORS_ORIGINS', 'https://app.example.com:443'],
+    ['PURSER_CORS_ORIGINS', 'https://App.example.com'],
+    ['PURSER_CORS_ORIGINS', 'app.example.com'],
+    ['PURSER_CORS_ORIGINS', 'null'],
+    ['PURSER_CORS_ORIGINS', '*, https://app.example.com'],
   ])('%s=%s stops the start with its name', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(name);
   });
@@ -37,4 +51,21 @@ describe('a value that cannot be', () => {
       databaseUrl: undefined,
     });
   });
+});
+
+test('proxies are addresses and CIDRs, with blanks or without', () => {
+  const { trustedProxies } = readConfig({
+    PURSER_TRUSTED_PROXIES: '10.0.0.0/8, 192.0.2.1,fd00::/8 ,::1',
+  });
+  expect(trustedProxies).toEqual(['10.0.0.0/8', '192.0.2.1', 'fd00::/8', '::1']);
+});
+
+test('origins are those of the web and of apps, or all', () => {
+  const originsIn = (text: string) => readConfig({ PURSER_CORS_ORIGINS: text }).corsOrigins;
+  expect(originsIn('https://app.example.com:8443, capacitor://localhost')).toEqual([
+    'https://app.example.com:8443',
+    'capacitor://localhost',
+  ]);
+  expect(originsIn('*')).toEqual(['*']);
+  expect(originsIn('')).toEqual([]);
 });

@@ -12,17 +12,28 @@ export type KeyLookups = Pick<KeyReads, 'customerKey' | 'operatorKey'>;
 /** Told of each key that was valid, so that its last use can be shown. Must be cheap. */
 export type OnKeyUsed = (kind: Principal['kind'], id: string) => void;
 
+/** The header of a Bearer token (RFC 6750 §2.1); the scheme is written in any case. */
+const BEARER = /^bearer +(\S.*)$/i;
+
 /**
- * Authenticates by the header `X-API-Key`; every other header is ignored. The key is read in
- * PostgreSQL each time, so a revocation counts from the very next request.
+ * The key that a request presents: that of `X-API-Key` or, if that is absent or empty, the Bearer token
+ * of `Authorization`. Undefined: it presents none.
+ */
+export function keyIn(headers: Parameters<Authenticate>[0]['headers']): string | undefined {
+  const { 'x-api-key': key, authorization } = headers;
+  if (key !== undefined && key !== '') return String(key);
+  return BEARER.exec(String(authorization))?.[1];
+}
+
+/**
+ * Authenticates by the key that a request presents. The key is read in PostgreSQL each time, so a
+ * revocation counts from the very next request.
  */
 export function authenticateByKey(keys: KeyLookups, onKeyUsed: OnKeyUsed): Authenticate {
   return ({ headers }) => {
-    const key = headers['x-api-key'];
-    if (key === undefined || key === '') return Promise.reject(new NotAuthenticated('missing'));
-    if (typeof key !== 'string' || key.length > LONGEST_KEY) {
-      return Promise.reject(new NotAuthenticated('invalid'));
-    }
+    const key = keyIn(headers);
+    if (key === undefined) return Promise.reject(new NotAuthenticated('missing'));
+    if (key.length > LONGEST_KEY) return Promise.reject(new NotAuthenticated('invalid'));
     return key.startsWith(OPERATOR_PREFIX)
       ? authenticateOperator(keys, key, onKeyUsed)
       : authenticateCustomer(keys, key, onKeyUsed);

@@ -7,7 +7,8 @@ import type { CustomerKeyRead } from '../ledger/reads.ts';
 import { withAdded } from './add-to-request.ts';
 import type { Client } from './client.ts';
 import type { StopReason } from './endings.ts';
-import { announcedLength, BodyTooLarge, boundedBody, membersOf, readBody } from './request-body.ts';
+import { membersOf } from './members.ts';
+import { announcedLength, BodyTooLarge, boundedBody, readBody } from './request-body.ts';
 import type { PricedRoute } from './route-table.ts';
 import type { Target } from './targets.ts';
 
@@ -15,12 +16,11 @@ import type { Target } from './targets.ts';
 export interface CallRequest {
   readonly method: string;
   readonly target: Target;
+  /** Those that may go on, see `requestHeaders`. */
   readonly headers: IncomingHttpHeaders;
   /** Null: there is none. */
   readonly body: Readable | null;
   readonly principal: CustomerKeyRead;
-  /** The secret that the customer sent. */
-  readonly key: string;
   readonly address: string;
   readonly requestId: string;
   readonly idempotencyKey: string | undefined;
@@ -69,8 +69,13 @@ export async function receive(priced: PricedRoute, request: CallRequest): Promis
 }
 
 /** The members of a request as prices see them. Throws BodyNotJson or RequestNotPriced. */
-export function membersIn({ target, headers }: CallRequest, body: Buffer | null): unknown {
-  return membersOf(target.search, body, headers['content-type']);
+export function membersIn(
+  { route }: PricedRoute,
+  { method, target, headers }: CallRequest,
+  body: Buffer | null,
+): unknown {
+  const contentType = headers['content-type'];
+  return membersOf(route.memberNames, { method, search: target.search, body, contentType });
 }
 
 /** What was asked. Another request with the same idempotency key is noticed by it. */

@@ -107,9 +107,9 @@ export class Call {
 
   async #forward({ body }: PaidCall): Promise<CallAnswer> {
     const { upstream, isKnownBefore } = this.#priced;
-    const { method, target, headers, key, principal, address, requestId } = this.#request;
+    const { method, target, headers, principal, address, requestId } = this.#request;
     const { accountPublicId } = principal;
-    const caller = { key, accountPublicId, address, requestId };
+    const caller = { accountPublicId, address, requestId };
     const exchange = new Exchange(() => upstream.connections.giveBack());
     this.#exchange = exchange;
     if (this.#stopped) exchange.abort(this.#stopError());
@@ -120,7 +120,8 @@ export class Call {
         path: `${upstream.basePath}${target.path}${target.search}`,
         headers: upstreamHeaders(headers, caller, upstream.secret, {
           isCounted: !isKnownBefore,
-          hasBody: body.sent !== null,
+          // The length of a body that was read is known to the one who sends it.
+          keepsLength: body.sent !== null && !Buffer.isBuffer(body.sent),
         }),
         body: body.sent,
       });

@@ -65,7 +65,7 @@ export async function checkOut(
     if (replay) return replay;
     throw tooPoor;
   }
-  const members = priced.needsRequest ? membersIn(request, body.whole) : {};
+  const members = priced.needsRequest ? membersIn(priced, request, body.whole) : {};
   const before = await costOf(priced, members);
   onPriced();
   const purchase = purchaseOf(priced, principal, before);

@@ -99,6 +99,11 @@ export class Gateway {
     return this.#table?.match(method, path);
   }
 
+  /** The methods that are sold at a path, with HEAD for GET; empty: nothing is. */
+  methodsAt(path: string): string[] {
+    return this.#table?.methodsAt(path) ?? [];
+  }
+
   /** Counts a request towards its rate limit; null: the route has none. */
   rate({ route }: PricedRoute, apiKeyId: string): Rate | null {
     return route.rateLimit && this.#rates.take(apiKeyId, route.name, route.rateLimit);

@@ -23,6 +23,9 @@ export function costOf({ route, always }: PricedRoute, members: unknown): Promis
   return always ?? costBefore(route, members);
 }
 
+/** The methods that a price book may name. */
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
+
 /** The routes of a version of the price book. */
 export class RouteTable {
   readonly #router = FindMyWay({ maxParamLength: 2_048 });
@@ -58,6 +61,12 @@ export class RouteTable {
   match(method: string, path: string): PricedRoute | undefined {
     const found = this.#router.find(method as FindMyWay.HTTPMethod, path);
     return (found?.store as PricedRoute | undefined) ?? undefined;
+  }
+
+  /** The methods that have a route at a path, with HEAD for GET; empty: none has. */
+  methodsAt(path: string): string[] {
+    const methods = METHODS.filter((method) => this.match(method, path));
+    return methods.includes('GET') ? [...methods, 'HEAD'] : methods;
   }
 
   /** The route of a name. */

@@ -206,7 +206,7 @@ export function describeSecurity(
   if (route.method === 'HEAD' || !route.schema) return;
   const words = scopes.map((scope) => `\`${scope}\``).join(' or ');
   const schema: FastifySchema = route.schema;
-  schema.security = [{ [kind === 'operator' ? 'operator_key' : 'customer_key']: [] }];
+  schema.security = [{ [`${kind}_key`]: [] }, { [`${kind}_bearer`]: [] }];
   schema.description = `${schema.description ?? ''}\n\nScope of the key: ${words}.`.trim();
   describeErrors(route, [
     'api_key_required',

@@ -6,6 +6,10 @@ const { version } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
 ) as { version: string };
 
+const IN_HEADER = { type: 'apiKey', in: 'header', name: 'X-API-Key' } as const;
+const AS_BEARER = { type: 'http', scheme: 'bearer' } as const;
+const AS_BEARER_IF = 'if the request has no `X-API-Key`.';
+
 /** Lets the routes that follow be described, as OpenAPI 3.1. */
 export async function addOpenApi(app: App): Promise<void> {
   await app.register(swagger, {
@@ -15,7 +19,7 @@ export async function addOpenApi(app: App): Promise<void> {
         title: 'Purser',
         version,
         description:
-          'Prepaid credits for businesses that sell an API. Amounts are decimal strings of cents; times are RFC 3339 in UTC.',
+          'Prepaid credits for businesses that sell an API. Amounts are decimal strings of cents; times are RFC 3339 in UTC. A path with another method is 405 `method_not_allowed`, and `Allow` names its methods.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: 'http://127.0.0.1:8080', description: 'A server on this machine' }],
@@ -29,8 +33,10 @@ export async function addOpenApi(app: App): Promise<void> {
       ],
       components: {
         securitySchemes: {
-          customer_key: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
-          operator_key: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+          customer_key: { ...IN_HEADER, description: "A customer's API key." },
+          customer_bearer: { ...AS_BEARER, description: `A customer's API key, ${AS_BEARER_IF}` },
+          operator_key: { ...IN_HEADER, description: "The operator's key." },
+          operator_bearer: { ...AS_BEARER, description: `The operator's key, ${AS_BEARER_IF}` },
         },
       },
     },

@@ -12,6 +12,7 @@ import type { Authenticate } from '../auth/principal.ts';
 import type { Database } from '../db/database.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import type { IsTrusted } from './peers.ts';
 
 /** What the wire counts and shows at `/metrics`. */
 export interface HttpMetrics {
@@ -27,7 +28,7 @@ export interface HttpParts {
   readonly database: Database;
   readonly ledger: Pick<Ledger, 'submit' | 'advance'>;
   readonly keys: KeyLookups;
-  /** Who asks; by the key in `X-API-Key` where it is left out. */
+  /** Who asks; by the key that the request presents if it is left out. */
   readonly authenticate?: Authenticate;
   readonly onKeyUsed?: OnKeyUsed;
   readonly metrics: HttpMetrics;
@@ -36,6 +37,10 @@ export interface HttpParts {
   readonly metricsToken?: string | undefined;
   /** The priced routes in front of other APIs; undefined: there are none. */
   readonly gateway?: Gateway | undefined;
+  /** Addresses and CIDRs of the proxies that are trusted; none if left out. */
+  readonly trustedProxies?: readonly string[];
+  /** The origins whose pages may call customers' routes and the gateway, or `*`; none if left out. */
+  readonly corsOrigins?: readonly string[];
   readonly readiness: () => Promise<{ database: boolean; migrations: boolean }>;
   /** For the machine's own command line: the routes of operator keys too. Never on the network. */
   readonly local?: boolean;
@@ -45,6 +50,7 @@ export interface HttpParts {
 export interface RouteParts extends HttpParts {
   readonly authenticate: Authenticate;
   readonly onKeyUsed: OnKeyUsed;
+  readonly isTrusted: IsTrusted;
   /** The routes' own OpenAPI document, as JSON. */
   readonly openapi: () => string;
 }

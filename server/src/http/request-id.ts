@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { IsTrusted } from './peers.ts';
 
-/** A caller's own request id is taken where it has this form; others are ignored. */
+/** A request id from outside is taken if it has this form; others are ignored. */
 const ACCEPTED = /^[A-Za-z0-9._-]{1,64}$/;
 
 /** Request ids of this process: six random bytes and a counter, cheap and not repeated. */
@@ -13,8 +14,12 @@ export function newRequestId(): string {
   return `${prefix}-${counter.toString(36)}`;
 }
 
-/** The id of a request: the caller's, or a new one. */
-export function requestIdOf(request: Pick<IncomingMessage, 'headers'>): string {
-  const given = request.headers['x-request-id'];
-  return typeof given === 'string' && ACCEPTED.test(given) ? given : newRequestId();
+/** The id of a request: the one that a trusted proxy gave it, or a new one. */
+export function requestIdOf(
+  { headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>,
+  isTrusted: IsTrusted,
+): string {
+  const given = headers['x-request-id'];
+  const isTaken = typeof given === 'string' && ACCEPTED.test(given);
+  return isTaken && isTrusted(socket.remoteAddress) ? given : newRequestId();
 }

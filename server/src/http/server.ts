@@ -1,5 +1,6 @@
 import Fastify from 'fastify';
 import { authenticateByKey } from '../auth/authentication.ts';
+import { Cors } from './cors.ts';
 import {
   EndedBody,
   ErrorBody,
@@ -8,12 +9,12 @@ import {
   SpendLimitReachedBody,
 } from './document.ts';
 import { addEntry, admitOnly, mark } from './entry.ts';
-import { ApiError } from './errors/api-error.ts';
 import { errorHandler } from './errors/handler.ts';
 import { socketErrorHandler } from './errors/socket.ts';
 import { addGateway } from './gateway/proxy.ts';
 import { addOpenApi, openApiText } from './openapi.ts';
 import type { App, HttpParts, RouteParts } from './parts.ts';
+import { type IsTrusted, trustOnly } from './peers.ts';
 import { newRequestId, requestIdOf } from './request-id.ts';
 import { AccountResource, BalanceResource, PastBalanceResource } from './resources/account.ts';
 import { AdjustmentResource } from './resources/adjustment.ts';
@@ -67,6 +68,7 @@ import { createQuoteRoute } from './routes/quotes/create-quote.ts';
 import { clearSpendLimitRoute } from './routes/spend-limits/clear-spend-limit.ts';
 import { getSpendLimitRoute } from './routes/spend-limits/get-spend-limit.ts';
 import { setSpendLimitRoute } from './routes/spend-limits/set-spend-limit.ts';
+import { Unmatched } from './unmatched.ts';
 import { serializerCompiler, validatorCompiler } from './validation.ts';
 
 /** The largest body where a route names no other: a metadata of 2 KB many times over. */
@@ -150,12 +152,14 @@ const OPERATOR_ROUTES = [
 
 /** The HTTP API over its parts, ready to listen or to be asked in-process with `inject`. */
 export async function buildHttp(parts: HttpParts): Promise<App> {
-  const app = newApp(parts);
+  const isTrusted = trustOnly(parts.trustedProxies ?? []);
+  const app = newApp(parts, isTrusted);
   const { onKeyUsed = () => {} } = parts;
   const routeParts: RouteParts = {
     ...parts,
     onKeyUsed,
     authenticate: parts.authenticate ?? authenticateByKey(parts.keys, onKeyUsed),
+    isTrusted,
     openapi: () => openApiText(app),
   };
   app.removeContentTypeParser('text/plain');
@@ -165,12 +169,16 @@ export async function buildHttp(parts: HttpParts): Promise<App> {
   for (const schema of SCHEMAS) app.addSchema(schema);
   await addOpenApi(app);
   addEntry(app, parts.metrics);
-  app.setNotFoundHandler(() => {
-    throw new ApiError('not_found');
-  });
+  const { gateway } = parts;
+  const cors = new Cors(parts.corsOrigins ?? []);
+  const unmatched = new Unmatched(cors, gateway);
+  // Methods that no route can have.
+  app.setNotFoundHandler((request, reply) => unmatched.answer(request, reply));
+  unmatched.noteRoutes(app);
 
   machineRoutes(app, routeParts);
   await app.register((group: App, _options, done) => {
+    unmatched.share(group);
     admitOnly(group, 'customer', routeParts.authenticate);
     for (const add of CUSTOMER_ROUTES) add(group, routeParts);
     done();
@@ -181,13 +189,11 @@ export async function buildHttp(parts: HttpParts): Promise<App> {
     if (parts.local) operatorKeyRoutes(group, routeParts);
     done();
   });
-  const { gateway } = parts;
-  if (gateway) {
-    await app.register((group: App, _options, done) => {
-      addGateway(group, routeParts, gateway);
-      done();
-    });
-  }
+  await app.register((group: App, _options, done) => {
+    if (gateway) addGateway(group, { ...routeParts, gateway, unmatched, cors });
+    else unmatched.takeTheRest(group);
+    done();
+  });
   await app.ready();
   return app;
 }
@@ -204,12 +210,13 @@ export async function describeApi(): Promise<string> {
   return text;
 }
 
-const ABSENT: ReadonlySet<string> = new Set(['local', 'gateway']);
+const ABSENT: ReadonlySet<string> = new Set(['local', 'gateway', 'trustedProxies', 'corsOrigins']);
 
-function newApp({ log, metrics, gateway }: HttpParts): App {
+function newApp({ log, metrics, gateway }: HttpParts, isTrusted: IsTrusted): App {
   const app = Fastify({
     logger: false,
-    genReqId: requestIdOf,
+    genReqId: (request) => requestIdOf(request, isTrusted),
+    trustProxy: isTrusted,
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: gateway ? GATEWAY_REQUEST_TIMEOUT_MS : REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,

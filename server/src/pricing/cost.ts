@@ -11,6 +11,7 @@ import {
   type PricePerItem,
   type Route,
 } from './price-book.ts';
+import { objectsIn, spellingOf } from './spelling.ts';
 
 /**
  * What a call costs. Each part of the price is rounded up to a whole microcent by itself, and the
@@ -180,32 +181,16 @@ class Sum {
  * Refuses a member that an upstream may take for one that the price looks for, though it is written
  * otherwise: `Effort` and `effort[]` for `effort`. The price would not see it.
  */
-function judgeSpelling({ top, deep }: MemberNames, request: unknown): void {
-  const meantDeep = byPlainName(deep);
-  const meantTop = new Map([...meantDeep, ...byPlainName(top)]);
-  const open = [request];
-  for (let value = open.pop(); value !== undefined; value = open.pop()) {
-    if (value === null || typeof value !== 'object') continue;
-    for (const inner of Object.values(value)) if (typeof inner === 'object') open.push(inner);
-    if (Array.isArray(value)) continue;
-    const meant = value === request ? meantTop : meantDeep;
-    for (const name of Object.keys(value)) {
-      if (top.has(name) || deep.has(name)) continue;
-      const written = meant.get(plain(name));
-      if (written === undefined) continue;
-      throw new RequestNotPriced(`${name} must be written ${written}`, [name]);
+function judgeSpelling(looked: MemberNames, request: unknown): void {
+  const { top, deep } = spellingOf(looked);
+  for (const members of objectsIn(request)) {
+    const names = members === request ? top : deep;
+    for (const name of Object.keys(members)) {
+      const meant = names.meantBy(name);
+      if (meant === undefined || meant === name) continue;
+      throw new RequestNotPriced(`${name} must be written ${meant}`, [name]);
     }
   }
-}
-
-function byPlainName(names: ReadonlySet<string>): Map<string, string> {
-  return new Map(Array.from(names, (name) => [plain(name), name]));
-}
-
-/** A name as lenient readers take it: in any case, and with brackets for a list. */
-function plain(name: string): string {
-  const [head = ''] = name.split('[', 1);
-  return head.toLowerCase();
 }
 
 /** Whether the count of a part is in the answer. */

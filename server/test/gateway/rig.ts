@@ -19,8 +19,8 @@ export interface GatewayRig {
   readonly priceBook: string;
   /** A customer with so many cents, and a key with the scopes. */
   customer(cents: string, scopes?: readonly string[]): Promise<Customer>;
-  /** Another gateway over the same database, with the same price book. */
-  another(): Promise<Node>;
+  /** Another gateway over the same database, with the same price book and more settings. */
+  another(settings?: Readonly<Record<string, string>>): Promise<Node>;
 }
 
 export interface Customer {
@@ -104,7 +104,7 @@ export function useGateway(
       return rig.priceBook;
     },
     customer: (cents, scopes = SCOPES) => newCustomer(rig, cents, scopes),
-    another: () => startNode(environment(rig.priceBook)),
+    another: (settings = {}) => startNode({ ...environment(rig.priceBook), ...settings }),
   };
 }
 

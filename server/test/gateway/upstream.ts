@@ -114,6 +114,11 @@ function act(query: URLSearchParams, response: ServerResponse, isFirst: boolean)
     case 'events':
       sendEvents(query, response);
       return;
+    case 'cors':
+      response.setHeader('access-control-allow-origin', '*');
+      response.setHeader('access-control-allow-credentials', 'true');
+      response.writeHead(status, { ...head, vary: 'Accept-Encoding' }).end(json);
+      return;
     case 'redirect':
       response.writeHead(302, { location: 'http://elsewhere.example/' }).end();
       return;

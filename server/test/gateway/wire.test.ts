@@ -34,7 +34,7 @@ describe('the headers of an answer', () => {
       'x-ratelimit-limit': '10',
       'x-ratelimit-remaining': '9',
       'x-ratelimit-reset': expect.stringMatching(/^\d{10}$/),
-      'x-request-id': 'mine-1',
+      'x-request-id': expect.not.stringContaining('mine-1'),
     });
     expect(Number(answer.headers.get('x-ratelimit-reset'))).toBeGreaterThanOrEqual(before);
     const unnamed = await plain({ 'x-api-key': key });

@@ -24,6 +24,7 @@ export const ERRORS = {
     detail: 'Idempotency-Key must be one header of 1 to 255 visible ASCII characters',
   },
   not_found: { status: 404, detail: 'There is nothing at this path' },
+  method_not_allowed: { status: 405, detail: 'This path has other methods: Allow names them' },
   request_timeout: { status: 408, detail: 'The request did not arrive in time' },
   body_too_large: {
     status: 413,
@@ -83,6 +84,10 @@ export const ERRORS = {
   insufficient_credits: { status: 402, detail: 'Insufficient credits' },
 
   // The gateway
+  api_key_misplaced: {
+    status: 400,
+    detail: 'The API key is in the path or in what describes the body: send it in X-API-Key alone',
+  },
   ambiguous_path: { status: 400, detail: 'The path can be read in more than one way' },
   in_progress: {
     status: 409,

@@ -1,14 +1,27 @@
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { keyIn } from '../../auth/authentication.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
+import { endToEndNamed, requestHeaders } from '../../gateway/headers.ts';
+import { holdsKey } from '../../gateway/key-in-text.ts';
 import type { Rate } from '../../gateway/rate-limits.ts';
 import type { PricedRoute } from '../../gateway/route-table.ts';
-import { type Target, targetOf } from '../../gateway/targets.ts';
+import { type Target, targetOf, withoutKey, withoutParameters } from '../../gateway/targets.ts';
+import type { Cors } from '../cors.ts';
 import { refusalOf } from '../entry.ts';
 import { ApiError } from '../errors/api-error.ts';
 import type { App, RouteParts } from '../parts.ts';
+import type { IsTrusted } from '../peers.ts';
+import type { Unmatched } from '../unmatched.ts';
 
 /** The way into a priced route: who asks, for what, and how often is judged before the body is read. */
+
+/** What the gateway's routes are given. */
+export interface GatewayParts extends RouteParts {
+  readonly gateway: Gateway;
+  readonly unmatched: Unmatched;
+  readonly cors: Cors;
+}
 
 /** A request of a priced route, as it is priced and forwarded. */
 export interface Asked {
@@ -16,43 +29,96 @@ export interface Asked {
   readonly method: string;
   readonly target: Target;
   readonly headers: IncomingHttpHeaders;
-  /** The secret that the customer sent. */
-  readonly key: string;
 }
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Null until a priced route is found. */
+    /** Null until it is admitted. */
     asked: Asked | null;
   }
 }
 
+/** The pattern of a request that no priced route takes. */
+export const UNMATCHED = 'unmatched';
 /** A query of a product may be longer than ours; all headers together are bounded besides. */
 const LONGEST_URL = 8_192;
 
 /** Resolves with what stands against the request. */
 export async function enter(
   app: App,
-  { authenticate }: RouteParts,
-  gateway: Gateway,
+  { authenticate, isTrusted, gateway, unmatched }: GatewayParts,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<ApiError | undefined> {
-  const refused = app.enter(request, 'unmatched', LONGEST_URL);
+  const refused = app.enter(request, UNMATCHED, LONGEST_URL);
   if (refused) return refused;
   const target = targetOf(request.raw.url ?? '');
   if (!target) return new ApiError('ambiguous_path');
-  const priced = gateway.match(request.method, target.path);
-  if (!priced) return new ApiError('not_found');
+  // HEAD costs what GET costs: the upstream is asked for the whole answer, which is counted and dropped.
+  const method = request.method === 'HEAD' ? 'GET' : request.method;
+  const priced = gateway.match(method, target.path);
+  if (!priced) return unmatched.refuse(request);
+  // Some upstreams would take it for the other route.
+  const bare = withoutParameters(target.path);
+  if (bare !== target.path && gateway.match(method, bare) !== priced) {
+    return new ApiError('ambiguous_path');
+  }
   request.pattern = priced.route.path;
-  const { method, headers } = request;
-  request.asked = { priced, method, target, headers, key: String(headers['x-api-key']) };
   const principal = await authenticate(request);
   request.principal = principal;
   const notAllowed = refusalOf(principal, 'customer', [priced.route.scope]);
   if (notAllowed || principal.kind !== 'customer') return notAllowed;
+  const admitted = admit(request.raw, { priced, method, target }, isTrusted);
+  if (admitted instanceof ApiError) return admitted;
+  request.asked = admitted;
   const rate = gateway.rate(priced, principal.apiKeyId);
   return rate ? judgeRate(rate, reply) : undefined;
+}
+
+/** What of a request may be priced and forwarded; an error if the upstream could read it otherwise. */
+function admit(
+  raw: IncomingMessage,
+  { priced, method, target }: Omit<Asked, 'headers'>,
+  isTrusted: IsTrusted,
+): Asked | ApiError {
+  const key = keyIn(raw.headers);
+  if (key === undefined) throw new Error('a customer was authenticated without a key');
+  const clean = withoutKey(target, key);
+  const malformed = judgeHeaders(raw, priced, key);
+  if (malformed || !clean) return malformed ?? new ApiError('api_key_misplaced');
+  const sender = { key, isByTrustedProxy: () => isTrusted(raw.socket.remoteAddress) };
+  const headers = requestHeaders(raw.headers, sender, priced.upstream.secret?.of.header);
+  return { priced, method, target: clean, headers };
+}
+
+/** Refuses headers by which the upstream would read another body than the price does. */
+function judgeHeaders(
+  { headers, rawHeaders }: IncomingMessage,
+  { needsRequest }: PricedRoute,
+  key: string,
+): ApiError | undefined {
+  const removed = endToEndNamed(headers.connection);
+  if (removed !== undefined) {
+    const detail = `Connection names ${removed}, which is for the API behind this route: leave it out`;
+    return new ApiError('malformed_request', { detail });
+  }
+  const { 'content-type': type, 'content-encoding': encoding } = headers;
+  if (type !== undefined && linesOf('content-type', rawHeaders) > 1) {
+    return new ApiError('malformed_request', { detail: 'Content-Type is there twice: send one' });
+  }
+  if ([type, encoding].some((value) => value !== undefined && holdsKey(value, key))) {
+    return new ApiError('api_key_misplaced');
+  }
+  if (needsRequest && encoding !== undefined && !/^identity$/i.test(encoding)) {
+    const detail = 'Send the body without Content-Encoding: the price reads it';
+    return new ApiError('unsupported_media_type', { detail });
+  }
+  return undefined;
+}
+
+/** How many lines a header has: of some, Node keeps only the first. */
+function linesOf(name: string, rawHeaders: readonly string[]): number {
+  return rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === name).length;
 }
 
 function judgeRate(rate: Rate, reply: FastifyReply): ApiError | undefined {

@@ -8,36 +8,40 @@ import type { Payment } from '../../gateway/payment.ts';
 import { accountIdOf, operationId } from '../../ledger/ids.ts';
 import { formatCents } from '../../ledger/money.ts';
 import { customerOf } from '../entry.ts';
-import { ApiError } from '../errors/api-error.ts';
 import { optionalIdempotencyKey } from '../idempotency.ts';
-import type { App, RouteParts } from '../parts.ts';
+import type { App } from '../parts.ts';
 import { HttpClient } from './client.ts';
-import { type Asked, enter } from './entrance.ts';
+import { type Asked, enter, type GatewayParts, UNMATCHED } from './entrance.ts';
 import { callError } from './errors.ts';
 
 /**
  * Every path that is not Purser's own: the routes of the price book. Who asks, for what, and how often
  * is judged before the body is read; the body passes as a stream.
  */
-export function addGateway(app: App, parts: RouteParts, gateway: Gateway): void {
+export function addGateway(app: App, parts: GatewayParts): void {
+  const { gateway, unmatched, cors } = parts;
   app.decorateRequest('asked', null);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
   app.addHook('onRoute', (route) => {
     route.onRequest = (request, reply, done) => {
-      enter(app, parts, gateway, request, reply).then(done, done);
+      enter(app, parts, request, reply).then(done, done);
     };
   });
-  app.all('/*', { schema: { hide: true } }, (request, reply) => proxy(gateway, request, reply));
+  cors.share(app, ({ pattern }) => pattern !== UNMATCHED);
+  app.all('/*', { schema: { hide: true } }, (request, reply) =>
+    request.asked
+      ? proxy(gateway, request, request.asked, reply)
+      : unmatched.answer(request, reply),
+  );
 }
 
 async function proxy(
   gateway: Gateway,
   request: FastifyRequest,
+  asked: Asked,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const { asked } = request;
-  if (!asked) throw new ApiError('not_found');
   // If the client disconnected during authentication, `close` has fired already: stop.
   if (reply.raw.destroyed) return reply.hijack();
   // A pipelined request has no socket before its turn, and so no `close`.
@@ -57,14 +61,13 @@ async function proxy(
 }
 
 function callOf(request: FastifyRequest, asked: Asked, client: HttpClient): CallRequest {
-  const { method, target, headers, key } = asked;
+  const { method, target, headers } = asked;
   return {
     method,
     target,
     headers,
     body: (request.body as CallRequest['body'] | undefined) ?? null,
     principal: customerOf(request),
-    key,
     address: request.socket.remoteAddress ?? '',
     requestId: request.id,
     idempotencyKey: optionalIdempotencyKey(request.headers),
@@ -77,7 +80,8 @@ function send(request: FastifyRequest, reply: FastifyReply, answer: CallAnswer):
   reply.code(status).headers(headers);
   if (isReplay) reply.header('idempotency-replayed', 'true');
   if (payment) tellPayment(reply, payment);
-  if (settled !== null && request.raw.httpVersion === '1.1') {
+  const canHaveTrailers = request.raw.httpVersion === '1.1' && request.method !== 'HEAD';
+  if (settled !== null && canHaveTrailers) {
     reply.header('trailer', 'X-Credits-Charged, X-Credits-Remaining, X-Charge-Id');
     void settled.then((paid) => paid && reply.raw.addTrailers(creditsOf(paid)));
   }

@@ -12,7 +12,8 @@ const Body = Type.Object(
     route: RouteName('The route, by its name in the price book.'),
     request: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), {
-        description: 'The members of the request: those of its query and of its JSON body.',
+        description:
+          'The members of the request: those of its query for GET and DELETE, else those of its JSON body.',
         examples: [{ research_effort: 'deep' }],
       }),
     ),
