@@ -132,16 +132,21 @@ export function factsOf(answers: Answers): Facts {
 
 /** Reads what the answers of `readFor` have shown to matter; mostly nothing. */
 export function readRest(accounts: ReadonlyMap<string, Known>, answers: Answers): Command[] {
-  const due = [...accounts.values()]
-    .filter(({ state, now }) => state.nextDueAt !== null && state.nextDueAt <= now)
-    .map(({ state }) => state.account);
+  const due = [...accounts.values()].filter(
+    ({ state, now }) => state.nextDueAt !== null && state.nextDueAt <= now,
+  );
+  const dueBy = [
+    due.map(({ state }) => state.account),
+    due.map(({ now }) => new Date(now).toISOString()),
+  ];
   const known = new Named();
   for (const row of (answers.get(sql.findKnown) ?? []) as sql.KnownRow[]) {
     known.add(row.account_id as AccountId, row.number);
   }
   return [
-    ...when(due.length > 0, [state.readDueHolds, [due]]),
-    ...when(due.length > 0, [state.readLimitsOfDueHolds, [due]]),
+    ...when(due.length > 0, [state.readDueHolds, dueBy]),
+    ...when(due.length > 0, [state.readNextHoldEnds, dueBy]),
+    ...when(due.length > 0, [state.readLimitsOfDueHolds, dueBy]),
     ...known.read(sql.readKnown),
   ];
 }

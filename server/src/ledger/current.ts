@@ -75,7 +75,7 @@ function readKnown(database: Database, commands: readonly Command[]) {
 }
 
 function advanced({ state, now }: Known): AccountState {
-  advance(new Posting(state, newDecision()), Math.max(now, state.lastAt));
+  advance(new Posting(state, newDecision()), now);
   return state;
 }
 

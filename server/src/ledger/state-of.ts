@@ -22,9 +22,10 @@ import type {
 /** The rows that the commands of a flush answered, by their statement. */
 export type Answers = ReadonlyMap<Statement, readonly QueryResultRow[]>;
 
-/** An account that exists, and the time at which it was read. */
+/** An account that exists, and the instant at which it is judged. */
 export interface Known {
   readonly state: AccountState;
+  /** The clock when it was read, and never before the account's last operation. */
   readonly now: number;
 }
 
@@ -57,7 +58,7 @@ export function statesOf(answers: Answers): Map<string, Known> {
   const accounts = new Map<string, Known>();
   for (const row of rowsOf<sql.BalanceRow>(answers, sql.readBalances)) {
     const state = stateOf(row, { keys, secrets, operatorKeys });
-    accounts.set(row.account_id, { state, now: row.now });
+    accounts.set(row.account_id, { state, now: Math.max(row.clock, state.lastAt) });
   }
   addTo(accounts, answers);
   return accounts;
@@ -84,6 +85,9 @@ export function addTo(accounts: ReadonlyMap<string, Known>, answers: Answers): v
   if (hasGrants) for (const { state } of accounts.values()) state.grants.sort(inBurnOrder);
   add(sql.readNamedHolds, addHold);
   add(sql.readDueHolds, addHold);
+  add<sql.NextHoldEndRow>(sql.readNextHoldEnds, (state, row) => {
+    state.nextHoldEnd = row.next_hold_end;
+  });
   add<sql.ChargeRow>(sql.readCharges, ({ charges }, row) => charges.set(row.number, chargeOf(row)));
   for (const statement of LIMITS) {
     add(statement, addLimit);
@@ -122,7 +126,7 @@ function stateOf(
     lastNumber: row.last_number,
     lastAt: row.last_at,
     nextDueAt: row.next_due_at,
-    nextHoldEnd: row.next_hold_end,
+    nextHoldEnd: undefined,
     grants: [],
     holds: new Map(),
     endedHolds: new Map(),

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '../db/database.ts';
 import type { AccountId } from './ids.ts';
 import type { Ledger } from './ledger.ts';
+import { readNow } from './past.ts';
 import * as sql from './sql/sweeper.ts';
 import { ROLL_UP_BOUNDS, rollUp } from './usage.ts';
 
@@ -55,7 +56,11 @@ export class Sweeper {
   }
 
   async #writeDue(): Promise<boolean> {
-    const due = await this.#database.rows<{ account_id: string }>(sql.dueAccounts, [MOST_ACCOUNTS]);
+    const now = await readNow(this.#database);
+    const due = await this.#database.rows<{ account_id: string }>(sql.dueAccounts, [
+      new Date(now).toISOString(),
+      MOST_ACCOUNTS,
+    ]);
     const advanced = due.map(({ account_id }) => this.#ledger.advance(account_id as AccountId));
     const outcomes = await Promise.all(advanced);
     const allDone = outcomes.every(({ kind }) => kind === 'done');

@@ -46,7 +46,12 @@ export function getBalanceRoute(app: App, parts: RouteParts): void {
       if (query.at !== undefined) {
         const at = parseInstantOf('at', query.at);
         const account = await accountIn(database, params);
-        requirePast('at', at, await upToDate(parts, account.id));
+        // What happens within the same millisecond still counts: the answer waits until it is over.
+        let now: number;
+        do {
+          now = await upToDate(parts, account.id);
+          requirePast('at', at, now);
+        } while (now === at);
         const posted = await balanceAt(database, account.id, at);
         return { data: pastBalanceResource(account.publicId, at, posted) };
       }
