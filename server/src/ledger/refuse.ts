@@ -1,4 +1,4 @@
-import { creditFor, overdraftCredit, overdraftLeft } from './burn.ts';
+import { creditFor, overdraftLeft } from './burn.ts';
 import { limitReached, overflowsCounter } from './limits.ts';
 import { LARGEST_AMOUNT } from './money.ts';
 import type {
@@ -177,16 +177,22 @@ function hasScope({ keys }: AccountState, { apiKeyId, scope }: SpendOperation): 
   return keys.get(apiKeyId)?.scopes.includes(scope) === true;
 }
 
+/** What costs nothing is not refused, even in debt. */
 function refuseCredit(
   state: AccountState,
   required: bigint,
   scope: string | null,
 ): InsufficientCredits | undefined {
   const credit = creditFor(state, { scope });
-  const available = credit + overdraftLeft(state);
-  if (available >= required) return undefined;
-  const elsewhere = creditFor(state, { scope, anyScope: true }) - credit;
-  return { code: 'insufficient_credits', available, required, elsewhere };
+  const left = credit + overdraftLeft(state);
+  if (required === 0n || left >= required) return undefined;
+  return insufficient(left, required, creditFor(state, { scope, anyScope: true }) - credit);
+}
+
+/** The refusal of what is more than is `left`, which is below zero in debt. */
+function insufficient(left: bigint, required: bigint, elsewhere: bigint): InsufficientCredits {
+  const [available, debt] = left < 0n ? [0n, -left] : [left, 0n];
+  return { code: 'insufficient_credits', available, required, elsewhere, debt };
 }
 
 /** What the hold reserved counts with what is available for its overage. */
@@ -222,7 +228,7 @@ function refuseReversal(
   return isTooLarge(state, amount ?? left) ? { code: 'amount_too_large' } : undefined;
 }
 
-/** What is taken is taken from all credit that no hold has reserved, whatever it applies to. */
+/** What is taken is taken from all credit that no hold has reserved: the balance must not fall below zero. */
 function refuseAdjustment(
   state: AccountState,
   { amount, allowNegative }: AdjustmentOperation,
@@ -232,9 +238,8 @@ function refuseAdjustment(
   if (required > LARGEST_AMOUNT || state.posted + amount < -LARGEST_AMOUNT) {
     return { code: 'amount_too_large' };
   }
-  const available = creditFor(state, { scope: null, anyScope: true }) + overdraftCredit(state);
-  if (allowNegative || available >= required) return undefined;
-  return { code: 'insufficient_credits', available, required, elsewhere: 0n };
+  const left = state.posted - state.held;
+  return allowNegative || left >= required ? undefined : insufficient(left, required, 0n);
 }
 
 function liveGrant(

@@ -22,7 +22,13 @@ describe('decide()', () => {
     expect(state.posted).toBe(0n);
     expect(outcomes[2]).toEqual({
       kind: 'refused',
-      refusal: { code: 'insufficient_credits', available: 7n, required: 8n, elsewhere: 0n },
+      refusal: {
+        code: 'insufficient_credits',
+        available: 7n,
+        required: 8n,
+        elsewhere: 0n,
+        debt: 0n,
+      },
     });
   });
 

@@ -94,7 +94,13 @@ describe('a hold', () => {
     story.at(0, grant(10n), hold(6n));
     expect(story.at(1, capture(2n, 11n)).outcomes[0]).toEqual({
       kind: 'refused',
-      refusal: { code: 'insufficient_credits', available: 10n, required: 11n, elsewhere: 0n },
+      refusal: {
+        code: 'insufficient_credits',
+        available: 10n,
+        required: 11n,
+        elsewhere: 0n,
+        debt: 0n,
+      },
     });
     const { recorded } = story.at(1, capture(2n, 9n));
     expect(recorded.map(({ kind, amount }) => [kind, amount])).toEqual([
@@ -188,6 +194,73 @@ describe('an adjustment', () => {
     expect(story.at(1, down(false)).outcomes[0]).toMatchObject({ kind: 'refused' });
     expect(story.at(1, down(true)).outcomes[0]).toMatchObject({ kind: 'recorded' });
     expect(story.available).toBe(-2n);
+  });
+});
+
+describe('debt', () => {
+  const down = (amount: bigint) => asked('adjustment', { amount: -amount, allowNegative: true });
+  const refusal = (available: bigint, required: bigint, debt: bigint) => ({
+    kind: 'refused',
+    refusal: { code: 'insufficient_credits', available, required, elsewhere: 0n, debt },
+  });
+
+  test.each([
+    ['a hold that is voided', asked('hold_void', { hold: 2n }), 1],
+    ['a hold that expires', advance, 60],
+    ['a capture of nothing', capture(2n, 0n), 1],
+  ])('stops what %s has given back from being spent', (_, ending, seconds) => {
+    const story = new Story();
+    story.at(0, grant(100n), hold(100n));
+    story.at(0, down(100n));
+    story.at(seconds, ending);
+    expect(story.store.balance).toMatchObject({ posted: 0n, held: 0n, overdraftUsed: 100n });
+    const { outcomes } = story.at(seconds, charge(100n), charge(1n), hold(1n), charge(0n));
+    expect(outcomes).toMatchObject([
+      refusal(0n, 100n, 0n),
+      refusal(0n, 1n, 0n),
+      refusal(0n, 1n, 0n),
+      { kind: 'recorded' },
+    ]);
+  });
+
+  test('stops what a reversal has given back, and is paid off by the next grant', () => {
+    const story = new Story();
+    story.at(0, grant(10n), charge(10n), down(30n));
+    story.at(1, reversal(2n));
+    expect(story.at(1, charge(5n)).outcomes).toEqual([refusal(0n, 5n, 20n)]);
+    // The shortfall is the amount and the debt.
+    story.at(2, grant(25n, { category: 'promotional' }));
+    expect(story.at(2, charge(5n), charge(1n)).outcomes).toMatchObject([
+      { kind: 'recorded' },
+      refusal(0n, 1n, 0n),
+    ]);
+  });
+
+  test('is what a lowered limit leaves above it, and only the rest can be spent', () => {
+    const story = new Story({ overdraftLimit: 50n });
+    story.at(0, grant(100n), hold(100n), charge(40n));
+    story.store.balance = { ...story.store.balance, overdraftLimit: 10n };
+    story.at(1, asked('hold_void', { hold: 2n }));
+    expect(story.at(1, charge(71n)).outcomes).toEqual([refusal(70n, 71n, 0n)]);
+    expect(story.at(1, charge(70n)).outcomes).toMatchObject([{ kind: 'recorded' }]);
+  });
+
+  test('lets a hold that was made before pay, and nothing above it', () => {
+    const story = new Story();
+    story.at(0, grant(100n), hold(100n));
+    story.at(0, down(30n));
+    expect(story.at(1, capture(2n, 105n)).outcomes).toEqual([refusal(100n, 105n, 30n)]);
+    expect(story.at(1, capture(2n, 100n)).outcomes).toMatchObject([{ kind: 'recorded' }]);
+  });
+
+  test('stops an adjustment too, unless it may go below zero', () => {
+    const story = new Story({ overdraftLimit: 100n });
+    story.at(0, grant(100n), hold(100n), charge(60n));
+    story.at(1, asked('hold_void', { hold: 2n }));
+    const deduct = asked('adjustment', { amount: -41n, allowNegative: false });
+    expect(story.at(1, deduct).outcomes).toEqual([refusal(40n, 41n, 0n)]);
+    expect(story.at(1, down(41n)).outcomes).toMatchObject([{ kind: 'recorded' }]);
+    expect(story.available).toBe(-1n);
   });
 });
 
