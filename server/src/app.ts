@@ -66,7 +66,7 @@ export async function createApp(
     metrics,
     log,
     metricsToken: config.metricsToken,
-    readiness: opened.isReady,
+    readiness: async () => ({ ...(await opened.isReady()), clock: ledger.clock.isReliable }),
   };
   const apis: FastifyInstance[] = [];
   const keep = (api: FastifyInstance): FastifyInstance => {

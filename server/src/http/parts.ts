@@ -36,7 +36,7 @@ export interface HttpParts {
   readonly metricsToken?: string | undefined;
   /** The priced routes in front of other APIs; undefined: there are none. */
   readonly gateway?: Gateway | undefined;
-  readonly readiness: () => Promise<{ database: boolean; migrations: boolean }>;
+  readonly readiness: () => Promise<{ database: boolean; migrations: boolean; clock: boolean }>;
   /** For the machine's own command line: the routes of operator keys too. Never on the network. */
   readonly local?: boolean;
 }

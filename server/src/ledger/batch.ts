@@ -1,7 +1,7 @@
 import type { Command } from '../db/flush.ts';
 import { decide } from './decide.ts';
 import type { AccountId } from './ids.ts';
-import type { Operation, Outcome, Refusal } from './operations.ts';
+import type { FailureCode, Operation, Outcome, Refusal } from './operations.ts';
 import type { Decision } from './posting.ts';
 import * as sql from './sql/lane.ts';
 import * as state from './sql/state.ts';
@@ -133,7 +133,7 @@ export function factsOf(answers: Answers): Facts {
 /** Reads what the answers of `readFor` have shown to matter; mostly nothing. */
 export function readRest(accounts: ReadonlyMap<string, Known>, answers: Answers): Command[] {
   const due = [...accounts.values()].filter(
-    ({ state, now }) => state.nextDueAt !== null && state.nextDueAt <= now,
+    ({ state, now, fault }) => !fault && state.nextDueAt !== null && state.nextDueAt <= now,
   );
   const dueBy = [
     due.map(({ state }) => state.account),
@@ -175,10 +175,11 @@ export function decideBatch(operations: readonly Operation[], facts: Facts): Bat
   const moved: Moved[] = [];
   for (const [account, indexes] of byAccount) {
     const known = facts.accounts.get(account);
-    if (!known || !facts.locked.has(account)) {
+    const failure = known && failureOf(known, facts);
+    if (!known || failure) {
       for (const index of indexes) {
-        outcomes[index] = known
-          ? { kind: 'failed', code: 'account_busy' }
+        outcomes[index] = failure
+          ? { kind: 'failed', code: failure }
           : { kind: 'refused', refusal: notFound(operations[index] as Operation) };
       }
       continue;
@@ -194,6 +195,12 @@ export function decideBatch(operations: readonly Operation[], facts: Facts): Bat
     if (hasMoved) moved.push({ state, decision });
   }
   return { outcomes, moved };
+}
+
+/** Why nothing can be said of an account's operations now. */
+function failureOf({ state, fault }: Known, { locked }: Facts): FailureCode | undefined {
+  if (!locked.has(state.account)) return 'account_busy';
+  return fault && 'clock_unreliable';
 }
 
 /** What an operation names that is not there, as its account is not. */

@@ -280,6 +280,8 @@ export type FailureCode =
   | 'overloaded'
   /** Another node holds the account's lock for too long. */
   | 'account_busy'
+  /** The database's clock cannot be believed (clock.ts). */
+  | 'clock_unreliable'
   /** PostgreSQL cannot be reached; nothing was changed. */
   | 'database_unavailable'
   /** The connection was lost while the commit was under way. */

@@ -1,5 +1,6 @@
 import type { Database, Sql } from '../db/database.ts';
 import { lockBalance } from './accounts.ts';
+import { believedInstantOf } from './clock.ts';
 import type { AccountId } from './ids.ts';
 import { periodEnd, periodStart } from './limits.ts';
 import type { SpendPeriod } from './operations.ts';
@@ -35,7 +36,8 @@ export interface SpendLimitRead {
 
 /**
  * Sets a limit under its account's lock: once this has resolved, no operation decided without it can
- * commit. A limit that is there already gets the new amount, and what counts towards it stays.
+ * commit. A limit that is there already gets the new amount, and what counts towards it stays. Throws
+ * ClockUnreliable: nobody knows the period then.
  */
 export async function setSpendLimit(
   database: Database,
@@ -51,16 +53,17 @@ export async function setSpendLimit(
   }
 }
 
-/** A limit as it is now; undefined where none is set. */
+/** A limit as it is now; undefined where none is set. Throws ClockUnreliable. */
 export async function readSpendLimit(on: Sql, key: LimitKey): Promise<SpendLimitRead | undefined> {
   const [row] = await on.rows<sql.LimitRow>(sql.findLimit, nameOf(key));
   if (!row) return undefined;
   const { period } = key;
-  const isCurrent = row.period_start >= periodStart(period, row.now);
+  const now = believedInstantOf({ clock: row.clock, lastAt: row.last_at });
+  const isCurrent = row.period_start >= periodStart(period, now);
   return {
     amount: row.amount,
     used: isCurrent ? row.used : 0n,
-    resetAt: periodEnd(period, row.now),
+    resetAt: periodEnd(period, now),
   };
 }
 
@@ -91,7 +94,7 @@ async function setIn(
   await lockBalance(tx, key.account);
   const changed = await tx.rows(sql.changeLimit, [...nameOf(key), amount]);
   if (changed.length === 0) {
-    const { last_number: last, now } = await clockOf(tx, key.account);
+    const { last, now } = await clockOf(tx, key.account);
     // The period may have ended since it was counted.
     if (counted?.periodStart !== periodStart(key.period, now)) return undefined;
     // Where nothing was counted yet, the period's first operation may have come since.
@@ -107,12 +110,12 @@ async function setIn(
 
 /** Counts the current period up to its last operations. Needs no lock: what happened stays. */
 async function countAhead(on: Sql, key: LimitKey): Promise<Counted> {
-  let { last_number: last, now } = await clockOf(on, key.account);
+  let { last, now } = await clockOf(on, key.account);
   let counted = await startOf(on, key, now, last);
   while (last - counted.upTo > LEFT_FOR_THE_LOCK) {
     const next = counted.upTo + COUNTED_AT_ONCE;
     counted = await countOn(on, key, counted, next < last ? next : last);
-    ({ last_number: last } = await clockOf(on, key.account));
+    ({ last } = await clockOf(on, key.account));
   }
   return counted;
 }
@@ -133,10 +136,12 @@ async function countOn(on: Sql, key: LimitKey, counted: Counted, upTo: bigint): 
   return { ...counted, upTo, spent: counted.spent + (sum?.spent ?? 0n) };
 }
 
-async function clockOf(on: Sql, account: AccountId): Promise<sql.ClockRow> {
-  const [clock] = await on.rows<sql.ClockRow>(sql.readClock, [account]);
-  if (!clock) throw new Error('an account has no balance row');
-  return clock;
+/** How far an account is, and the instant at which it is judged. */
+async function clockOf(on: Sql, account: AccountId): Promise<{ last: bigint; now: number }> {
+  const [row] = await on.rows<sql.ClockRow>(sql.readClock, [account]);
+  if (!row) throw new Error('an account has no balance row');
+  const now = believedInstantOf({ clock: row.clock, lastAt: row.last_at });
+  return { last: row.last_number, now };
 }
 
 function holderOf({ account, apiKeyId }: LimitKey): unknown[] {

@@ -1,6 +1,7 @@
 import type { QueryResultRow } from 'pg';
 import type { Statement } from '../db/database.ts';
 import { inBurnOrder } from './burn.ts';
+import { type ClockFault, type ClockReading, clockFault, instantOf } from './clock.ts';
 import type { AccountId } from './ids.ts';
 import { receiptOf } from './receipts.ts';
 import { readKnown } from './sql/lane.ts';
@@ -25,8 +26,10 @@ export type Answers = ReadonlyMap<Statement, readonly QueryResultRow[]>;
 /** An account that exists, and the instant at which it is judged. */
 export interface Known {
   readonly state: AccountState;
-  /** The clock when it was read, and never before the account's last operation. */
   readonly now: number;
+  readonly reading: ClockReading;
+  /** Why it must not be judged now. */
+  readonly fault: ClockFault | undefined;
 }
 
 type Changing = {
@@ -58,7 +61,9 @@ export function statesOf(answers: Answers): Map<string, Known> {
   const accounts = new Map<string, Known>();
   for (const row of rowsOf<sql.BalanceRow>(answers, sql.readBalances)) {
     const state = stateOf(row, { keys, secrets, operatorKeys });
-    accounts.set(row.account_id, { state, now: Math.max(row.clock, state.lastAt) });
+    const reading = { clock: row.clock, lastAt: row.last_at };
+    const [now, fault] = [instantOf(reading), clockFault(reading)];
+    accounts.set(row.account_id, { state, now, reading, fault });
   }
   addTo(accounts, answers);
   return accounts;

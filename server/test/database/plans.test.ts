@@ -84,9 +84,9 @@ test('the sweeper finds what is due without a walk through what is to come', asy
   );
   await client.query('analyze balances');
   await client.query('set local plan_cache_mode = force_generic_plan');
-  await client.query(`prepare due (timestamptz, int) as ${dueAccounts.text}`);
+  await client.query(`prepare due (timestamptz, timestamptz, int) as ${dueAccounts.text}`);
   const { rows } = await client.query(
-    'explain (analyze, buffers, timing off, format json) execute due (now(), 200)',
+    'explain (analyze, buffers, timing off, format json) execute due (now(), now(), 200)',
   );
   const { Plan } = rows[0]['QUERY PLAN'][0];
   expect(Plan['Shared Hit Blocks'] + Plan['Shared Read Blocks']).toBeLessThan(MOST_PAGES);

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { NotAuthenticated } from '../../auth/principal.ts';
 import { DatabaseUnavailable } from '../../db/database.ts';
 import { LogPace } from '../../gateway/log-pace.ts';
+import { ClockUnreliable } from '../../ledger/clock.ts';
 import { ApiError, JSON_TYPE } from './api-error.ts';
 import type { ErrorCode } from './codes.ts';
 
@@ -38,6 +39,7 @@ function apiErrorOf(thrown: unknown, { routeOptions }: FastifyRequest): ApiError
   if (thrown instanceof NotAuthenticated) {
     return new ApiError(thrown.reason === 'missing' ? 'api_key_required' : 'api_key_invalid');
   }
+  if (thrown instanceof ClockUnreliable) return new ApiError('clock_unreliable');
   if (thrown instanceof DatabaseUnavailable) return new ApiError('database_unavailable');
   const { code, statusCode } = thrown as Partial<FastifyError>;
   const known = code === undefined ? undefined : OF_FASTIFY[code];
