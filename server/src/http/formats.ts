@@ -33,11 +33,11 @@ export const SignedCentsIn = (description: string): TString =>
     examples: ['-0.5'],
   });
 
-/** An amount in an answer; it may be negative. */
+/** An amount in an answer; it may be negative, and a sum may be beyond what an amount can be. */
 export const Cents = (description?: string): TString =>
   Type.String({
     format: 'cents',
-    pattern: '^-?(0|[1-9]\\d{0,12})(\\.\\d{0,5}[1-9])?$',
+    pattern: '^-?(0|[1-9]\\d*)(\\.\\d{0,5}[1-9])?$',
     ...(description !== undefined && { description }),
     examples: ['0.5'],
   });

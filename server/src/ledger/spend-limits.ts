@@ -3,6 +3,7 @@ import { lockBalance } from './accounts.ts';
 import { believedInstantOf } from './clock.ts';
 import type { AccountId } from './ids.ts';
 import { periodEnd, periodStart } from './limits.ts';
+import { LARGEST_AMOUNT } from './money.ts';
 import type { SpendPeriod } from './operations.ts';
 import * as sql from './sql/spend-limits.ts';
 
@@ -36,14 +37,15 @@ export interface SpendLimitRead {
 
 /**
  * Sets a limit under its account's lock: once this has resolved, no operation decided without it can
- * commit. A limit that is there already gets the new amount, and what counts towards it stays. Throws
- * ClockUnreliable: nobody knows the period then.
+ * commit. A limit that is there already gets the new amount, and what counts towards it stays.
+ * `uncountable`: none is set, as what was spent in its period is beyond int64. Throws ClockUnreliable:
+ * nobody knows the period then.
  */
 export async function setSpendLimit(
   database: Database,
   key: LimitKey,
   amount: bigint,
-): Promise<SpendLimitRead> {
+): Promise<SpendLimitRead | 'uncountable'> {
   let counted: Counted | undefined;
   for (;;) {
     const known = counted;
@@ -90,7 +92,7 @@ async function setIn(
   key: LimitKey,
   amount: bigint,
   counted: Counted | undefined,
-): Promise<SpendLimitRead | undefined> {
+): Promise<SpendLimitRead | 'uncountable' | undefined> {
   await lockBalance(tx, key.account);
   const changed = await tx.rows(sql.changeLimit, [...nameOf(key), amount]);
   if (changed.length === 0) {
@@ -102,6 +104,7 @@ async function setIn(
     const { spent, first } = await countOn(tx, key, known, last);
     const [open] = await tx.rows<{ held: bigint }>(sql.sumHeld, [...holderOf(key), first]);
     const used = spent + (open?.held ?? 0n);
+    if (used > LARGEST_AMOUNT) return 'uncountable';
     const start = new Date(counted.periodStart).toISOString();
     await tx.rows(sql.insertLimit, [...nameOf(key), amount, used, start]);
   }
@@ -132,8 +135,8 @@ async function startOf(on: Sql, key: LimitKey, now: number, last: bigint): Promi
 /** Counts on, up to and with an operation. */
 async function countOn(on: Sql, key: LimitKey, counted: Counted, upTo: bigint): Promise<Counted> {
   const range = [...holderOf(key), counted.first, counted.upTo, upTo];
-  const [sum] = await on.rows<{ spent: bigint }>(sql.sumSpent, range);
-  return { ...counted, upTo, spent: counted.spent + (sum?.spent ?? 0n) };
+  const [sum] = await on.rows<{ spent: string }>(sql.sumSpent, range);
+  return { ...counted, upTo, spent: counted.spent + BigInt(sum?.spent ?? 0) };
 }
 
 /** How far an account is, and the instant at which it is judged. */

@@ -264,6 +264,7 @@ export class Model {
     if (hold.ended) return { code: 'hold_ended', ...hold.ended };
     const { amount, parts, scope, key } = hold;
     const over = operation.amount > amount ? operation.amount - amount : 0n;
+    if (over > 0n && this.#isUncountable(key, over, at)) return { code: 'amount_too_large' };
     const refusal = over > 0n ? this.#cannotPay(over, scope) : undefined;
     if (refusal) {
       return { ...refusal, available: refusal.available + amount, required: operation.amount };
@@ -321,9 +322,7 @@ export class Model {
       });
     }
     const required = -operation.amount;
-    if (required > LARGEST_AMOUNT || this.posted - required < -LARGEST_AMOUNT) {
-      return { code: 'amount_too_large' };
-    }
+    if (this.#owedAfter(required, 'any') > LARGEST_AMOUNT) return { code: 'amount_too_large' };
     const balance = this.posted - this.held;
     if (required > balance && !operation.allowNegative) {
       return { ...insufficient(balance, required), elsewhere: 0n };
@@ -408,14 +407,21 @@ export class Model {
   /** What was delivered is charged, unless a sum would leave int64. */
   #refuseLate(operation: Operation & { kind: 'charge' }, at: number): Refusal | undefined {
     const { amount, scope, apiKeyId: key } = operation;
+    const owed = this.#owedAfter(amount, scope);
+    const isTooLarge = owed > LARGEST_AMOUNT || this.#isUncountable(key, amount, at);
+    return isTooLarge ? { code: 'amount_too_large' } : undefined;
+  }
+
+  /** What the line would owe, holds included, once an amount is paid. */
+  #owedAfter(amount: bigint, scope: string | null): bigint {
     const ofTheLine = sum(this.#payers(amount, scope).filter(({ grant }) => grant === null));
-    const owed = this.reserved(null) - this.remaining(null) + ofTheLine;
-    const counts = this.#options.limits
+    return this.reserved(null) - this.remaining(null) + ofTheLine;
+  }
+
+  #isUncountable(key: string | null, amount: bigint, at: number): boolean {
+    return this.#options.limits
       .filter((limit) => limit.key === null || limit.key === key)
-      .map((limit) => this.used(limit, at) + amount);
-    return [owed, ...counts].some((total) => total > LARGEST_AMOUNT)
-      ? { code: 'amount_too_large' }
-      : undefined;
+      .some((limit) => this.used(limit, at) + amount > LARGEST_AMOUNT);
   }
 
   #liveGrant(number: bigint, at: number): ModelGrant | Refusal {

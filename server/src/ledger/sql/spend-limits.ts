@@ -105,13 +105,13 @@ export const firstSince: Statement = {
 /**
  * What a range of operations adds to what was spent since the period's first one: charges, less what
  * was reversed of such charges, each counted where it stands, so that ranges add up. A capture belongs
- * to the period of its hold. $1 account, $2 holder, $3 the period's first number, $4 the number before
+ * to the period of its hold. As text: a sum may be beyond int64. $1 account, $2 holder, $3 the period's first number, $4 the number before
  * the range, $5 its last.
  */
 export const sumSpent: Statement = {
   name: 'sum_spent',
   text: `
-    select coalesce(sum(case o.kind when 'reversal' then -o.amount else o.amount end), 0)::bigint
+    select coalesce(sum(case o.kind when 'reversal' then -o.amount else o.amount end), 0)::text
              as spent
     from generate_series($4::bigint + 1, $5::bigint, ${BLOCK}) as block (number)
     cross join lateral (${from('$1', 'block.number', BLOCK)}) o

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { setSpendLimit } from '../../../ledger/spend-limits.ts';
 import { answer, one } from '../../document.ts';
+import { ApiError } from '../../errors/api-error.ts';
 import { CentsIn, STRICT } from '../../formats.ts';
 import { parseAmount } from '../../members.ts';
 import type { App, RouteParts } from '../../parts.ts';
@@ -11,6 +12,9 @@ const Body = Type.Object(
   { amount: CentsIn('What may be spent in a period; less than is used only stops more.') },
   STRICT,
 );
+
+const UNCOUNTABLE =
+  'What was spent in this period is above 9223372036854.775807 cents and cannot be counted: limit a shorter period';
 
 export function setSpendLimitRoute(app: App, { database }: RouteParts): void {
   for (const { url, params, suffix, noun, writeScope, notFound, limitIn } of LIMIT_HOLDERS) {
@@ -36,6 +40,8 @@ export function setSpendLimitRoute(app: App, { database }: RouteParts): void {
         const amount = parseAmount('amount', request.body.amount);
         const { key, holder } = await limitIn(database, request.params);
         const limit = await setSpendLimit(database, key, amount);
+        if (limit === 'uncountable')
+          throw new ApiError('amount_too_large', { detail: UNCOUNTABLE });
         return { data: spendLimitResource(holder, key.period, limit) };
       },
     );
