@@ -180,7 +180,11 @@ export function decideBatch(operations: readonly Operation[], facts: Facts): Bat
       for (const index of indexes) {
         outcomes[index] = failure
           ? { kind: 'failed', code: failure }
-          : { kind: 'refused', refusal: notFound(operations[index] as Operation) };
+          : {
+              kind: 'refused',
+              refusal: notFound(operations[index] as Operation),
+              available: null,
+            };
       }
       continue;
     }

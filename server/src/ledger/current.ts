@@ -59,7 +59,7 @@ export async function readCurrent(
 export async function foresee(database: Database, operation: SpendOperation): Promise<Outcome> {
   const commands = readFor([operation], namesIn([operation]));
   const known = (await readKnown(database, commands)).get(operation.account);
-  if (!known) return { kind: 'refused', refusal: { code: 'account_not_found' } };
+  if (!known) return { kind: 'refused', refusal: { code: 'account_not_found' }, available: null };
   if (known.fault) throw new ClockUnreliable();
   const [outcome] = decide(known.state, [operation], known.now).outcomes;
   if (!outcome) throw new Error('an operation got no outcome');

@@ -296,5 +296,10 @@ export type Outcome =
   | { readonly kind: 'replayed'; readonly receipt: Receipt }
   /** There was nothing to record: it is as it was asked for. */
   | { readonly kind: 'done' }
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | {
+      readonly kind: 'refused';
+      readonly refusal: Refusal;
+      /** Posted minus held when it was judged; null: there is no such account. */
+      readonly available: bigint | null;
+    }
   | { readonly kind: 'failed'; readonly code: FailureCode };
