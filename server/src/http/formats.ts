@@ -83,7 +83,8 @@ export const ExpiresInS = () =>
 
 export const Metadata = () =>
   Type.Record(Type.String(), Type.Unknown(), {
-    description: 'A JSON object of at most 2 KB, kept and answered as it is.',
+    description:
+      'A JSON object of at most 2 KB, kept and answered as it is. Numbers that 64-bit floating point does not hold exactly must be strings.',
   });
 
 /** An instant; answers have UTC with milliseconds. */
