@@ -68,7 +68,7 @@ export async function createApp(
     metricsToken: config.metricsToken,
     trustedProxies: config.trustedProxies,
     corsOrigins: config.corsOrigins,
-    readiness: opened.isReady,
+    readiness: async () => ({ ...(await opened.isReady()), clock: ledger.clock.isReliable }),
   };
   const apis: FastifyInstance[] = [];
   const keep = (api: FastifyInstance): FastifyInstance => {

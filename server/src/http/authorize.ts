@@ -33,7 +33,7 @@ export interface AuthorizationRequest {
 export interface Authorization {
   /** Undefined where the key is unknown. */
   readonly accountPublicId: string | undefined;
-  /** Posted minus held, afterwards. */
+  /** Posted minus held, afterwards, or when it was refused. */
   readonly available: bigint | undefined;
   /** Of what was charged or held. */
   readonly receipt: Receipt | undefined;
@@ -88,7 +88,7 @@ export async function authorize(
       };
     }
     case 'refused':
-      return refusedBy(key, outcome.refusal);
+      return { ...refusedBy(key, outcome.refusal), available: outcome.available ?? undefined };
     case 'failed':
       throw new ApiError(outcome.code satisfies FailureCode);
     case 'done':

@@ -28,9 +28,11 @@ export const InsufficientCreditsBody = Type.Object(
     code: Type.String(),
     error: Type.Literal('payment_required'),
     message: Type.String(),
-    available: Cents('What could have paid.'),
+    available: Cents('What could have paid; "0" in debt.'),
     required: Cents('What was asked for.'),
-    shortfall: Cents('`required` minus `available`.'),
+    shortfall: Cents(
+      '`required` minus `available`, and the debt that must be repaid first: a grant of this is enough.',
+    ),
     available_elsewhere: Type.Optional(Cents('Credit that there is besides, for other scopes.')),
   },
   { $id: 'InsufficientCredits' },

@@ -33,11 +33,11 @@ export const SignedCentsIn = (description: string): TString =>
     examples: ['-0.5'],
   });
 
-/** An amount in an answer; it may be negative. */
+/** An amount in an answer; it may be negative, and a sum may be beyond what an amount can be. */
 export const Cents = (description?: string): TString =>
   Type.String({
     format: 'cents',
-    pattern: '^-?(0|[1-9]\\d{0,12})(\\.\\d{0,5}[1-9])?$',
+    pattern: '^-?(0|[1-9]\\d*)(\\.\\d{0,5}[1-9])?$',
     ...(description !== undefined && { description }),
     examples: ['0.5'],
   });
@@ -83,7 +83,8 @@ export const ExpiresInS = () =>
 
 export const Metadata = () =>
   Type.Record(Type.String(), Type.Unknown(), {
-    description: 'A JSON object of at most 2 KB, kept and answered as it is.',
+    description:
+      'A JSON object of at most 2 KB, kept and answered as it is. Numbers that 64-bit floating point does not hold exactly must be strings.',
   });
 
 /** An instant; answers have UTC with milliseconds. */

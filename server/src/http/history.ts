@@ -1,7 +1,15 @@
 import type { AccountId } from '../ledger/ids.ts';
 import { readNow } from '../ledger/past.ts';
+import type { ErrorCode } from './errors/codes.ts';
 import type { RouteParts } from './parts.ts';
 import { expectDone } from './refusals.ts';
+
+/** What every route that tells history may answer, as it books what is due before. */
+export const HISTORY_ERRORS = [
+  'overloaded',
+  'account_busy',
+  'clock_unreliable',
+] as const satisfies readonly ErrorCode[];
 
 /**
  * Brings an account's history up to date before it is told: what has become due since its last

@@ -99,9 +99,6 @@ function checkMetadata(member: string, value: unknown): void {
   if (typeof value === 'string' && !isStorable(value)) {
     throw invalidRequest(`${member} must not hold a NUL character or half a surrogate pair`);
   }
-  if (typeof value === 'number' && !Number.isFinite(value)) {
-    throw invalidRequest(`${member} must be a finite number`);
-  }
   if (value === null || typeof value !== 'object') return;
   for (const [name, inner] of Object.entries(value)) {
     if (!isStorable(name)) {

@@ -14,6 +14,7 @@ export const MONEY_ERRORS = [
   'idempotency_key_reused',
   'overloaded',
   'account_busy',
+  'clock_unreliable',
   'outcome_unknown',
 ] as const satisfies readonly ErrorCode[];
 

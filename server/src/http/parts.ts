@@ -41,7 +41,7 @@ export interface HttpParts {
   readonly trustedProxies?: readonly string[];
   /** The origins whose pages may call customers' routes and the gateway, or `*`; none if left out. */
   readonly corsOrigins?: readonly string[];
-  readonly readiness: () => Promise<{ database: boolean; migrations: boolean }>;
+  readonly readiness: () => Promise<{ database: boolean; migrations: boolean; clock: boolean }>;
   /** For the machine's own command line: the routes of operator keys too. Never on the network. */
   readonly local?: boolean;
 }

@@ -106,16 +106,19 @@ function ended(code: 'grant_ended' | 'hold_ended', noun: string, how: string, at
   });
 }
 
-function insufficientCredits({ available, required, elsewhere }: InsufficientCredits): ApiError {
+/** The shortfall repays what is owed and pays for the operation: a grant of it is enough. */
+function insufficientCredits(refusal: InsufficientCredits): ApiError {
+  const { available, required, elsewhere, debt } = refusal;
   const texts = {
     available: formatCents(available),
     required: formatCents(required),
-    shortfall: formatCents(required - available),
+    shortfall: formatCents(required - available + debt),
   };
+  const why = debt > 0n ? `, of which ${formatCents(debt)} repay the overdraft` : '';
   return new ApiError('insufficient_credits', {
     members: {
       error: 'payment_required',
-      message: `This needs ${texts.required} cents and ${texts.available} are available: ${texts.shortfall} more are needed.`,
+      message: `This needs ${texts.required} cents and ${texts.available} are available: ${texts.shortfall} more are needed${why}.`,
       ...texts,
       ...(elsewhere > 0n && { available_elsewhere: formatCents(elsewhere) }),
     },

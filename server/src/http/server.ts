@@ -1,4 +1,4 @@
-import Fastify from 'fastify';
+import Fastify, { type FastifyRequest } from 'fastify';
 import { authenticateByKey } from '../auth/authentication.ts';
 import { Cors } from './cors.ts';
 import {
@@ -12,6 +12,7 @@ import { addEntry, admitOnly, mark } from './entry.ts';
 import { errorHandler } from './errors/handler.ts';
 import { socketErrorHandler } from './errors/socket.ts';
 import { addGateway } from './gateway/proxy.ts';
+import { parseJson } from './json.ts';
 import { addOpenApi, openApiText } from './openapi.ts';
 import type { App, HttpParts, RouteParts } from './parts.ts';
 import { type IsTrusted, trustOnly } from './peers.ts';
@@ -163,6 +164,11 @@ export async function buildHttp(parts: HttpParts): Promise<App> {
     openapi: () => openApiText(app),
   };
   app.removeContentTypeParser('text/plain');
+  app.addContentTypeParser<Buffer>(
+    'application/json',
+    { parseAs: 'buffer' },
+    async (_: FastifyRequest, body: Buffer) => parseJson(body),
+  );
   app.setErrorHandler(errorHandler(parts.log));
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);

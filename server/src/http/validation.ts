@@ -125,7 +125,8 @@ function expectation(node: Node | undefined): string {
   }
 }
 
-function shown(name = ''): string {
+/** A name as an error shows it. */
+export function shown(name = ''): string {
   const cut = name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME)}…` : name;
   return cut.toWellFormed();
 }

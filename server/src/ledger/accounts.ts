@@ -1,4 +1,5 @@
 import type { Database, Sql } from '../db/database.ts';
+import { believedInstantOf } from './clock.ts';
 import { type AccountId, accountIdOf, newAccountPublicId } from './ids.ts';
 import { type Page, pageOf } from './page.ts';
 import * as sql from './sql/accounts.ts';
@@ -19,7 +20,10 @@ export interface Account {
   readonly createdAt: number;
 }
 
-/** Makes an account, or answers the one that has the external id already. */
+/**
+ * Makes an account, or answers the one that has the external id already. Throws ClockUnreliable: an
+ * account that is made in the future could do nothing until then.
+ */
 export async function createAccount(
   database: Database,
   input: { kind: AccountKind; name: string; externalId: string | null },
@@ -34,6 +38,7 @@ export async function createAccount(
       if (!row) throw new Error('an account that is in the way cannot be read');
       return { existing: accountOf(row) };
     }
+    believedInstantOf({ clock: inserted.created_at, lastAt: Number.NEGATIVE_INFINITY });
     await tx.rows(sql.insertBalance, [id]);
     const created: Account = {
       ...input,

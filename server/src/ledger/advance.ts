@@ -72,6 +72,8 @@ function expireHold(posting: Posting, hold: Hold, at: number): void {
 
 /** Of what comes after now, the earliest, once all that was due has been booked. */
 function nextDue(state: AccountState): number | null {
+  if (state.nextHoldEnd === undefined)
+    throw new Error('bug: the holds that are not due were not read');
   let next = state.nextHoldEnd;
   for (const grant of state.grants) {
     if (grant.ended !== null || grant.remaining === 0n) continue;

@@ -1,7 +1,7 @@
 import type { Command } from '../db/flush.ts';
 import { decide } from './decide.ts';
 import type { AccountId } from './ids.ts';
-import type { Operation, Outcome, Refusal } from './operations.ts';
+import type { FailureCode, Operation, Outcome, Refusal } from './operations.ts';
 import type { Decision } from './posting.ts';
 import * as sql from './sql/lane.ts';
 import * as state from './sql/state.ts';
@@ -132,16 +132,21 @@ export function factsOf(answers: Answers): Facts {
 
 /** Reads what the answers of `readFor` have shown to matter; mostly nothing. */
 export function readRest(accounts: ReadonlyMap<string, Known>, answers: Answers): Command[] {
-  const due = [...accounts.values()]
-    .filter(({ state, now }) => state.nextDueAt !== null && state.nextDueAt <= now)
-    .map(({ state }) => state.account);
+  const due = [...accounts.values()].filter(
+    ({ state, now, fault }) => !fault && state.nextDueAt !== null && state.nextDueAt <= now,
+  );
+  const dueBy = [
+    due.map(({ state }) => state.account),
+    due.map(({ now }) => new Date(now).toISOString()),
+  ];
   const known = new Named();
   for (const row of (answers.get(sql.findKnown) ?? []) as sql.KnownRow[]) {
     known.add(row.account_id as AccountId, row.number);
   }
   return [
-    ...when(due.length > 0, [state.readDueHolds, [due]]),
-    ...when(due.length > 0, [state.readLimitsOfDueHolds, [due]]),
+    ...when(due.length > 0, [state.readDueHolds, dueBy]),
+    ...when(due.length > 0, [state.readNextHoldEnds, dueBy]),
+    ...when(due.length > 0, [state.readLimitsOfDueHolds, dueBy]),
     ...known.read(sql.readKnown),
   ];
 }
@@ -170,11 +175,16 @@ export function decideBatch(operations: readonly Operation[], facts: Facts): Bat
   const moved: Moved[] = [];
   for (const [account, indexes] of byAccount) {
     const known = facts.accounts.get(account);
-    if (!known || !facts.locked.has(account)) {
+    const failure = known && failureOf(known, facts);
+    if (!known || failure) {
       for (const index of indexes) {
-        outcomes[index] = known
-          ? { kind: 'failed', code: 'account_busy' }
-          : { kind: 'refused', refusal: notFound(operations[index] as Operation) };
+        outcomes[index] = failure
+          ? { kind: 'failed', code: failure }
+          : {
+              kind: 'refused',
+              refusal: notFound(operations[index] as Operation),
+              available: null,
+            };
       }
       continue;
     }
@@ -189,6 +199,12 @@ export function decideBatch(operations: readonly Operation[], facts: Facts): Bat
     if (hasMoved) moved.push({ state, decision });
   }
   return { outcomes, moved };
+}
+
+/** Why nothing can be said of an account's operations now. */
+function failureOf({ state, fault }: Known, { locked }: Facts): FailureCode | undefined {
+  if (!locked.has(state.account)) return 'account_busy';
+  return fault && 'clock_unreliable';
 }
 
 /** What an operation names that is not there, as its account is not. */

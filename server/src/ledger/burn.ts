@@ -42,16 +42,12 @@ export function creditFor(state: AccountState, reach: Reach): bigint {
   return credit;
 }
 
-/** What the overdraft line can still pay within its limit. A lowered limit only stops further spend. */
+/**
+ * What the overdraft line can still pay within its limit. Below zero it is debt, which every spending is
+ * reduced by: an adjustment, a late charge or a lowered limit took the line past its limit.
+ */
 export function overdraftLeft(state: AccountState): bigint {
-  const left = state.overdraftLimit - state.overdraftUsed - state.overdraftReserved;
-  return left > 0n ? left : 0n;
-}
-
-/** What the overdraft line has above 0, unreserved: what reversals gave back beyond what was owed. */
-export function overdraftCredit(state: AccountState): bigint {
-  const credit = -state.overdraftUsed - state.overdraftReserved;
-  return credit > 0n ? credit : 0n;
+  return state.overdraftLimit - state.overdraftUsed - state.overdraftReserved;
 }
 
 /** Who pays `amount`, in burn order, the overdraft line last for all that the grants cannot. */

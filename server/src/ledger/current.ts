@@ -4,6 +4,7 @@ import type { Command } from '../db/flush.ts';
 import { advance } from './advance.ts';
 import { namesIn, readFor, readRest } from './batch.ts';
 import { isInEffect } from './burn.ts';
+import { ClockUnreliable } from './clock.ts';
 import { decide } from './decide.ts';
 import { type AccountId, accountIdOf } from './ids.ts';
 import type { Category, Outcome, SpendOperation } from './operations.ts';
@@ -14,7 +15,8 @@ import { addTo, type Known, statesOf } from './state-of.ts';
 
 /**
  * Accounts as they are at this moment: what has become due counts, though it may not be written yet
- * (ledger.md §2). The same rows and the same `advance` as the lane's, and nothing is written.
+ * (ledger.md §2). The same rows and the same `advance` as the lane's, and nothing is written. While the
+ * database's clock cannot be believed, an account is as it is written.
  */
 
 /** What an account has, in microcents; `available` is posted minus held, overdraft not counted. */
@@ -52,12 +54,13 @@ export async function readCurrent(
 
 /**
  * What would become of a charge or hold now: `decide` judges it as it would in the lane, and nothing
- * is written. Another operation may come before it is asked in earnest.
+ * is written. Another operation may come before it is asked in earnest. Throws ClockUnreliable.
  */
 export async function foresee(database: Database, operation: SpendOperation): Promise<Outcome> {
   const commands = readFor([operation], namesIn([operation]));
   const known = (await readKnown(database, commands)).get(operation.account);
-  if (!known) return { kind: 'refused', refusal: { code: 'account_not_found' } };
+  if (!known) return { kind: 'refused', refusal: { code: 'account_not_found' }, available: null };
+  if (known.fault) throw new ClockUnreliable();
   const [outcome] = decide(known.state, [operation], known.now).outcomes;
   if (!outcome) throw new Error('an operation got no outcome');
   return outcome;
@@ -74,8 +77,8 @@ function readKnown(database: Database, commands: readonly Command[]) {
   });
 }
 
-function advanced({ state, now }: Known): AccountState {
-  advance(new Posting(state, newDecision()), Math.max(now, state.lastAt));
+function advanced({ state, now, fault }: Known): AccountState {
+  if (!fault) advance(new Posting(state, newDecision()), now);
   return state;
 }
 

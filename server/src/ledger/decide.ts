@@ -54,7 +54,7 @@ function decideOne(posting: Posting, operation: Operation, at: number): Outcome 
   const { state } = posting;
   const refusal = refusalOf(state, operation, at);
   if (refusal && 'replayed' in refusal) return { kind: 'replayed', receipt: refusal.replayed };
-  if (refusal) return { kind: 'refused', refusal };
+  if (refusal) return { kind: 'refused', refusal, available: state.posted - state.held };
   const receipt = post(posting, operation, at);
   return receipt ? { kind: 'recorded', receipt } : { kind: 'done' };
 }

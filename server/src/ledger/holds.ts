@@ -1,4 +1,5 @@
 import type { Sql } from '../db/database.ts';
+import { clockFault } from './clock.ts';
 import type { AccountId, OperationRef } from './ids.ts';
 import type { HoldTerms } from './operations.ts';
 import * as sql from './sql/holds.ts';
@@ -19,7 +20,10 @@ export interface Hold {
   } | null;
 }
 
-/** A hold by its id; one past its expiry has expired, though that may not be written yet. */
+/**
+ * A hold by its id; one past its expiry has expired, though that may not be written yet, unless the
+ * database's clock cannot be believed.
+ */
 export async function findHold(on: Sql, ref: OperationRef): Promise<Hold | undefined> {
   const [row] = await on.rows<sql.HoldRow>(sql.findHold, [ref.account, ref.number]);
   if (!row) return undefined;
@@ -45,7 +49,8 @@ const ENDINGS = { capture: 'capture', hold_void: 'void', hold_expiry: 'expiry' }
 function endingOf(row: sql.HoldRow): Hold['ending'] {
   const nothing = { captured: 0n, charge: null, overage: null };
   if (row.ended_by === null || row.ended_at === null || row.ended_number === null) {
-    return row.is_past ? { by: 'expiry', at: row.expires_at, ...nothing } : null;
+    const isPast = row.expires_at <= row.clock && !clockFault({ ...row, lastAt: row.at });
+    return isPast ? { by: 'expiry', at: row.expires_at, ...nothing } : null;
   }
   const by = ENDINGS[row.ended_by];
   if (by !== 'capture') return { by, at: row.ended_at, ...nothing };

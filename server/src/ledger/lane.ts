@@ -11,6 +11,7 @@ import {
   namesIn,
   readRest,
 } from './batch.ts';
+import type { ClockWatch } from './clock.ts';
 import type { LedgerObserver } from './observer.ts';
 import type { FailureCode, Operation, Outcome } from './operations.ts';
 import { Queue, type Waiting } from './queue.ts';
@@ -53,6 +54,7 @@ const MOST_CONFLICTS = 3;
 export interface LaneOptions {
   readonly connect: () => Promise<Pipeline>;
   readonly observer: LedgerObserver;
+  readonly clock: ClockWatch;
   readonly log: {
     warn(details: object, message: string): void;
     error(details: object, message: string): void;
@@ -145,7 +147,7 @@ export class Lane {
   }
 
   async #run(batch: readonly Waiting[], attempt: Attempt): Promise<void> {
-    const { observer } = this.#options;
+    const { observer, clock } = this.#options;
     const operations = batch.map(({ operation }) => operation);
     const names = namesIn(operations);
     observer.batch(operations.length, names.accounts.length);
@@ -161,6 +163,7 @@ export class Lane {
     let decided: BatchDecision;
     try {
       const facts = factsOf(answers);
+      for (const [account, { reading }] of facts.accounts) clock.saw({ account, ...reading });
       const rest = readRest(facts.accounts, answers);
       if (rest.length > 0) {
         const restRead = await pipeline.flush(rest);

@@ -1,4 +1,5 @@
 import type { PostgresDatabase } from '../db/postgres.ts';
+import { ClockWatch } from './clock.ts';
 import type { AccountId } from './ids.ts';
 import { LANE_SETTINGS, Lane, type LaneOptions } from './lane.ts';
 import type { LedgerObserver } from './observer.ts';
@@ -11,13 +12,17 @@ import type { Operation, Outcome } from './operations.ts';
  * overlap gains (adr/0001).
  */
 export class Ledger {
+  /** What this node knows of the clocks. */
+  readonly clock: ClockWatch;
   readonly #lane: Lane;
 
   constructor(
     database: PostgresDatabase,
     options: { log: LaneOptions['log']; observer: LedgerObserver },
   ) {
+    this.clock = new ClockWatch(options.log);
     this.#lane = new Lane({
+      clock: this.clock,
       connect: () => database.pipeline('purser lane', LANE_SETTINGS),
       ...options,
     });

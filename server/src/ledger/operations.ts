@@ -255,11 +255,13 @@ export type HoldEnding = 'capture' | 'void' | 'expiry';
 
 export interface InsufficientCredits {
   readonly code: 'insufficient_credits';
-  /** What could have paid for this operation, unused overdraft included. */
+  /** What could have paid for this operation, unused overdraft included; 0 in debt. */
   readonly available: bigint;
   readonly required: bigint;
   /** Credit that there is besides, but not for this scope. */
   readonly elsewhere: bigint;
+  /** What is owed beyond all that could pay, and must be repaid before anything can be spent. */
+  readonly debt: bigint;
 }
 
 export type SpendPeriod = 'day' | 'month' | 'total';
@@ -280,6 +282,8 @@ export type FailureCode =
   | 'overloaded'
   /** Another node holds the account's lock for too long. */
   | 'account_busy'
+  /** The database's clock cannot be believed (clock.ts). */
+  | 'clock_unreliable'
   /** PostgreSQL cannot be reached; nothing was changed. */
   | 'database_unavailable'
   /** The connection was lost while the commit was under way. */
@@ -294,5 +298,10 @@ export type Outcome =
   | { readonly kind: 'replayed'; readonly receipt: Receipt }
   /** There was nothing to record: it is as it was asked for. */
   | { readonly kind: 'done' }
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | {
+      readonly kind: 'refused';
+      readonly refusal: Refusal;
+      /** Posted minus held when it was judged; null: there is no such account. */
+      readonly available: bigint | null;
+    }
   | { readonly kind: 'failed'; readonly code: FailureCode };

@@ -1,4 +1,4 @@
-import { creditFor, overdraftCredit, overdraftLeft } from './burn.ts';
+import { creditFor, overdraftLeft, type Reach } from './burn.ts';
 import { limitReached, overflowsCounter } from './limits.ts';
 import { LARGEST_AMOUNT } from './money.ts';
 import type {
@@ -68,7 +68,7 @@ function refuseByItsRules(
     case 'hold':
       return refuseSpending(state, operation, at);
     case 'capture':
-      return refuseCapture(state, operation);
+      return refuseCapture(state, operation, at);
     case 'hold_void': {
       const hold = openHold(state, operation.hold);
       return 'code' in hold ? hold : undefined;
@@ -138,18 +138,18 @@ function refuseLate(
   at: number,
 ): Refusal | undefined {
   const isTooMuch =
-    amount > LARGEST_AMOUNT ||
-    overflowsLine(state, amount - creditFor(state, { scope })) ||
-    overflowsCounter(state, apiKeyId, amount, at);
+    overflowsLine(state, amount, { scope }) || overflowsCounter(state, apiKeyId, amount, at);
   return isTooMuch ? { code: 'amount_too_large' } : undefined;
 }
 
 /**
- * Whether the overdraft line would leave int64 by paying `amount` more. All other sums stay within it
- * then: posted and available are never below what the line owes.
+ * Whether an amount is beyond int64, or what the overdraft line would have to pay of it. All other sums
+ * stay within int64 then: posted and available are never below what the line owes.
  */
-function overflowsLine(state: AccountState, amount: bigint): boolean {
-  return amount > 0n && state.overdraftUsed + state.overdraftReserved + amount > LARGEST_AMOUNT;
+function overflowsLine(state: AccountState, amount: bigint, reach: Reach): boolean {
+  if (amount > LARGEST_AMOUNT) return true;
+  const more = amount - creditFor(state, reach);
+  return more > 0n && state.overdraftUsed + state.overdraftReserved + more > LARGEST_AMOUNT;
 }
 
 function refuseKey(
@@ -177,28 +177,38 @@ function hasScope({ keys }: AccountState, { apiKeyId, scope }: SpendOperation): 
   return keys.get(apiKeyId)?.scopes.includes(scope) === true;
 }
 
+/** What costs nothing is not refused, even in debt. */
 function refuseCredit(
   state: AccountState,
   required: bigint,
   scope: string | null,
 ): InsufficientCredits | undefined {
   const credit = creditFor(state, { scope });
-  const available = credit + overdraftLeft(state);
-  if (available >= required) return undefined;
-  const elsewhere = creditFor(state, { scope, anyScope: true }) - credit;
-  return { code: 'insufficient_credits', available, required, elsewhere };
+  const left = credit + overdraftLeft(state);
+  if (required === 0n || left >= required) return undefined;
+  return insufficient(left, required, creditFor(state, { scope, anyScope: true }) - credit);
+}
+
+/** The refusal of what is more than is `left`, which is below zero in debt. */
+function insufficient(left: bigint, required: bigint, elsewhere: bigint): InsufficientCredits {
+  const [available, debt] = left < 0n ? [0n, -left] : [left, 0n];
+  return { code: 'insufficient_credits', available, required, elsewhere, debt };
 }
 
 /** What the hold reserved counts with what is available for its overage. */
 function refuseCapture(
   state: AccountState,
   { hold: number, amount }: CaptureOperation,
+  at: number,
 ): Refusal | undefined {
   const hold = openHold(state, number);
   if ('code' in hold) return hold;
-  if (amount > LARGEST_AMOUNT) return { code: 'amount_too_large' };
-  if (amount <= hold.amount) return undefined;
-  const refused = refuseCredit(state, amount - hold.amount, hold.scope);
+  const over = amount - hold.amount;
+  if (over <= 0n) return undefined;
+  if (amount > LARGEST_AMOUNT || overflowsCounter(state, hold.apiKeyId, over, at)) {
+    return { code: 'amount_too_large' };
+  }
+  const refused = refuseCredit(state, over, hold.scope);
   return refused && { ...refused, available: refused.available + hold.amount, required: amount };
 }
 
@@ -222,19 +232,18 @@ function refuseReversal(
   return isTooLarge(state, amount ?? left) ? { code: 'amount_too_large' } : undefined;
 }
 
-/** What is taken is taken from all credit that no hold has reserved, whatever it applies to. */
+/** What is taken is taken from all credit that no hold has reserved: the balance must not fall below zero. */
 function refuseAdjustment(
   state: AccountState,
   { amount, allowNegative }: AdjustmentOperation,
 ): Refusal | undefined {
   if (amount > 0n) return refuseNewGrant(state, amount);
   const required = -amount;
-  if (required > LARGEST_AMOUNT || state.posted + amount < -LARGEST_AMOUNT) {
+  if (overflowsLine(state, required, { scope: null, anyScope: true })) {
     return { code: 'amount_too_large' };
   }
-  const available = creditFor(state, { scope: null, anyScope: true }) + overdraftCredit(state);
-  if (allowNegative || available >= required) return undefined;
-  return { code: 'insufficient_credits', available, required, elsewhere: 0n };
+  const left = state.posted - state.held;
+  return allowNegative || left >= required ? undefined : insufficient(left, required, 0n);
 }
 
 function liveGrant(

@@ -1,7 +1,9 @@
 import type { Database, Sql } from '../db/database.ts';
 import { lockBalance } from './accounts.ts';
+import { believedInstantOf } from './clock.ts';
 import type { AccountId } from './ids.ts';
 import { periodEnd, periodStart } from './limits.ts';
+import { LARGEST_AMOUNT } from './money.ts';
 import type { SpendPeriod } from './operations.ts';
 import * as sql from './sql/spend-limits.ts';
 
@@ -36,12 +38,14 @@ export interface SpendLimitRead {
 /**
  * Sets a limit under its account's lock: once this has resolved, no operation decided without it can
  * commit. A limit that is there already gets the new amount, and what counts towards it stays.
+ * `uncountable`: none is set, as what was spent in its period is beyond int64. Throws ClockUnreliable:
+ * nobody knows the period then.
  */
 export async function setSpendLimit(
   database: Database,
   key: LimitKey,
   amount: bigint,
-): Promise<SpendLimitRead> {
+): Promise<SpendLimitRead | 'uncountable'> {
   let counted: Counted | undefined;
   for (;;) {
     const known = counted;
@@ -51,16 +55,17 @@ export async function setSpendLimit(
   }
 }
 
-/** A limit as it is now; undefined where none is set. */
+/** A limit as it is now; undefined where none is set. Throws ClockUnreliable. */
 export async function readSpendLimit(on: Sql, key: LimitKey): Promise<SpendLimitRead | undefined> {
   const [row] = await on.rows<sql.LimitRow>(sql.findLimit, nameOf(key));
   if (!row) return undefined;
   const { period } = key;
-  const isCurrent = row.period_start >= periodStart(period, row.now);
+  const now = believedInstantOf({ clock: row.clock, lastAt: row.last_at });
+  const isCurrent = row.period_start >= periodStart(period, now);
   return {
     amount: row.amount,
     used: isCurrent ? row.used : 0n,
-    resetAt: periodEnd(period, row.now),
+    resetAt: periodEnd(period, now),
   };
 }
 
@@ -87,11 +92,11 @@ async function setIn(
   key: LimitKey,
   amount: bigint,
   counted: Counted | undefined,
-): Promise<SpendLimitRead | undefined> {
+): Promise<SpendLimitRead | 'uncountable' | undefined> {
   await lockBalance(tx, key.account);
   const changed = await tx.rows(sql.changeLimit, [...nameOf(key), amount]);
   if (changed.length === 0) {
-    const { last_number: last, now } = await clockOf(tx, key.account);
+    const { last, now } = await clockOf(tx, key.account);
     // The period may have ended since it was counted.
     if (counted?.periodStart !== periodStart(key.period, now)) return undefined;
     // Where nothing was counted yet, the period's first operation may have come since.
@@ -99,6 +104,7 @@ async function setIn(
     const { spent, first } = await countOn(tx, key, known, last);
     const [open] = await tx.rows<{ held: bigint }>(sql.sumHeld, [...holderOf(key), first]);
     const used = spent + (open?.held ?? 0n);
+    if (used > LARGEST_AMOUNT) return 'uncountable';
     const start = new Date(counted.periodStart).toISOString();
     await tx.rows(sql.insertLimit, [...nameOf(key), amount, used, start]);
   }
@@ -107,12 +113,12 @@ async function setIn(
 
 /** Counts the current period up to its last operations. Needs no lock: what happened stays. */
 async function countAhead(on: Sql, key: LimitKey): Promise<Counted> {
-  let { last_number: last, now } = await clockOf(on, key.account);
+  let { last, now } = await clockOf(on, key.account);
   let counted = await startOf(on, key, now, last);
   while (last - counted.upTo > LEFT_FOR_THE_LOCK) {
     const next = counted.upTo + COUNTED_AT_ONCE;
     counted = await countOn(on, key, counted, next < last ? next : last);
-    ({ last_number: last } = await clockOf(on, key.account));
+    ({ last } = await clockOf(on, key.account));
   }
   return counted;
 }
@@ -129,14 +135,16 @@ async function startOf(on: Sql, key: LimitKey, now: number, last: bigint): Promi
 /** Counts on, up to and with an operation. */
 async function countOn(on: Sql, key: LimitKey, counted: Counted, upTo: bigint): Promise<Counted> {
   const range = [...holderOf(key), counted.first, counted.upTo, upTo];
-  const [sum] = await on.rows<{ spent: bigint }>(sql.sumSpent, range);
-  return { ...counted, upTo, spent: counted.spent + (sum?.spent ?? 0n) };
+  const [sum] = await on.rows<{ spent: string }>(sql.sumSpent, range);
+  return { ...counted, upTo, spent: counted.spent + BigInt(sum?.spent ?? 0) };
 }
 
-async function clockOf(on: Sql, account: AccountId): Promise<sql.ClockRow> {
-  const [clock] = await on.rows<sql.ClockRow>(sql.readClock, [account]);
-  if (!clock) throw new Error('an account has no balance row');
-  return clock;
+/** How far an account is, and the instant at which it is judged. */
+async function clockOf(on: Sql, account: AccountId): Promise<{ last: bigint; now: number }> {
+  const [row] = await on.rows<sql.ClockRow>(sql.readClock, [account]);
+  if (!row) throw new Error('an account has no balance row');
+  const now = believedInstantOf({ clock: row.clock, lastAt: row.last_at });
+  return { last: row.last_number, now };
 }
 
 function holderOf({ account, apiKeyId }: LimitKey): unknown[] {

@@ -1,6 +1,7 @@
 import type { QueryResultRow } from 'pg';
 import type { Statement } from '../db/database.ts';
 import { inBurnOrder } from './burn.ts';
+import { type ClockFault, type ClockReading, clockFault, instantOf } from './clock.ts';
 import type { AccountId } from './ids.ts';
 import { receiptOf } from './receipts.ts';
 import { readKnown } from './sql/lane.ts';
@@ -22,10 +23,13 @@ import type {
 /** The rows that the commands of a flush answered, by their statement. */
 export type Answers = ReadonlyMap<Statement, readonly QueryResultRow[]>;
 
-/** An account that exists, and the time at which it was read. */
+/** An account that exists, and the instant at which it is judged. */
 export interface Known {
   readonly state: AccountState;
   readonly now: number;
+  readonly reading: ClockReading;
+  /** Why it must not be judged now. */
+  readonly fault: ClockFault | undefined;
 }
 
 type Changing = {
@@ -57,7 +61,9 @@ export function statesOf(answers: Answers): Map<string, Known> {
   const accounts = new Map<string, Known>();
   for (const row of rowsOf<sql.BalanceRow>(answers, sql.readBalances)) {
     const state = stateOf(row, { keys, secrets, operatorKeys });
-    accounts.set(row.account_id, { state, now: row.now });
+    const reading = { clock: row.clock, lastAt: row.last_at };
+    const [now, fault] = [instantOf(reading), clockFault(reading)];
+    accounts.set(row.account_id, { state, now, reading, fault });
   }
   addTo(accounts, answers);
   return accounts;
@@ -84,6 +90,9 @@ export function addTo(accounts: ReadonlyMap<string, Known>, answers: Answers): v
   if (hasGrants) for (const { state } of accounts.values()) state.grants.sort(inBurnOrder);
   add(sql.readNamedHolds, addHold);
   add(sql.readDueHolds, addHold);
+  add<sql.NextHoldEndRow>(sql.readNextHoldEnds, (state, row) => {
+    state.nextHoldEnd = row.next_hold_end;
+  });
   add<sql.ChargeRow>(sql.readCharges, ({ charges }, row) => charges.set(row.number, chargeOf(row)));
   for (const statement of LIMITS) {
     add(statement, addLimit);
@@ -122,7 +131,7 @@ function stateOf(
     lastNumber: row.last_number,
     lastAt: row.last_at,
     nextDueAt: row.next_due_at,
-    nextHoldEnd: row.next_hold_end,
+    nextHoldEnd: undefined,
     grants: [],
     holds: new Map(),
     endedHolds: new Map(),

@@ -105,8 +105,11 @@ export interface AccountState {
   lastAt: number;
   /** Not later than the next grant start, hold end or grant end; null: nothing is coming. */
   nextDueAt: number | null;
-  /** The end of the next open hold after now; read only where `nextDueAt` has passed. */
-  readonly nextHoldEnd: number | null;
+  /**
+   * When the next open hold ends that is not due, whether it is in `holds` or not; null: there is none.
+   * Undefined: not read, as nothing is due.
+   */
+  readonly nextHoldEnd: number | null | undefined;
   /** In burn order: all with something remaining, and those that an operation names. */
   readonly grants: Grant[];
   /** Open holds that are due or that an operation names. */

@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '../db/database.ts';
+import { CLOCK_TOLERANCE_MS } from './clock.ts';
 import type { AccountId } from './ids.ts';
 import type { Ledger } from './ledger.ts';
+import { readNow } from './past.ts';
 import * as sql from './sql/sweeper.ts';
 import { ROLL_UP_BOUNDS, rollUp } from './usage.ts';
 
@@ -17,7 +19,7 @@ const MOST_ACCOUNTS = 200;
 
 export class Sweeper {
   readonly #database: Database;
-  readonly #ledger: Pick<Ledger, 'advance'>;
+  readonly #ledger: Pick<Ledger, 'advance' | 'clock'>;
   readonly #log: { warn(details: object, message: string): void };
   readonly #stop = new AbortController();
   #sweeping: Promise<void> | undefined;
@@ -27,7 +29,7 @@ export class Sweeper {
 
   constructor(
     database: Database,
-    ledger: Pick<Ledger, 'advance'>,
+    ledger: Pick<Ledger, 'advance' | 'clock'>,
     log: { warn(details: object, message: string): void },
   ) {
     this.#database = database;
@@ -55,7 +57,12 @@ export class Sweeper {
   }
 
   async #writeDue(): Promise<boolean> {
-    const due = await this.#database.rows<{ account_id: string }>(sql.dueAccounts, [MOST_ACCOUNTS]);
+    const clock = await readNow(this.#database);
+    this.#ledger.clock.saw({ clock, lastAt: Number.NEGATIVE_INFINITY });
+    if (!this.#ledger.clock.isReliable) return false;
+    const instants = [clock, clock + CLOCK_TOLERANCE_MS].map((at) => new Date(at).toISOString());
+    const values = [...instants, MOST_ACCOUNTS];
+    const due = await this.#database.rows<{ account_id: string }>(sql.dueAccounts, values);
     const advanced = due.map(({ account_id }) => this.#ledger.advance(account_id as AccountId));
     const outcomes = await Promise.all(advanced);
     const allDone = outcomes.every(({ kind }) => kind === 'done');

@@ -6,7 +6,8 @@ import { LANE_SETTINGS } from '../../src/ledger/lane.ts';
 import { listAccounts } from '../../src/ledger/sql/accounts.ts';
 import { deleteHolds, findKnown } from '../../src/ledger/sql/lane.ts';
 import { firstSince, sumSpent } from '../../src/ledger/sql/spend-limits.ts';
-import { readDueHolds, readNamedHolds } from '../../src/ledger/sql/state.ts';
+import { readDueHolds, readNamedHolds, readNextHoldEnds } from '../../src/ledger/sql/state.ts';
+import { dueAccounts } from '../../src/ledger/sql/sweeper.ts';
 import { readTails } from '../../src/ledger/sql/usage.ts';
 import { chunk } from '../../src/ledger/sql/verify.ts';
 import { useDatabase } from '../postgres.ts';
@@ -68,8 +69,27 @@ test('a hold is found by its number, however many have ended, and by its expiry 
   const byNumber = ['uuid[], bigint[]', `array['${ACCOUNT}'::uuid], array[${OPERATIONS}]`] as const;
   expect(await indexesOf(readNamedHolds, ...byNumber)).toEqual(['holds_pkey']);
   expect(await indexesOf(deleteHolds, ...byNumber)).toEqual(['holds_pkey']);
-  const due = await indexesOf(readDueHolds, 'uuid[]', `array['${ACCOUNT}'::uuid]`);
-  expect(due).toEqual(['holds_due']);
+  const due = ['uuid[], timestamptz[]', `array['${ACCOUNT}'::uuid], array[now()]`] as const;
+  expect(await indexesOf(readDueHolds, ...due)).toEqual(['holds_due']);
+  expect(await indexesOf(readNextHoldEnds, ...due)).toEqual(['holds_due']);
+  await client.query('rollback');
+});
+
+test('the sweeper finds what is due without a walk through what is to come', async () => {
+  await client.query('begin');
+  await client.query(
+    `insert into balances (account_id, last_at, next_due_at)
+     select gen_random_uuid(), now(), now() + interval '1 day' from generate_series(1, $1::int)`,
+    [OPERATIONS],
+  );
+  await client.query('analyze balances');
+  await client.query('set local plan_cache_mode = force_generic_plan');
+  await client.query(`prepare due (timestamptz, timestamptz, int) as ${dueAccounts.text}`);
+  const { rows } = await client.query(
+    'explain (analyze, buffers, timing off, format json) execute due (now(), now(), 200)',
+  );
+  const { Plan } = rows[0]['QUERY PLAN'][0];
+  expect(Plan['Shared Hit Blocks'] + Plan['Shared Read Blocks']).toBeLessThan(MOST_PAGES);
   await client.query('rollback');
 });
 

@@ -62,7 +62,10 @@ const limitOf = (
 ): LimitKey => ({ account: account.id, apiKeyId, period });
 
 /** What a limit that is set now says is used. */
-const usedOf = async (key: LimitKey) => (await setSpendLimit(db.database, key, PLENTY)).used;
+async function usedOf(key: LimitKey): Promise<bigint | undefined> {
+  const limit = await setSpendLimit(db.database, key, PLENTY);
+  return limit === 'uncountable' ? undefined : limit.used;
+}
 
 /** What all that the account has done until now would be, had it happened a day before. */
 const dayPasses = (account: Account) =>

@@ -225,6 +225,15 @@ describe('an authorization', () => {
   });
 });
 
+/** An item of a batch's answer. */
+interface Item {
+  readonly attributes: {
+    readonly allowed: boolean;
+    readonly available: string;
+    readonly body?: { readonly available: string };
+  };
+}
+
 describe('a batch of authorizations', () => {
   test('answers each item in order, as it would alone', async () => {
     const { key } = await newCustomer(['1']);
@@ -250,6 +259,30 @@ describe('a batch of authorizations', () => {
     ]);
     const again = await post('/v1/authorizations/batch', { items });
     expect(JSON.parse(again.body).data[0]).toEqual(data[0]);
+  });
+
+  test('says of each refusal what was left when it was judged, as its body does', async () => {
+    const { key } = await newCustomer(['1']);
+    const items = ['0.6', '0.5', '0.3', '0.2'].map((amount, index) => ({
+      api_key: key,
+      scope: 'search',
+      amount,
+      idempotency_key: `turn-${index}`,
+      ...(index > 0 && { expires_in_s: 60 }),
+    }));
+    const answer = await post('/v1/authorizations/batch', { items });
+    const { data } = JSON.parse(answer.body);
+    const seen = data.map(({ attributes: { allowed, available, body } }: Item) => [
+      allowed,
+      available,
+      body?.available,
+    ]);
+    expect(seen).toEqual([
+      [true, '0.4', undefined],
+      [false, '0.4', '0.4'],
+      [true, '0.1', undefined],
+      [false, '0.1', '0.1'],
+    ]);
   });
 
   test.each([

@@ -88,6 +88,26 @@ describe('a charge', () => {
     });
   });
 
+  test('in debt is 402 with what repays the debt and pays: a grant of the shortfall is enough', async () => {
+    const own = await newFundedAccount(node.url, key, ['1']);
+    const post = (path: string, body: object) =>
+      call('POST', `${node.url}/v1/${path}`, { key, idempotencyKey: randomUUID(), body });
+    const held = await post('holds', { account: own, amount: '1', expires_in_s: 60 });
+    const taken = { account: own, amount: '-1.25', reason: 'refund', allow_negative: true };
+    attributesOf(await post('adjustments', taken), 201);
+    attributesOf(await post(`holds/${attributesOf(held, 201)['id']}/void`, {}), 200);
+    const refused = await charge({ account: own, amount: '0.5' });
+    expect(refused.status).toBe(402);
+    expect(JSON.parse(refused.body)).toMatchObject({
+      available: '0',
+      required: '0.5',
+      shortfall: '0.75',
+      message: expect.stringContaining('0.25 repay the overdraft'),
+    });
+    attributesOf(await post(`accounts/${own}/grants`, { amount: '0.75' }), 201);
+    attributesOf(await charge({ account: own, amount: '0.5' }), 201);
+  });
+
   test('of "0" makes a receipt and moves nothing', async () => {
     const own = await newFundedAccount(node.url, key, ['1']);
     const answer = await charge({ account: own, amount: '0' });

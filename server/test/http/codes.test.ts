@@ -58,7 +58,7 @@ async function apiWith(parts: Partial<HttpParts>) {
     authenticate: async () => LOCAL_OPERATOR,
     metrics: new Metrics(),
     log: pino({ level: 'silent' }),
-    readiness: async () => ({ database: true, migrations: true }),
+    readiness: async () => ({ database: true, migrations: true, clock: true }),
     ...parts,
   } as HttpParts);
 }
@@ -67,6 +67,7 @@ describe('what cannot be said now is an error that can be repeated', () => {
   test.each<FailureCode>([
     'overloaded',
     'account_busy',
+    'clock_unreliable',
     'database_unavailable',
     'outcome_unknown',
     'stopping',
@@ -122,15 +123,20 @@ describe('what cannot be said now is an error that can be repeated', () => {
     await app.close();
   });
 
-  test('not_ready says what is missing', async () => {
-    const app = await apiWith({ readiness: async () => ({ database: true, migrations: false }) });
-    const answer = await app.inject('/readyz');
-    expect([answer.statusCode, answer.json()]).toEqual([
-      503,
-      { detail: 'The server is not ready', code: 'not_ready', database: true, migrations: false },
-    ]);
-    await app.close();
-  });
+  test.each(['database', 'migrations', 'clock'])(
+    'not_ready says that %s is missing',
+    async (name) => {
+      const readiness = { database: true, migrations: true, clock: true, [name]: false };
+      const app = await apiWith({ readiness: async () => readiness });
+      const answer = await app.inject('/readyz');
+      expect([answer.statusCode, answer.json()]).toEqual([
+        503,
+        { detail: 'The server is not ready', code: 'not_ready', ...readiness },
+      ]);
+      expect(Object.keys(answer.json())).toEqual(membersOnPage('not_ready'));
+      await app.close();
+    },
+  );
 
   test('database_unavailable is what a key gets that cannot be looked up', async () => {
     const authenticate = async () => Promise.reject(new DatabaseUnavailable('away'));

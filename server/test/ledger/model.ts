@@ -1,6 +1,7 @@
 import { LARGEST_AMOUNT } from '../../src/ledger/money.ts';
 import type {
   Book,
+  InsufficientCredits,
   Operation,
   OperationKind,
   Refusal,
@@ -83,7 +84,6 @@ export type ModelOutcome =
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 export interface ModelOptions {
-  readonly overdraftLimit: bigint;
   readonly suspended: boolean;
   readonly limits: readonly ModelLimit[];
 }
@@ -93,6 +93,10 @@ export class Model {
   readonly grants: ModelGrant[] = [];
   readonly holds: ModelHold[] = [];
   readonly charges: ModelCharge[] = [];
+  /** The operator may change it between operations. */
+  overdraftLimit = 0n;
+  /** Operations that were refused though there was credit for them. */
+  stoppedByDebt = 0;
   readonly #options: ModelOptions;
   readonly #done = new Map<string, { number: number; fingerprint: string }>();
 
@@ -260,14 +264,10 @@ export class Model {
     if (hold.ended) return { code: 'hold_ended', ...hold.ended };
     const { amount, parts, scope, key } = hold;
     const over = operation.amount > amount ? operation.amount - amount : 0n;
-    const available = this.#available(scope);
-    if (over > available) {
-      return {
-        code: 'insufficient_credits',
-        available: available + amount,
-        required: operation.amount,
-        elsewhere: this.#elsewhere(scope),
-      };
+    if (over > 0n && this.#isUncountable(key, over, at)) return { code: 'amount_too_large' };
+    const refusal = over > 0n ? this.#cannotPay(over, scope) : undefined;
+    if (refusal) {
+      return { ...refusal, available: refusal.available + amount, required: operation.amount };
     }
     hold.ended = { by: 'capture', at };
     const paid = operation.amount - over;
@@ -322,13 +322,10 @@ export class Model {
       });
     }
     const required = -operation.amount;
-    if (required > LARGEST_AMOUNT || this.posted - required < -LARGEST_AMOUNT) {
-      return { code: 'amount_too_large' };
-    }
-    const onTheLine = this.remaining(null) - this.reserved(null);
-    const available = this.#credit('any') + (onTheLine > 0n ? onTheLine : 0n);
-    if (required > available && !operation.allowNegative) {
-      return { code: 'insufficient_credits', available, required, elsewhere: 0n };
+    if (this.#owedAfter(required, 'any') > LARGEST_AMOUNT) return { code: 'amount_too_large' };
+    const balance = this.posted - this.held;
+    if (required > balance && !operation.allowNegative) {
+      return { ...insufficient(balance, required), elsewhere: 0n };
     }
     const lines = this.#payers(required, 'any').map((part) => minus(part, 'adjustment'));
     return this.#book('adjustment', at, operation.amount, null, lines);
@@ -394,23 +391,37 @@ export class Model {
         resetAt: endOf(limit.period, at),
       };
     }
-    const available = this.#available(scope);
-    if (amount <= available) return undefined;
-    const elsewhere = this.#elsewhere(scope);
-    return { code: 'insufficient_credits', available, required: amount, elsewhere };
+    return this.#cannotPay(amount, scope);
+  }
+
+  /** What the line owes beyond its limit is owed by all credit. */
+  #cannotPay(amount: bigint, scope: string | null): InsufficientCredits | undefined {
+    const line = this.overdraftLimit + this.remaining(null) - this.reserved(null);
+    const left = this.#credit(scope) + line;
+    if (amount === 0n || amount <= left) return undefined;
+    if (amount <= this.#credit(scope)) this.stoppedByDebt += 1;
+    const elsewhere = this.#credit('any') - this.#credit(scope);
+    return { ...insufficient(left, amount), elsewhere };
   }
 
   /** What was delivered is charged, unless a sum would leave int64. */
   #refuseLate(operation: Operation & { kind: 'charge' }, at: number): Refusal | undefined {
     const { amount, scope, apiKeyId: key } = operation;
+    const owed = this.#owedAfter(amount, scope);
+    const isTooLarge = owed > LARGEST_AMOUNT || this.#isUncountable(key, amount, at);
+    return isTooLarge ? { code: 'amount_too_large' } : undefined;
+  }
+
+  /** What the line would owe, holds included, once an amount is paid. */
+  #owedAfter(amount: bigint, scope: string | null): bigint {
     const ofTheLine = sum(this.#payers(amount, scope).filter(({ grant }) => grant === null));
-    const owed = this.reserved(null) - this.remaining(null) + ofTheLine;
-    const counts = this.#options.limits
+    return this.reserved(null) - this.remaining(null) + ofTheLine;
+  }
+
+  #isUncountable(key: string | null, amount: bigint, at: number): boolean {
+    return this.#options.limits
       .filter((limit) => limit.key === null || limit.key === key)
-      .map((limit) => this.used(limit, at) + amount);
-    return [owed, ...counts].some((total) => total > LARGEST_AMOUNT)
-      ? { code: 'amount_too_large' }
-      : undefined;
+      .some((limit) => this.used(limit, at) + amount > LARGEST_AMOUNT);
   }
 
   #liveGrant(number: bigint, at: number): ModelGrant | Refusal {
@@ -441,15 +452,6 @@ export class Model {
       (total, { number }) => total + this.remaining(number) - this.reserved(number),
       0n,
     );
-  }
-
-  #available(scope: string | null): bigint {
-    const line = this.#options.overdraftLimit + this.remaining(null) - this.reserved(null);
-    return this.#credit(scope) + (line > 0n ? line : 0n);
-  }
-
-  #elsewhere(scope: string | null): bigint {
-    return this.#credit('any') - this.#credit(scope);
   }
 
   #payers(amount: bigint, scope: string | null): Part[] {
@@ -500,6 +502,11 @@ export class Model {
   #lines(): Line[] {
     return this.booked.flatMap(({ lines }) => lines);
   }
+}
+
+function insufficient(left: bigint, required: bigint) {
+  const available = left > 0n ? left : 0n;
+  return { code: 'insufficient_credits', available, required, debt: available - left } as const;
 }
 
 function minus({ grant, amount }: Part, book: Book): Line {

@@ -17,7 +17,7 @@ const steps = fc.constantFrom(0, 0, 1, SECOND, 2 * SECOND, HOUR, 9 * HOUR, 24 * 
 const scopes = fc.constantFrom('search', 'contents');
 const amounts = fc.oneof(
   { weight: 12, arbitrary: fc.bigInt(1n, 60n) },
-  { weight: 1, arbitrary: fc.constantFrom(LARGEST_AMOUNT, LARGEST_AMOUNT - 30n) },
+  { weight: 2, arbitrary: fc.constantFrom(LARGEST_AMOUNT, LARGEST_AMOUNT - 30n) },
 );
 const instants = fc.option(fc.constantFrom(1, SECOND, 2 * SECOND, 10 * HOUR, 30 * HOUR));
 
@@ -38,6 +38,7 @@ const shapes = fc.record({
     'advance' as const,
   ),
   amount: amounts,
+  isFree: fc.integer({ min: 0, max: 11 }).map((n) => n === 0),
   isNegative: fc.boolean(),
   isWhole: fc.boolean(),
   category: fc.constantFrom('paid' as const, 'promotional' as const),
@@ -56,11 +57,41 @@ const shapes = fc.record({
 
 type Shape = typeof shapes extends fc.Arbitrary<infer T> ? T : never;
 
+const batches = fc.record({
+  step: steps,
+  /** What the operator sets before the batch; null: nothing. */
+  overdraftLimit: fc.constantFrom(null, null, null, 25n, 0n),
+  shapes: fc.array(shapes, { minLength: 1, maxLength: 6 }),
+});
+
+/** The terms of a grant that can be spent at once, for everything, for ever. */
+const PLAIN = { effective: null, expires: null, appliesTo: null };
+
+/** Credit is held or spent, an adjustment takes the account into debt, and the credit is given back. */
+const beginnings = fc
+  .tuple(batches, batches, shapes, shapes, shapes, shapes, fc.boolean())
+  .map(([first, second, grant, spending, adjustment, end, isHeld]) => {
+    const made: Shape[] = [
+      { ...grant, ...PLAIN, kind: 'grant', key: 61, amount: 60n },
+      { ...spending, kind: isHeld ? 'hold' : 'charge', key: 62, isLate: false },
+      { ...adjustment, kind: 'adjustment', key: 63, amount: 60n, isNegative: true, isWhole: true },
+    ];
+    const ending = isHeld
+      ? (['hold_void', 'capture', 'advance'] as const)
+      : (['reversal'] as const);
+    const kind = ending[end.which % ending.length] ?? 'advance';
+    return [
+      { ...first, shapes: made },
+      { ...second, shapes: [{ ...end, kind, which: 0 }, ...second.shapes] },
+    ];
+  });
+
 function operationOf(shape: Shape, model: Model, now: number): Operation {
   const pick = (things: readonly { number: number }[]) =>
     BigInt(things[shape.which % (things.length + 1)]?.number ?? 999);
   const after = (delay: number | null) => (delay === null ? null : now + delay);
   const { kind, amount, scope } = shape;
+  const isFree = shape.isFree && ['charge', 'hold', 'capture'].includes(kind);
   const terms = {
     category: shape.category,
     priority: shape.priority,
@@ -73,6 +104,7 @@ function operationOf(shape: Shape, model: Model, now: number): Operation {
     fingerprint: `\\x${shape.payload}` as Digest,
     amount: kind === 'adjustment' && shape.isNegative ? -amount : amount,
     ...(kind === 'grant' && { terms }),
+    ...(isFree && { amount: 0n }),
     ...(kind === 'charge' && shape.isLate && { late: true }),
     scope,
     apiKeyId: shape.apiKey ? KEY : null,
@@ -172,6 +204,10 @@ function expectInvariants(store: Store, model: Model, at: number): void {
   }
   expect(started - balance.overdraftUsed).toBe(balance.posted);
   expect([...store.holds.keys()]).toEqual(model.openHolds.map(({ number }) => BigInt(number)));
+  const numbers = [balance.posted, balance.held, balance.overdraftUsed, balance.overdraftReserved];
+  numbers.push(...store.receipts.map(({ availableAfter }) => availableAfter));
+  numbers.push(...store.limits.map(({ used }) => used));
+  expect(numbers.every((amount) => BigInt.asIntN(64, amount) === amount)).toBe(true);
   let running = 0n;
   for (const { entries } of store.receipts) {
     for (const { amount, postedAfter } of entries) {
@@ -216,11 +252,8 @@ function stored(limit: (typeof LIMITS)[number]): SpendLimit {
 
 test('decide() agrees with the reference model on any sequence of operations, in any batches, as time passes', () => {
   const sequences = fc.record({
-    batches: fc.array(
-      fc.record({ step: steps, shapes: fc.array(shapes, { minLength: 1, maxLength: 6 }) }),
-      { maxLength: 10 },
-    ),
-    overdraftLimit: fc.constantFrom(0n, 0n, 25n),
+    beginning: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, beginnings),
+    rest: fc.array(batches, { maxLength: 8 }),
     suspended: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
     limited: fc.boolean(),
   });
@@ -230,16 +263,21 @@ test('decide() agrees with the reference model on any sequence of operations, in
     expiresAt: null,
     revokedAt: null,
   };
+  let stoppedByDebt = 0;
   fc.assert(
-    fc.property(sequences, ({ batches, overdraftLimit, suspended, limited }) => {
+    fc.property(sequences, ({ beginning, rest, suspended, limited }) => {
       const limits = limited ? LIMITS : [];
-      const model = new Model({ overdraftLimit, suspended, limits });
+      const model = new Model({ suspended, limits });
       const status: AccountState['status'] = suspended ? 'suspended' : 'active';
       const keys = new Map([[KEY, key]]);
-      const store = new Store({ overdraftLimit, status, keys, limits: limits.map(stored) });
+      const store = new Store({ status, keys, limits: limits.map(stored) });
       let now = NOW;
-      for (const { step, shapes: asked } of batches) {
+      for (const { step, overdraftLimit, shapes: asked } of [...beginning, ...rest]) {
         now += step;
+        if (overdraftLimit !== null) {
+          model.overdraftLimit = overdraftLimit;
+          store.balance = { ...store.balance, overdraftLimit };
+        }
         const operations = asked.map((shape) => pruned(operationOf(shape, model, now)));
         const state = store.read(operations, now);
         const decision = decide(state, operations, now);
@@ -251,7 +289,9 @@ test('decide() agrees with the reference model on any sequence of operations, in
         expect(decision.recorded.map(inModelTerms)).toEqual(model.booked.slice(before));
         expectInvariants(store, model, now);
       }
+      stoppedByDebt += model.stoppedByDebt;
     }),
     { numRuns: 12_000 },
   );
+  expect(stoppedByDebt).toBeGreaterThan(500);
 });

@@ -114,6 +114,11 @@ export const ERRORS = {
     detail: 'The account is locked by another server: try again',
     retryAfterS: 1,
   },
+  clock_unreliable: {
+    status: 503,
+    detail: "The database's clock cannot be believed: try again",
+    retryAfterS: 10,
+  },
   database_unavailable: {
     status: 503,
     detail: 'The database is not available: try again',

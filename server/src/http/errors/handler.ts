@@ -3,13 +3,12 @@ import type { Logger } from 'pino';
 import { NotAuthenticated } from '../../auth/principal.ts';
 import { DatabaseUnavailable } from '../../db/database.ts';
 import { LogPace } from '../../gateway/log-pace.ts';
+import { ClockUnreliable } from '../../ledger/clock.ts';
 import { ApiError, JSON_TYPE } from './api-error.ts';
 import type { ErrorCode } from './codes.ts';
 
 /** Fastify's own refusals of a request, by its codes. Its texts echo what was sent, so ours are used. */
 const OF_FASTIFY: Readonly<Record<string, ErrorCode>> = {
-  FST_ERR_CTP_EMPTY_JSON_BODY: 'invalid_json',
-  FST_ERR_CTP_INVALID_JSON_BODY: 'invalid_json',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed_request',
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
@@ -38,16 +37,15 @@ function apiErrorOf(thrown: unknown, { routeOptions }: FastifyRequest): ApiError
   if (thrown instanceof NotAuthenticated) {
     return new ApiError(thrown.reason === 'missing' ? 'api_key_required' : 'api_key_invalid');
   }
+  if (thrown instanceof ClockUnreliable) return new ApiError('clock_unreliable');
   if (thrown instanceof DatabaseUnavailable) return new ApiError('database_unavailable');
-  const { code, statusCode } = thrown as Partial<FastifyError>;
+  const { code } = thrown as Partial<FastifyError>;
   const known = code === undefined ? undefined : OF_FASTIFY[code];
   if (known === 'body_too_large') {
     const detail = `The body is larger than ${routeOptions.bodyLimit / 1_024} KiB`;
     return new ApiError(known, { detail });
   }
   if (known) return new ApiError(known);
-  // The JSON parser's own errors, for text that is no JSON and for `__proto__` as a member.
-  if (thrown instanceof SyntaxError && statusCode === 400) return new ApiError('invalid_json');
   // The client left in the middle of its body.
   if (code === 'ECONNRESET') return new ApiError('malformed_request');
   return new ApiError('internal_error');

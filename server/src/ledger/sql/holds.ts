@@ -9,7 +9,7 @@ export interface HoldRow {
   api_key_id: string | null;
   description: string | null;
   metadata: string | null;
-  is_past: boolean;
+  clock: number;
   ended_by: 'capture' | 'hold_void' | 'hold_expiry' | null;
   ended_at: number | null;
   ended_number: bigint | null;
@@ -23,7 +23,7 @@ export const findHold: Statement = {
   name: 'find_hold',
   text: `
     select a.public_id, o.at, o.amount, o.expires_at, o.scope, o.api_key_id, o.description,
-           o.metadata::text as metadata, o.expires_at <= clock_timestamp() as is_past,
+           o.metadata::text as metadata, date_trunc('milliseconds', clock_timestamp()) as clock,
            e.kind as ended_by, e.at as ended_at, e.number as ended_number, e.amount as ended_amount,
            v.number as overage_number, v.amount as overage_amount
     from operations o

@@ -9,7 +9,8 @@ export interface LimitRow {
   amount: bigint;
   used: bigint;
   period_start: number;
-  now: number;
+  clock: number;
+  last_at: number;
 }
 
 /**
@@ -25,13 +26,13 @@ const from = (account: string, number: string, limit: number) => `
 const BLOCK = 100;
 
 /**
- * A limit and the time. Holds that have become due count no more, though their end may not be written
+ * A limit and the clock. Holds that have become due count no more, though their end may not be written
  * yet. $1 account, $2 holder, $3 period.
  */
 export const findLimit: Statement = {
   name: 'find_spend_limit',
   text: `
-    select l.amount, l.period_start, greatest(statement_timestamp(), b.last_at) as now,
+    select l.amount, l.period_start, statement_timestamp() as clock, b.last_at,
            l.used - coalesce((
              select sum(h.amount)
              from holds h cross join lateral (${from('h.account_id', 'h.number', 1)}) o
@@ -69,14 +70,15 @@ export const deleteLimit: Statement = {
 
 export interface ClockRow {
   last_number: bigint;
-  now: number;
+  clock: number;
+  last_at: number;
 }
 
-/** How far the account is, and its time, which never goes back behind its last operation. $1 account. */
+/** How far the account is, and the clock. $1 account. */
 export const readClock: Statement = {
   name: 'read_account_clock',
   text: `
-    select last_number, greatest(statement_timestamp(), last_at) as now
+    select last_number, statement_timestamp() as clock, last_at
     from balances where account_id = $1`,
 };
 
@@ -103,13 +105,13 @@ export const firstSince: Statement = {
 /**
  * What a range of operations adds to what was spent since the period's first one: charges, less what
  * was reversed of such charges, each counted where it stands, so that ranges add up. A capture belongs
- * to the period of its hold. $1 account, $2 holder, $3 the period's first number, $4 the number before
+ * to the period of its hold. As text: a sum may be beyond int64. $1 account, $2 holder, $3 the period's first number, $4 the number before
  * the range, $5 its last.
  */
 export const sumSpent: Statement = {
   name: 'sum_spent',
   text: `
-    select coalesce(sum(case o.kind when 'reversal' then -o.amount else o.amount end), 0)::bigint
+    select coalesce(sum(case o.kind when 'reversal' then -o.amount else o.amount end), 0)::text
              as spent
     from generate_series($4::bigint + 1, $5::bigint, ${BLOCK}) as block (number)
     cross join lateral (${from('$1', 'block.number', BLOCK)}) o

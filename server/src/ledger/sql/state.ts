@@ -24,25 +24,22 @@ export interface BalanceRow {
   overdraft_reserved: bigint;
   last_at: number;
   next_due_at: number | null;
-  next_hold_end: number | null;
-  now: number;
+  clock: number;
 }
 
 /** Lets a statement over holds `h` use the index holds_due: true of every hold (migration 0007). */
 const IN_HOLDS_DUE = `h.expires_at > '-infinity'`;
 
-/** The accounts and the time. `next_hold_end` is looked up only where something is due. $1 accounts. */
+/**
+ * The accounts and the clock: the one reading of it, the same for every row, as the inner select depends
+ * on none. $1 accounts.
+ */
 export const readBalances: Statement = {
   name: 'read_balances',
   text: `
     select b.account_id, a.public_id, a.status, b.posted, b.held, b.open_holds, b.last_number,
            b.overdraft_limit, b.overdraft_used, b.overdraft_reserved, b.last_at, b.next_due_at,
-           case when b.next_due_at <= clock_timestamp() then
-             (select min(h.expires_at) from holds h
-              where h.account_id = b.account_id and ${IN_HOLDS_DUE}
-                and h.expires_at > clock_timestamp())
-           end as next_hold_end,
-           clock_timestamp() as now
+           (select date_trunc('milliseconds', clock_timestamp())) as clock
     from balances b join accounts a on a.id = b.account_id
     where b.account_id = any($1::uuid[])`,
 };
@@ -131,14 +128,38 @@ export const readNamedHolds: Statement = {
     where o.kind = 'hold'`,
 };
 
-/** Open holds that have become due. Served by the index holds_due. $1 accounts. */
+/** Accounts in which something is due, each with its instant. $1 accounts, $2 instants. */
+const DUE = 'unnest($1::uuid[], $2::timestamptz[]) as due (account_id, at)';
+
+/** The open holds of such accounts that are due by their instant. */
+const DUE_HOLDS = `
+  ${DUE}
+  join holds h
+    on h.account_id = due.account_id and ${IN_HOLDS_DUE} and h.expires_at <= due.at
+  join operations o on o.account_id = h.account_id and o.number = h.number`;
+
+/** Open holds that have become due. Served by the index holds_due. $1 accounts, $2 instants. */
 export const readDueHolds: Statement = {
   name: 'read_due_holds',
   text: `
     select ${HOLD_COLUMNS}, null::operation_kind as ended_by, null::timestamptz as ended_at
-    from holds h join operations o using (account_id, number)
-    where h.account_id = any($1::uuid[]) and ${IN_HOLDS_DUE}
-      and h.expires_at <= clock_timestamp()`,
+    from ${DUE_HOLDS}`,
+};
+
+export interface NextHoldEndRow {
+  account_id: string;
+  next_hold_end: number | null;
+}
+
+/** When the next of the holds ends that are not due. By the index holds_due. $1 accounts, $2 instants. */
+export const readNextHoldEnds: Statement = {
+  name: 'read_next_hold_ends',
+  text: `
+    select due.account_id,
+           (select min(h.expires_at) from holds h
+            where h.account_id = due.account_id and ${IN_HOLDS_DUE} and h.expires_at > due.at)
+             as next_hold_end
+    from ${DUE}`,
 };
 
 export interface ChargeRow {
@@ -211,16 +232,13 @@ export const readLimitsOfCharges: Statement = {
   text: readLimitsOfHolds.text,
 };
 
-/** The limits of the keys of holds that have become due. $1 accounts. */
+/** The limits of the keys of holds that have become due. $1 accounts, $2 instants. */
 export const readLimitsOfDueHolds: Statement = {
   name: 'read_limits_of_due_holds',
   text: `
     select ${LIMIT_COLUMNS}
-    from holds h
-    join operations o using (account_id, number)
-    join spend_limits l on l.account_id = o.account_id and l.holder = o.api_key_id
-    where h.account_id = any($1::uuid[]) and ${IN_HOLDS_DUE}
-      and h.expires_at <= clock_timestamp()`,
+    from ${DUE_HOLDS}
+    join spend_limits l on l.account_id = o.account_id and l.holder = o.api_key_id`,
 };
 
 export interface KeyFactsRow {

@@ -20,7 +20,7 @@ export function createAccountRoute(app: App, { database }: RouteParts): void {
   app.post(
     '/v1/accounts',
     {
-      config: { scopes: ['accounts:write'], errors: ['external_id_taken'] },
+      config: { scopes: ['accounts:write'], errors: ['external_id_taken', 'clock_unreliable'] },
       schema: {
         operationId: 'createAccount',
         tags: ['Accounts'],

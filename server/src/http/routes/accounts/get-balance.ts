@@ -5,7 +5,7 @@ import { answer, ref } from '../../document.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import { requirePast } from '../../filters.ts';
 import { Instant, STRICT } from '../../formats.ts';
-import { upToDate } from '../../history.ts';
+import { HISTORY_ERRORS, upToDate } from '../../history.ts';
 import { parseInstantOf } from '../../instants.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { ACCOUNT_PATH, accountIdIn, accountIn } from '../../paths.ts';
@@ -27,7 +27,7 @@ export function getBalanceRoute(app: App, parts: RouteParts): void {
   app.get(
     '/v1/accounts/:id/balance',
     {
-      config: { scopes: ['ledger:read'], errors: ['account_not_found'] },
+      config: { scopes: ['ledger:read'], errors: ['account_not_found', ...HISTORY_ERRORS] },
       schema: {
         operationId: 'getBalance',
         tags: ['Accounts'],
@@ -46,7 +46,12 @@ export function getBalanceRoute(app: App, parts: RouteParts): void {
       if (query.at !== undefined) {
         const at = parseInstantOf('at', query.at);
         const account = await accountIn(database, params);
-        requirePast('at', at, await upToDate(parts, account.id));
+        // What happens within the same millisecond still counts: the answer waits until it is over.
+        let now: number;
+        do {
+          now = await upToDate(parts, account.id);
+          requirePast('at', at, now);
+        } while (now === at);
         const posted = await balanceAt(database, account.id, at);
         return { data: pastBalanceResource(account.publicId, at, posted) };
       }

@@ -5,7 +5,7 @@ import { answer, one, orAs } from '../../document.ts';
 import { invalidRequest } from '../../errors/api-error.ts';
 import { requirePast } from '../../filters.ts';
 import { Instant, OneOf, STRICT } from '../../formats.ts';
-import { upToDate } from '../../history.ts';
+import { HISTORY_ERRORS, upToDate } from '../../history.ts';
 import { parseInstantOf } from '../../instants.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { ACCOUNT_PATH, accountIn } from '../../paths.ts';
@@ -38,7 +38,7 @@ export function getStatementRoute(app: App, parts: RouteParts): void {
   app.get(
     '/v1/accounts/:id/statement',
     {
-      config: { scopes: ['ledger:read'], errors: ['account_not_found'] },
+      config: { scopes: ['ledger:read'], errors: ['account_not_found', ...HISTORY_ERRORS] },
       schema: {
         operationId: 'getStatement',
         tags: ['Accounts'],

@@ -6,7 +6,7 @@ import { readUsage, USAGE_GROUPS, type Usage, type UsagePosition } from '../../.
 import { answer, many } from '../../document.ts';
 import { PERIOD_QUERY, parsePeriod, parseWords } from '../../filters.ts';
 import { ListOf, STRICT } from '../../formats.ts';
-import { upToDate } from '../../history.ts';
+import { HISTORY_ERRORS, upToDate } from '../../history.ts';
 import { listOf, PAGE_QUERY, pageOf } from '../../pages.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { ACCOUNT_PATH, accountIn } from '../../paths.ts';
@@ -33,7 +33,7 @@ export function getUsageRoute(app: App, parts: RouteParts): void {
   app.get(
     '/v1/accounts/:id/usage',
     {
-      config: { scopes: ['ledger:read'], errors: ['account_not_found'] },
+      config: { scopes: ['ledger:read'], errors: ['account_not_found', ...HISTORY_ERRORS] },
       schema: {
         operationId: 'getUsage',
         tags: ['Accounts'],

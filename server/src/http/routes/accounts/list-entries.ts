@@ -12,7 +12,7 @@ import {
   SHORT_PAGES,
 } from '../../filters.ts';
 import { ListOf, STRICT } from '../../formats.ts';
-import { upToDate } from '../../history.ts';
+import { HISTORY_ERRORS, upToDate } from '../../history.ts';
 import { listOf, PAGE_QUERY, pageOf, parseNumber } from '../../pages.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { ACCOUNT_PATH, accountIn } from '../../paths.ts';
@@ -39,7 +39,7 @@ export function listEntriesRoute(app: App, parts: RouteParts): void {
   app.get(
     '/v1/accounts/:id/entries',
     {
-      config: { scopes: ['ledger:read'], errors: ['account_not_found'] },
+      config: { scopes: ['ledger:read'], errors: ['account_not_found', ...HISTORY_ERRORS] },
       schema: {
         operationId: 'listEntries',
         tags: ['Accounts'],

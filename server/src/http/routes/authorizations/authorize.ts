@@ -164,6 +164,7 @@ const OF_ONE_ITEM: readonly ErrorCode[] = [
   'too_many_holds',
   'idempotency_key_reused',
   'account_busy',
+  'clock_unreliable',
 ];
 
 /**

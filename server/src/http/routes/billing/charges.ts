@@ -1,3 +1,4 @@
+import { HISTORY_ERRORS } from '../../history.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { ownAccount } from '../../paths.ts';
 import { CHARGES_SCHEMA, chargesOf } from '../charges/list-charges.ts';
@@ -6,7 +7,7 @@ export function listOwnChargesRoute(app: App, parts: RouteParts): void {
   app.get(
     '/v1/billing/charges',
     {
-      config: { scopes: ['billing:read'] },
+      config: { scopes: ['billing:read'], errors: [...HISTORY_ERRORS] },
       schema: {
         operationId: 'listOwnCharges',
         tags: ['Billing'],

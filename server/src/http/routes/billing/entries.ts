@@ -1,3 +1,4 @@
+import { HISTORY_ERRORS } from '../../history.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { ownAccount } from '../../paths.ts';
 import { ENTRIES_SCHEMA, entriesOf } from '../accounts/list-entries.ts';
@@ -6,7 +7,7 @@ export function listOwnEntriesRoute(app: App, parts: RouteParts): void {
   app.get(
     '/v1/billing/entries',
     {
-      config: { scopes: ['billing:read'] },
+      config: { scopes: ['billing:read'], errors: [...HISTORY_ERRORS] },
       schema: {
         operationId: 'listOwnEntries',
         tags: ['Billing'],

@@ -1,3 +1,4 @@
+import { HISTORY_ERRORS } from '../../history.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { ownAccount } from '../../paths.ts';
 import { GRANTS_SCHEMA, grantsOf } from '../grants/list-grants.ts';
@@ -6,7 +7,7 @@ export function listOwnGrantsRoute(app: App, parts: RouteParts): void {
   app.get(
     '/v1/billing/grants',
     {
-      config: { scopes: ['billing:read'] },
+      config: { scopes: ['billing:read'], errors: [...HISTORY_ERRORS] },
       schema: {
         operationId: 'listOwnGrants',
         tags: ['Billing'],

@@ -1,3 +1,4 @@
+import { HISTORY_ERRORS } from '../../history.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { ownAccount } from '../../paths.ts';
 import { USAGE_SCHEMA, usageOf } from '../accounts/get-usage.ts';
@@ -6,7 +7,7 @@ export function getOwnUsageRoute(app: App, parts: RouteParts): void {
   app.get(
     '/v1/billing/usage',
     {
-      config: { scopes: ['billing:read'] },
+      config: { scopes: ['billing:read'], errors: [...HISTORY_ERRORS] },
       schema: {
         operationId: 'getOwnUsage',
         tags: ['Billing'],

@@ -12,7 +12,7 @@ import {
   SHORT_PAGES,
 } from '../../filters.ts';
 import { STRICT } from '../../formats.ts';
-import { upToDate } from '../../history.ts';
+import { HISTORY_ERRORS, upToDate } from '../../history.ts';
 import { listOf, PAGE_QUERY, pageOf, parseNumberCursor } from '../../pages.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { ACCOUNT_PATH, accountIn } from '../../paths.ts';
@@ -34,7 +34,7 @@ export function listChargesRoute(app: App, parts: RouteParts): void {
   app.get(
     '/v1/accounts/:id/charges',
     {
-      config: { scopes: ['ledger:read'], errors: ['account_not_found'] },
+      config: { scopes: ['ledger:read'], errors: ['account_not_found', ...HISTORY_ERRORS] },
       schema: {
         operationId: 'listCharges',
         tags: ['Charges'],

@@ -4,7 +4,7 @@ import type { Account } from '../../../ledger/accounts.ts';
 import { GRANT_STATUSES, listGrants } from '../../../ledger/history.ts';
 import { answer, many } from '../../document.ts';
 import { OneOf, STRICT } from '../../formats.ts';
-import { upToDate } from '../../history.ts';
+import { HISTORY_ERRORS, upToDate } from '../../history.ts';
 import { listOf, PAGE_QUERY, pageOf, parseNumberCursor } from '../../pages.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { ACCOUNT_PATH, accountIn } from '../../paths.ts';
@@ -33,7 +33,7 @@ export function listGrantsRoute(app: App, parts: RouteParts): void {
   app.get(
     '/v1/accounts/:id/grants',
     {
-      config: { scopes: ['ledger:read'], errors: ['account_not_found'] },
+      config: { scopes: ['ledger:read'], errors: ['account_not_found', ...HISTORY_ERRORS] },
       schema: {
         operationId: 'listGrants',
         tags: ['Grants'],

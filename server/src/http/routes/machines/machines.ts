@@ -10,7 +10,8 @@ export function machineRoutes(app: App, parts: RouteParts): void {
 
   app.get('/readyz', hidden, async () => {
     const readiness = await parts.readiness();
-    if (readiness.database && readiness.migrations) return { status: 'ok', ...readiness };
+    if (readiness.database && readiness.migrations && readiness.clock)
+      return { status: 'ok', ...readiness };
     throw new ApiError('not_ready', { members: readiness });
   });
 

@@ -25,7 +25,7 @@ export function createQuoteRoute(app: App, { gateway }: RouteParts): void {
   app.post(
     '/v1/quotes',
     {
-      config: { scopes: ['billing:read'], errors: ['route_not_found'] },
+      config: { scopes: ['billing:read'], errors: ['route_not_found', 'clock_unreliable'] },
       schema: {
         operationId: 'createQuote',
         tags: ['Billing'],

@@ -12,7 +12,7 @@ export function getSpendLimitRoute(app: App, { database }: RouteParts): void {
       {
         config: {
           scopes: ['ledger:read', writeScope],
-          errors: [notFound, 'spend_limit_not_found'],
+          errors: [notFound, 'spend_limit_not_found', 'clock_unreliable'],
         },
         schema: {
           operationId: `get${suffix}`,

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { setSpendLimit } from '../../../ledger/spend-limits.ts';
 import { answer, one } from '../../document.ts';
+import { ApiError } from '../../errors/api-error.ts';
 import { CentsIn, STRICT } from '../../formats.ts';
 import { parseAmount } from '../../members.ts';
 import type { App, RouteParts } from '../../parts.ts';
@@ -12,6 +13,9 @@ const Body = Type.Object(
   STRICT,
 );
 
+const UNCOUNTABLE =
+  'What was spent in this period is above 9223372036854.775807 cents and cannot be counted: limit a shorter period';
+
 export function setSpendLimitRoute(app: App, { database }: RouteParts): void {
   for (const { url, params, suffix, noun, writeScope, notFound, limitIn } of LIMIT_HOLDERS) {
     app.put(
@@ -19,7 +23,7 @@ export function setSpendLimitRoute(app: App, { database }: RouteParts): void {
       {
         config: {
           scopes: [writeScope],
-          errors: [notFound, 'spend_limit_not_found', 'amount_too_large'],
+          errors: [notFound, 'spend_limit_not_found', 'amount_too_large', 'clock_unreliable'],
         },
         schema: {
           operationId: `set${suffix}`,
@@ -36,6 +40,8 @@ export function setSpendLimitRoute(app: App, { database }: RouteParts): void {
         const amount = parseAmount('amount', request.body.amount);
         const { key, holder } = await limitIn(database, request.params);
         const limit = await setSpendLimit(database, key, amount);
+        if (limit === 'uncountable')
+          throw new ApiError('amount_too_large', { detail: UNCOUNTABLE });
         return { data: spendLimitResource(holder, key.period, limit) };
       },
     );
