@@ -4,16 +4,17 @@ import { digestOf } from '../ledger/digest.ts';
 import { findCharge, findChargeOfHold } from '../ledger/history.ts';
 import type { AccountId } from '../ledger/ids.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import type {
-  CallText,
-  ChargeOperation,
-  Digest,
-  FailureCode,
-  Operation,
-  Outcome,
-  Receipt,
-  Refusal,
-  SpendOperation,
+import {
+  type CallText,
+  type ChargeOperation,
+  type Digest,
+  type FailureCode,
+  GATEWAY,
+  type Operation,
+  type Outcome,
+  type Receipt,
+  type Refusal,
+  type SpendOperation,
 } from '../ledger/operations.ts';
 import type { Cost, CostBefore } from '../pricing/cost.ts';
 import type { PricedRoute } from './route-table.ts';
@@ -103,7 +104,7 @@ export function chargeOf(purchase: Purchase): ChargeOperation {
     kind: 'charge',
     account,
     accountPublicId,
-    operatorKeyId: null,
+    actor: { kind: 'api_key', id: apiKeyId },
     idempotencyDigest: purchase.idempotencyDigest,
     fingerprint: purchase.fingerprint,
     amount: before.maximum.amount,
@@ -260,7 +261,7 @@ export class Settlements {
     return {
       account: payment.account,
       accountPublicId: purchase.accountPublicId,
-      operatorKeyId: null,
+      actor: GATEWAY,
       idempotencyDigest: digestOf(name),
       fingerprint: digestOf(name),
       description,

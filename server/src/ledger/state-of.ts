@@ -2,7 +2,7 @@ import type { QueryResultRow } from 'pg';
 import type { Statement } from '../db/database.ts';
 import { inBurnOrder } from './burn.ts';
 import type { AccountId } from './ids.ts';
-import { receiptOf } from './receipts.ts';
+import { actorOf, receiptOf } from './receipts.ts';
 import { readKnown } from './sql/lane.ts';
 import type { ReceiptRow } from './sql/receipts.ts';
 import * as sql from './sql/state.ts';
@@ -173,6 +173,7 @@ function addHold({ holds, endedHolds }: Changing, row: sql.HoldRow): void {
   }
   holds.set(number, {
     number,
+    actor: actorOf(row.actor, row.actor_id),
     at: row.at,
     amount: row.amount,
     expiresAt: row.expires_at,

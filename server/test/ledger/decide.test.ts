@@ -84,7 +84,11 @@ describe('decide()', () => {
   test('an operator key that was revoked meanwhile moves nothing', () => {
     const revoked = new Map([['op', { expiresAt: null, revokedAt: NOW - 1 }]]);
     const state = account({ operatorKeys: revoked });
-    const { outcomes, recorded } = decide(state, [{ ...grant(5n), operatorKeyId: 'op' }], NOW);
+    const { outcomes, recorded } = decide(
+      state,
+      [{ ...grant(5n), actor: { kind: 'operator_key', id: 'op' } }],
+      NOW,
+    );
     expect(outcomes).toEqual([{ kind: 'refused', refusal: { code: 'operator_key_invalid' } }]);
     expect(recorded).toEqual([]);
   });
