@@ -32,6 +32,18 @@ CREATE TYPE public.account_status AS ENUM (
 );
 
 --
+-- Name: actor_kind; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.actor_kind AS ENUM (
+    'operator_key',
+    'api_key',
+    'local',
+    'sweeper',
+    'gateway'
+);
+
+--
 -- Name: book; Type: TYPE; Schema: public; Owner: -
 --
 
@@ -350,6 +362,8 @@ CREATE TABLE public.operations (
     expires_at timestamp with time zone,
     remaining_after bigint,
     call json,
+    actor public.actor_kind,
+    actor_id uuid,
     CONSTRAINT operations_call_check CHECK ((octet_length((call)::text) <= 4096)),
     CONSTRAINT operations_check CHECK (((amount >= 0) OR ((kind)::text = 'adjustment'::text))),
     CONSTRAINT operations_check1 CHECK (((idempotency_digest IS NULL) = (fingerprint IS NULL))),
@@ -606,6 +620,19 @@ ALTER TABLE ONLY public.idempotent_calls
 
 ALTER TABLE ONLY public.operations
     ADD CONSTRAINT operations_account_id_idempotency_digest_key UNIQUE (account_id, idempotency_digest);
+
+--
+-- Name: operations operations_actor_check; Type: CHECK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE public.operations
+    ADD CONSTRAINT operations_actor_check CHECK (
+CASE
+    WHEN (actor = 'operator_key'::public.actor_kind) THEN (actor_id IS NOT NULL)
+    WHEN (actor = 'api_key'::public.actor_kind) THEN (COALESCE(actor_id, api_key_id) IS NOT NULL)
+    WHEN ((actor IS NULL) OR (actor = ANY (ARRAY['local'::public.actor_kind, 'sweeper'::public.actor_kind, 'gateway'::public.actor_kind]))) THEN (actor_id IS NULL)
+    ELSE true
+END) NOT VALID;
 
 --
 -- Name: operations operations_pkey; Type: CONSTRAINT; Schema: public; Owner: -

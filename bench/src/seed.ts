@@ -6,7 +6,7 @@ import { migrate } from '../../server/src/db/migrate.ts';
 import { PostgresDatabase } from '../../server/src/db/postgres.ts';
 import { type Account, createAccount } from '../../server/src/ledger/accounts.ts';
 import { Ledger } from '../../server/src/ledger/ledger.ts';
-import type { Digest } from '../../server/src/ledger/operations.ts';
+import { type Digest, LOCAL } from '../../server/src/ledger/operations.ts';
 
 /** What both sides are given before they are measured. */
 
@@ -81,7 +81,7 @@ function grantTo(account: Account) {
     kind: 'grant',
     account: account.id,
     accountPublicId: account.publicId,
-    operatorKeyId: null,
+    actor: LOCAL,
     idempotencyDigest: digest,
     fingerprint: digest,
     amount: CREDIT,

@@ -1,3 +1,4 @@
+import { type Actor, LOCAL } from '../ledger/operations.ts';
 import type { CustomerKeyRead } from '../ledger/reads.ts';
 import { OPERATOR_SCOPES } from './scopes.ts';
 
@@ -20,6 +21,11 @@ export const LOCAL_OPERATOR: OperatorPrincipal = {
   operatorKeyId: null,
   scopes: OPERATOR_SCOPES,
 };
+
+/** An operator as the ledger names who does an operation. */
+export function actorOf({ operatorKeyId: id }: OperatorPrincipal): Actor {
+  return id === null ? LOCAL : { kind: 'operator_key', id };
+}
 
 /**
  * Tells who sends a request. Rejects with `NotAuthenticated`, or with `DatabaseUnavailable` where that

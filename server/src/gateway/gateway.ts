@@ -220,8 +220,9 @@ function refusalOfPoor(
   caller: CustomerKeyRead,
 ): PaymentRefused | null {
   const required = leastCostOf(route);
-  const available = caller.available + caller.overdraftLimit;
-  if (available >= required) return null;
+  const spendable = caller.available + caller.overdraftLimit;
+  if (spendable >= required) return null;
   const code = 'insufficient_credits';
-  return new PaymentRefused({ code, available, required, elsewhere: 0n }, topUpUrl);
+  const [available, debt] = spendable < 0n ? [0n, -spendable] : [spendable, 0n];
+  return new PaymentRefused({ code, available, required, elsewhere: 0n, debt }, topUpUrl);
 }

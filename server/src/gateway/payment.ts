@@ -2,7 +2,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { digestOf } from '../ledger/digest.ts';
 import type { AccountId } from '../ledger/ids.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import type { FailureCode, Operation, Outcome, Receipt, Refusal } from '../ledger/operations.ts';
+import {
+  type FailureCode,
+  GATEWAY,
+  type Operation,
+  type Outcome,
+  type Receipt,
+  type Refusal,
+} from '../ledger/operations.ts';
 import type { Cost } from '../pricing/cost.ts';
 import { callText, chargeOf, firstOperationOf, type Purchase } from './purchase.ts';
 
@@ -174,7 +181,7 @@ export class Payments {
     return {
       account: payment.account,
       accountPublicId: purchase.accountPublicId,
-      operatorKeyId: null,
+      actor: GATEWAY,
       idempotencyDigest: digest,
       fingerprint: digest,
       description,

@@ -53,7 +53,7 @@ export function chargeOf(purchase: Purchase): ChargeOperation {
     kind: 'charge',
     account,
     accountPublicId,
-    operatorKeyId: null,
+    actor: { kind: 'api_key', id: apiKeyId },
     idempotencyDigest: digest,
     fingerprint: digest,
     amount: before.maximum.amount,

@@ -1,7 +1,7 @@
 import { sha256 } from '../auth/authentication.ts';
 import { OPERATOR_PREFIX } from '../auth/key-format.ts';
 import { type AccountId, accountIdOf } from '../ledger/ids.ts';
-import type { Digest, FailureCode, Receipt, Refusal } from '../ledger/operations.ts';
+import type { Actor, Digest, FailureCode, Receipt, Refusal } from '../ledger/operations.ts';
 import type { CustomerKeyRead } from '../ledger/reads.ts';
 import { ApiError } from './errors/api-error.ts';
 import { fingerprint } from './idempotency.ts';
@@ -27,7 +27,8 @@ export interface AuthorizationRequest {
   } | null;
   readonly description: string | null;
   readonly metadata: string | null;
-  readonly operatorKeyId: string | null;
+  /** Who asks for it: the operator's backend. */
+  readonly actor: Actor;
 }
 
 export interface Authorization {
@@ -56,12 +57,12 @@ export async function authorize(
   if (asked.spending === null) return judge(key, asked.scope);
 
   const { amount, expiresInMs, idempotencyDigest } = asked.spending;
-  const { scope, description, metadata, operatorKeyId } = asked;
+  const { scope, description, metadata, actor } = asked;
   const values = [key.apiKeyId, scope, amount, expiresInMs, description];
   const common = {
     account: accountIdOf(key.accountPublicId) as AccountId,
     accountPublicId: key.accountPublicId,
-    operatorKeyId,
+    actor,
     idempotencyDigest,
     fingerprint: fingerprint('authorization', values, metadata),
     amount,

@@ -1,10 +1,12 @@
 import type { FastifyReply, FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
-import type {
-  Authenticate,
-  CustomerPrincipal,
-  OperatorPrincipal,
-  Principal,
+import {
+  type Authenticate,
+  actorOf,
+  type CustomerPrincipal,
+  type OperatorPrincipal,
+  type Principal,
 } from '../auth/principal.ts';
+import type { Actor } from '../ledger/operations.ts';
 import { describeErrors, describeSecurity } from './document.ts';
 import { ApiError } from './errors/api-error.ts';
 import type { ErrorCode } from './errors/codes.ts';
@@ -137,6 +139,16 @@ function scopesOf(route: RouteOptions): readonly string[] {
 export function operatorOf(request: FastifyRequest): OperatorPrincipal {
   if (request.principal?.kind === 'operator') return request.principal;
   throw new Error('this route does not admit operators');
+}
+
+/** Who asks, as the ledger names it, on a route that admits operators only. */
+export function operatorActor(request: FastifyRequest): Actor {
+  return actorOf(operatorOf(request));
+}
+
+/** Whom an answer is for. Customers are told less; nobody known is told no more than they. */
+export function audienceOf({ principal }: FastifyRequest): Principal['kind'] {
+  return principal?.kind ?? 'customer';
 }
 
 /** The customer that asks, on a route that admits customers only. */

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AccountId } from '../ledger/ids.ts';
 import type { Digest, Operation, Receipt } from '../ledger/operations.ts';
-import { operatorOf } from './entry.ts';
+import { operatorActor } from './entry.ts';
 import type { ErrorCode } from './errors/codes.ts';
 import { fingerprint, idempotencyDigest } from './idempotency.ts';
 import type { RouteParts } from './parts.ts';
@@ -37,7 +37,7 @@ export function askedBy<Kind extends string>(request: FastifyRequest, asked: Req
     kind,
     account,
     accountPublicId,
-    operatorKeyId: operatorOf(request).operatorKeyId,
+    actor: operatorActor(request),
     idempotencyDigest: idempotencyDigest(request.headers) as Digest,
     fingerprint: fingerprint(kind, [...values, description], metadata),
     description,

@@ -1,4 +1,5 @@
 import { count } from './limits.ts';
+import { SWEEPER } from './operations.ts';
 import type { Posting } from './posting.ts';
 import { type AccountState, earlier, type Grant, type Hold } from './state.ts';
 
@@ -54,7 +55,7 @@ function startGrant(posting: Posting, grant: Grant, at: number): void {
   const entries = posting.start(grant);
   posting.record(
     at,
-    { kind: 'grant_start' },
+    { kind: 'grant_start', actor: SWEEPER },
     { amount: grant.amount, entries, subject: grant.number },
   );
 }
@@ -64,7 +65,8 @@ function expireHold(posting: Posting, hold: Hold, at: number): void {
   posting.release(hold);
   state.endedHolds.set(hold.number, { by: 'expiry', at });
   const { amount, scope, apiKeyId, number: subject } = hold;
-  posting.record(at, { kind: 'hold_expiry' }, { amount, entries: [], scope, apiKeyId, subject });
+  const expiry = { kind: 'hold_expiry', actor: SWEEPER } as const;
+  posting.record(at, expiry, { amount, entries: [], scope, apiKeyId, subject });
   const given = { apiKeyId: hold.apiKeyId, countedAt: hold.at, amount: -hold.amount };
   count(state, given, at, decision.limits);
   posting.endReleased(hold, at);

@@ -24,7 +24,8 @@ export function namesIn(operations: readonly Operation[]): BatchNames {
   const accounts = new Set<AccountId>();
   for (const operation of operations) {
     accounts.add(operation.account);
-    if (operation.operatorKeyId !== null) operatorKeys.add(operation.operatorKeyId);
+    const { kind, id } = operation.actor;
+    if (kind === 'operator_key' && id !== null) operatorKeys.add(id);
   }
   return { accounts: [...accounts], operatorKeys: [...operatorKeys].sort() };
 }

@@ -133,11 +133,11 @@ function postCharge(posting: Posting, operation: SpendOperation, at: number): Re
 }
 
 function postHold(posting: Posting, operation: HoldOperation, at: number): Receipt {
-  const { amount, scope, apiKeyId, description, metadata, call = null } = operation;
+  const { actor, amount, scope, apiKeyId, description, metadata, call = null } = operation;
   const expiresAt = at + operation.expiresInMs;
   const { state } = posting;
   const number = posting.next;
-  posting.reserve({ number, at, amount, expiresAt, scope, apiKeyId, description, metadata });
+  posting.reserve({ number, actor, at, amount, expiresAt, scope, apiKeyId, description, metadata });
   state.nextDueAt = earlier(state.nextDueAt, expiresAt);
   count(state, { apiKeyId, countedAt: at, amount }, at, posting.decision.limits);
   return posting.record(at, operation, {
@@ -172,10 +172,10 @@ function postCapture(posting: Posting, operation: CaptureOperation, at: number):
   });
   count(state, { apiKeyId, countedAt: hold.at, amount: paid - hold.amount }, at, decision.limits);
   if (over > 0n) {
-    const { description, metadata } = operation;
+    const { actor, description, metadata } = operation;
     posting.record(
       at,
-      { kind: 'overage', description, metadata },
+      { kind: 'overage', actor, description, metadata },
       {
         amount: over,
         entries: posting.burn(slicesFor(state, over, { scope }), 'revenue'),
@@ -284,7 +284,7 @@ function postGrantVoid(posting: Posting, operation: GrantVoidOperation, at: numb
 
 function postExtension(
   posting: Posting,
-  { grant: number, expiresAt }: GrantExtensionOperation,
+  { actor, grant: number, expiresAt }: GrantExtensionOperation,
   at: number,
 ): Receipt | undefined {
   const { state, decision } = posting;
@@ -296,7 +296,7 @@ function postExtension(
   const subject = grant.number;
   return posting.record(
     at,
-    { kind: 'grant_extension' },
+    { kind: 'grant_extension', actor },
     { amount: 0n, entries: [], subject, expiresAt },
   );
 }

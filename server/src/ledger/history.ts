@@ -1,9 +1,9 @@
 import type { Sql } from '../db/database.ts';
 import type { AccountId, OperationRef } from './ids.ts';
-import type { Entry, GrantTerms, OperationKind, Receipt } from './operations.ts';
+import type { Actor, Entry, GrantTerms, OperationKind, Receipt } from './operations.ts';
 import { type Page, pageOf } from './page.ts';
 import { type NumberRange, type Period, rangeOf } from './past.ts';
-import { receiptOf } from './receipts.ts';
+import { actorOf, receiptOf } from './receipts.ts';
 import * as sql from './sql/history.ts';
 import type { ReceiptRow } from './sql/receipts.ts';
 
@@ -38,6 +38,7 @@ export interface GrantRow {
   readonly endedAt: number | null;
   readonly endedBy: 'expiry' | 'void' | null;
   readonly createdAt: number;
+  readonly actor: Actor | null;
   readonly description: string | null;
   readonly metadata: string | null;
 }
@@ -47,6 +48,7 @@ export interface EntryRow extends Entry {
   readonly number: bigint;
   readonly line: number;
   readonly kind: OperationKind;
+  readonly actor: Actor | null;
   readonly at: number;
 }
 
@@ -162,6 +164,7 @@ export function entryOf(row: sql.EntryListRow): EntryRow {
     number: row.number,
     line: row.line,
     kind: row.kind,
+    actor: actorOf(row.actor, row.actor_id),
     at: row.at,
     amount: row.amount,
     grant: row.grant_number,
@@ -194,6 +197,7 @@ function grantOf(row: sql.GrantListRow): GrantRow {
     endedAt: row.ended_at,
     endedBy: row.ended_by,
     createdAt: row.created_at,
+    actor: actorOf(row.actor, row.actor_id),
     description: row.description,
     metadata: row.metadata,
   };

@@ -1,7 +1,8 @@
 import type { Sql } from '../db/database.ts';
 import { clockFault } from './clock.ts';
 import type { AccountId, OperationRef } from './ids.ts';
-import type { HoldTerms } from './operations.ts';
+import { type Actor, type HoldTerms, SWEEPER } from './operations.ts';
+import { actorOf } from './receipts.ts';
 import * as sql from './sql/holds.ts';
 
 /** A hold, and what became of it. */
@@ -13,6 +14,7 @@ export interface Hold {
   readonly ending: {
     readonly by: 'capture' | 'void' | 'expiry';
     readonly at: number;
+    readonly actor: Actor | null;
     /** Of a capture: what was charged in all, and the numbers of the charges. */
     readonly captured: bigint;
     readonly charge: bigint | null;
@@ -32,6 +34,7 @@ export async function findHold(on: Sql, ref: OperationRef): Promise<Hold | undef
     accountPublicId: row.public_id,
     terms: {
       number: ref.number,
+      actor: actorOf(row.actor, row.actor_id),
       at: row.at,
       amount: row.amount,
       expiresAt: row.expires_at,
@@ -50,13 +53,15 @@ function endingOf(row: sql.HoldRow): Hold['ending'] {
   const nothing = { captured: 0n, charge: null, overage: null };
   if (row.ended_by === null || row.ended_at === null || row.ended_number === null) {
     const isPast = row.expires_at <= row.clock && !clockFault({ ...row, lastAt: row.at });
-    return isPast ? { by: 'expiry', at: row.expires_at, ...nothing } : null;
+    return isPast ? { by: 'expiry', at: row.expires_at, actor: SWEEPER, ...nothing } : null;
   }
   const by = ENDINGS[row.ended_by];
-  if (by !== 'capture') return { by, at: row.ended_at, ...nothing };
+  const actor = actorOf(row.ended_actor, row.ended_actor_id);
+  if (by !== 'capture') return { by, at: row.ended_at, actor, ...nothing };
   return {
     by,
     at: row.ended_at,
+    actor,
     captured: (row.ended_amount ?? 0n) + (row.overage_amount ?? 0n),
     charge: row.ended_number,
     overage: row.overage_number === null ? null : { number: row.overage_number },

@@ -3,7 +3,7 @@ import { ClockWatch } from './clock.ts';
 import type { AccountId } from './ids.ts';
 import { LANE_SETTINGS, Lane, type LaneOptions } from './lane.ts';
 import type { LedgerObserver } from './observer.ts';
-import type { Operation, Outcome } from './operations.ts';
+import { type Operation, type Outcome, SWEEPER } from './operations.ts';
 
 /**
  * The only writer of money. An operation is decided and durable when `submit` resolves.
@@ -46,7 +46,7 @@ export class Ledger {
       kind: 'advance',
       account,
       accountPublicId: null,
-      operatorKeyId: null,
+      actor: SWEEPER,
     } as const;
     return this.#lane.submit(operation, () => true);
   }

@@ -11,6 +11,23 @@ export type Book = 'funding' | 'promotion' | 'revenue' | 'breakage' | 'adjustmen
 /** How a grant ended. */
 export type GrantEnding = 'expiry' | 'void';
 
+/** The kinds of who does an operation; `sweeper` and `gateway` are the system itself. */
+export type ActorKind = 'operator_key' | 'api_key' | 'local' | 'sweeper' | 'gateway';
+
+/** Who does an operation (README.md, "Who did it"). */
+export interface Actor {
+  readonly kind: ActorKind;
+  /** The UUID of the key; null: the kind says it all. */
+  readonly id: string | null;
+}
+
+/** The operator on the machine itself, at the command line. */
+export const LOCAL: Actor = { kind: 'local', id: null };
+/** Books what becomes due by itself, whoever asks at that moment. */
+export const SWEEPER: Actor = { kind: 'sweeper', id: null };
+/** Settles priced calls. */
+export const GATEWAY: Actor = { kind: 'gateway', id: null };
+
 /** Sixteen bytes of a SHA-256 in PostgreSQL's text form: `\x` and 32 hex digits. */
 export type Digest = string & { readonly brand: 'Digest' };
 
@@ -18,8 +35,8 @@ interface Asked {
   readonly account: AccountId;
   /** As the caller named the account, whose second half must agree; null: by the id of an operation. */
   readonly accountPublicId: string | null;
-  /** The operator key that asks; null where the operator asks on the machine itself. */
-  readonly operatorKeyId: string | null;
+  /** An operator key must be valid at the operation's instant. */
+  readonly actor: Actor;
 }
 
 /** What a caller repeats under one idempotency key. */
@@ -181,6 +198,7 @@ export interface Entry {
 /** A hold as it was made. */
 export interface HoldTerms {
   readonly number: bigint;
+  readonly actor: Actor | null;
   readonly at: number;
   readonly amount: bigint;
   readonly expiresAt: number;
@@ -196,6 +214,8 @@ export interface Receipt {
   readonly account: AccountId;
   readonly accountPublicId: string;
   readonly number: bigint;
+  /** Null: it was booked before operations named their actor. */
+  readonly actor: Actor | null;
   readonly at: number;
   /** Signed for an adjustment. */
   readonly amount: bigint;

@@ -1,13 +1,15 @@
 import { insertInBurnOrder, slicesFor } from './burn.ts';
-import type {
-  Book,
-  Digest,
-  Entry,
-  GrantTerms,
-  HoldTerms,
-  OperationKind,
-  Outcome,
-  Receipt,
+import {
+  type Actor,
+  type Book,
+  type Digest,
+  type Entry,
+  type GrantTerms,
+  type HoldTerms,
+  type OperationKind,
+  type Outcome,
+  type Receipt,
+  SWEEPER,
 } from './operations.ts';
 import {
   type AccountState,
@@ -54,6 +56,7 @@ export function newDecision(): Decision {
 /** What is recorded: an operation that was asked for, or the kind of what follows or becomes due. */
 interface Recorded {
   readonly kind: OperationKind;
+  readonly actor: Actor;
   readonly description?: string | null;
   readonly metadata?: string | null;
   readonly idempotencyDigest?: Digest;
@@ -110,6 +113,7 @@ export class Posting {
       account: state.account,
       accountPublicId: state.publicId,
       number: state.lastNumber,
+      actor: recorded.actor,
       at,
       amount: booking.amount,
       availableAfter: state.posted - state.held,
@@ -179,7 +183,8 @@ export class Posting {
       grant.ended === null ? this.end(grant, 'expiry', grant.expiresAt ?? at) : this.#leave(grant);
     if (entries.length === 0) return;
     const amount = -sumOf(entries);
-    this.record(at, { kind: 'grant_end' }, { amount, entries, subject: grant.number });
+    const subject = grant.number;
+    this.record(at, { kind: 'grant_end', actor: SWEEPER }, { amount, entries, subject });
   }
 
   /** Takes an amount from its payers into a book. */

@@ -1,6 +1,6 @@
 import type { AccountId } from './ids.ts';
-import type { Digest, GrantTerms, HoldTerms, Receipt } from './operations.ts';
-import type { ReceiptRow } from './sql/receipts.ts';
+import type { Actor, Digest, GrantTerms, HoldTerms, Receipt } from './operations.ts';
+import type { ActorColumns, ReceiptRow } from './sql/receipts.ts';
 
 /** An operation as PostgreSQL keeps it, with its entries, as the ledger's core knows it. */
 export function receiptOf(row: ReceiptRow): Receipt {
@@ -9,6 +9,7 @@ export function receiptOf(row: ReceiptRow): Receipt {
     account: row.account_id as AccountId,
     accountPublicId: row.public_id,
     number: row.number,
+    actor: actorOf(row.actor, row.actor_id),
     at: row.at,
     amount: row.amount,
     availableAfter: row.available_after,
@@ -38,6 +39,11 @@ export function receiptOf(row: ReceiptRow): Receipt {
   };
 }
 
+/** Null: the operation is from before operations named their actor. */
+export function actorOf(kind: ActorColumns['actor'], id: string | null): Actor | null {
+  return kind === null ? null : { kind, id };
+}
+
 function termsOf(row: ReceiptRow): GrantTerms | null {
   const { category, priority, effective_at: effectiveAt } = row;
   if (category === null || priority === null || effectiveAt === null) return null;
@@ -51,6 +57,7 @@ function holdOf(row: ReceiptRow): HoldTerms | null {
   if (number === null || hold_at === null || amount === null || expiresAt === null) return null;
   return {
     number,
+    actor: actorOf(row.hold_actor, row.hold_actor_id),
     at: hold_at,
     amount,
     expiresAt,

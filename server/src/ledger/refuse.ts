@@ -45,8 +45,8 @@ export function refusalOf(
 }
 
 function refuseCaller(state: AccountState, operation: Operation, at: number): Refusal | undefined {
-  if (operation.operatorKeyId === null) return undefined;
-  const key = state.operatorKeys.get(operation.operatorKeyId);
+  if (operation.actor.kind !== 'operator_key') return undefined;
+  const key = state.operatorKeys.get(operation.actor.id ?? '');
   if (!key || key.revokedAt !== null || isPast(key.expiresAt, at)) {
     return { code: 'operator_key_invalid' };
   }

@@ -3,7 +3,7 @@ import type { Statement } from '../db/database.ts';
 import { inBurnOrder } from './burn.ts';
 import { type ClockFault, type ClockReading, clockFault, instantOf } from './clock.ts';
 import type { AccountId } from './ids.ts';
-import { receiptOf } from './receipts.ts';
+import { actorOf, receiptOf } from './receipts.ts';
 import { readKnown } from './sql/lane.ts';
 import type { ReceiptRow } from './sql/receipts.ts';
 import * as sql from './sql/state.ts';
@@ -182,6 +182,7 @@ function addHold({ holds, endedHolds }: Changing, row: sql.HoldRow): void {
   }
   holds.set(number, {
     number,
+    actor: actorOf(row.actor, row.actor_id),
     at: row.at,
     amount: row.amount,
     expiresAt: row.expires_at,

@@ -50,6 +50,9 @@ function operationRow(receipt: Receipt): Row {
     optionalInstant(receipt.expiresAt),
     receipt.remainingAfter,
     receipt.call,
+    receipt.actor?.kind ?? null,
+    // The operation's own key is not kept twice.
+    receipt.actor?.id === receipt.apiKeyId ? null : (receipt.actor?.id ?? null),
   ];
 }
 

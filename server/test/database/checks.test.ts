@@ -80,6 +80,7 @@ const BROKEN: Readonly<Record<string, string>> = {
   holds_amounts_check: `amounts = '{0}'`,
   holds_check: `grants = '{1,2}'`,
   holds_number_check: 'number = 0',
+  operations_actor_check: `actor = 'operator_key'`,
   operations_call_check: `call = to_json(repeat('x', 4096))`,
   operations_check: 'amount = -1',
   operations_check1: 'fingerprint = null',

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createApiKey, listApiKeys } from '../../src/auth/api-keys.ts';
 import { type Account, changeAccount } from '../../src/ledger/accounts.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
-import type { Operation, Outcome } from '../../src/ledger/operations.ts';
+import { LOCAL, type Operation, type Outcome } from '../../src/ledger/operations.ts';
 import type { TestDatabase } from '../postgres.ts';
 import { digest, grantOf, newAccount } from './rig.ts';
 
@@ -25,7 +25,7 @@ export async function liveOneDay(db: TestDatabase, ledger: Ledger): Promise<Acco
       {
         account: account.id,
         accountPublicId: account.publicId,
-        operatorKeyId: null,
+        actor: LOCAL,
         idempotencyDigest: digest(randomUUID()),
         fingerprint: digest('payload'),
         description: null,
@@ -59,7 +59,7 @@ export async function liveOneDay(db: TestDatabase, ledger: Ledger): Promise<Acco
       kind: 'grant_extension',
       account: account.id,
       accountPublicId: null,
-      operatorKeyId: null,
+      actor: LOCAL,
       grant: extended,
       expiresAt: longer,
     },

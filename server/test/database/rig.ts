@@ -4,12 +4,13 @@ import type { PostgresDatabase } from '../../src/db/postgres.ts';
 import { type Account, createAccount } from '../../src/ledger/accounts.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import type { LedgerObserver } from '../../src/ledger/observer.ts';
-import type {
-  ChargeOperation,
-  Digest,
-  GrantOperation,
-  Operation,
-  Outcome,
+import {
+  type ChargeOperation,
+  type Digest,
+  type GrantOperation,
+  LOCAL,
+  type Operation,
+  type Outcome,
 } from '../../src/ledger/operations.ts';
 
 /** What a ledger told its observer, counted by word. */
@@ -72,7 +73,7 @@ export function chargeOf(account: Account, change: Partial<ChargeOperation> = {}
     kind: 'charge',
     account: account.id,
     accountPublicId: account.publicId,
-    operatorKeyId: null,
+    actor: LOCAL,
     idempotencyDigest: digest(randomUUID()),
     fingerprint: digest('payload'),
     amount: 1n,
@@ -90,7 +91,7 @@ export function grantOf(account: Account, amount: bigint, change: Partial<GrantO
     kind: 'grant',
     account: account.id,
     accountPublicId: account.publicId,
-    operatorKeyId: null,
+    actor: LOCAL,
     idempotencyDigest: digest(randomUUID()),
     fingerprint: digest('payload'),
     amount,

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { createApiKey } from '../../src/auth/api-keys.ts';
 import { sha256 } from '../../src/auth/authentication.ts';
 import { readBalance } from '../../src/ledger/current.ts';
-import type { Operation } from '../../src/ledger/operations.ts';
+import { LOCAL, type Operation } from '../../src/ledger/operations.ts';
 import { KeyReads } from '../../src/ledger/reads.ts';
 import { Sweeper } from '../../src/ledger/sweeper.ts';
 import { useDatabase } from '../postgres.ts';
@@ -32,7 +32,7 @@ function asked(account: Account, change: object): Operation {
   return {
     account: account.id,
     accountPublicId: account.publicId,
-    operatorKeyId: null,
+    actor: LOCAL,
     idempotencyDigest: digest(randomUUID()),
     fingerprint: digest('payload'),
     description: null,

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { createApiKey, listApiKeys } from '../../src/auth/api-keys.ts';
 import { PaymentFailed, Payments } from '../../src/gateway/payment.ts';
 import type { Purchase } from '../../src/gateway/purchase.ts';
 import type { RouteTable } from '../../src/gateway/route-table.ts';
@@ -56,12 +57,14 @@ function routeOf(price: readonly Price[]): Route {
 async function purchaseOf(price: readonly Price[], name: string): Promise<Purchase> {
   const account = await newAccount(db.database);
   await rig.ledger.submit(grantOf(account, 10_000_000n), () => true);
+  await createApiKey(db.database, account.id, { name, scopes: ['search'], expiresAt: null });
+  const [key] = (await listApiKeys(db.database, account.id, { limit: 1 })).items;
   const route = routeOf(price);
   return {
     priced: { route, version: 1, topUpUrl: null, isKnownBefore: price.length === 1 } as Priced,
     account: account.id,
     accountPublicId: account.publicId,
-    apiKeyId: null as unknown as string,
+    apiKeyId: key?.id ?? '',
     keySecret: null,
     before: await costBefore(route, {}),
     digest: digest(name),

@@ -1,6 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { AccountId } from '../../src/ledger/ids.ts';
-import type { Digest, GrantTerms, Operation } from '../../src/ledger/operations.ts';
+import {
+  type Digest,
+  type GrantTerms,
+  LOCAL,
+  type Operation,
+} from '../../src/ledger/operations.ts';
 import type { AccountState } from '../../src/ledger/state.ts';
 
 /** One account without a database, and what can be asked of it. */
@@ -40,7 +45,7 @@ export function account(change: Partial<AccountState> = {}): AccountState {
 const COMMON = {
   account: ACCOUNT,
   accountPublicId: PUBLIC_ID,
-  operatorKeyId: null,
+  actor: LOCAL,
   fingerprint: '\\xff' as Digest,
   description: null,
   metadata: null,

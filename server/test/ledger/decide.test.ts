@@ -93,7 +93,8 @@ describe('decide()', () => {
   test('an operator key that was revoked meanwhile moves nothing', () => {
     const revoked = new Map([['op', { expiresAt: null, revokedAt: NOW - 1 }]]);
     const state = account({ operatorKeys: revoked });
-    const { outcomes, recorded } = decide(state, [{ ...grant(5n), operatorKeyId: 'op' }], NOW);
+    const actor = { kind: 'operator_key', id: 'op' } as const;
+    const { outcomes, recorded } = decide(state, [{ ...grant(5n), actor }], NOW);
     expect(outcomes).toMatchObject([
       { kind: 'refused', refusal: { code: 'operator_key_invalid' } },
     ]);

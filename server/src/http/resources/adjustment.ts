@@ -4,6 +4,7 @@ import { formatCents } from '../../ledger/money.ts';
 import type { Receipt } from '../../ledger/operations.ts';
 import { AccountPublicId, Cents, Instant, OneOf, OperationId, OrNull, Reason } from '../formats.ts';
 import { formatInstant } from '../instants.ts';
+import { ActorSchema, actorResource } from './actor.ts';
 import { GRANT_CATEGORIES } from './grant.ts';
 import { GrantSlices, slicesResource } from './slices.ts';
 
@@ -19,6 +20,7 @@ export const AdjustmentResource = Type.Object(
       available: Cents('What the account had after it.'),
       grants: GrantSlices('What moved; below zero what was burned.'),
       reason: Reason(),
+      actor: ActorSchema('Who made it.'),
       created_at: Instant('When it was made.'),
     }),
   },
@@ -38,6 +40,7 @@ export function adjustmentResource(receipt: Receipt) {
       available: formatCents(receipt.availableAfter),
       grants: slicesResource(receipt, 1n),
       reason: receipt.description,
+      actor: actorResource(receipt.actor, 'operator'),
       created_at: formatInstant(receipt.at),
     },
   };

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import type { Principal } from '../../auth/principal.ts';
 import type { Charge } from '../../ledger/history.ts';
 import { operationId, uuidId } from '../../ledger/ids.ts';
 import { formatCents } from '../../ledger/money.ts';
@@ -17,6 +18,7 @@ import {
   Scope,
 } from '../formats.ts';
 import { formatInstant } from '../instants.ts';
+import { ActorSchema, actorResource } from './actor.ts';
 import { GrantSlices, slicesResource } from './slices.ts';
 
 export const ChargeResource = Type.Object(
@@ -54,6 +56,7 @@ export const ChargeResource = Type.Object(
       ),
       description: OrNull(Description()),
       metadata: OrNull(Metadata()),
+      actor: ActorSchema('Who charged it.'),
       created_at: Instant('When it was charged.'),
     }),
   },
@@ -61,16 +64,21 @@ export const ChargeResource = Type.Object(
 );
 
 /** A charge as it is now. */
-export function chargeResource({ receipt, reversed, call }: Charge) {
-  return resourceOf(receipt, reversed, call);
+export function chargeResource({ receipt, reversed, call }: Charge, audience: Principal['kind']) {
+  return resourceOf(receipt, reversed, call, audience);
 }
 
 /** A charge as it was when it was made, which is what its creation and every replay of it answer. */
 export function newChargeResource(receipt: Receipt) {
-  return resourceOf(receipt, 0n, null);
+  return resourceOf(receipt, 0n, null, 'operator');
 }
 
-function resourceOf(receipt: Receipt, reversed: bigint, call: Charge['call']) {
+function resourceOf(
+  receipt: Receipt,
+  reversed: bigint,
+  call: Charge['call'],
+  audience: Principal['kind'],
+) {
   return {
     type: 'charge',
     id: operationId('chg', receipt.account, receipt.number),
@@ -86,6 +94,7 @@ function resourceOf(receipt: Receipt, reversed: bigint, call: Charge['call']) {
       call: callOf(receipt, call),
       description: receipt.description,
       metadata: receipt.metadata === null ? null : JSON.parse(receipt.metadata),
+      actor: actorResource(receipt.actor, audience),
       created_at: formatInstant(receipt.at),
     },
   };

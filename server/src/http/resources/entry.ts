@@ -1,10 +1,12 @@
 import { Type } from 'typebox';
+import type { Principal } from '../../auth/principal.ts';
 import type { EntryRow } from '../../ledger/history.ts';
 import { type AccountId, operationId, PREFIXES } from '../../ledger/ids.ts';
 import { formatCents } from '../../ledger/money.ts';
 import type { OperationKind } from '../../ledger/operations.ts';
 import { Cents, Instant, OneOf, OperationId, OrNull } from '../formats.ts';
 import { formatInstant } from '../instants.ts';
+import { ActorSchema, actorResource } from './actor.ts';
 
 /** Kinds of operations that have entries. */
 export const ENTRY_KINDS = [
@@ -40,13 +42,14 @@ export const EntryResource = Type.Object(
       category: OneOf(ENTRY_CATEGORIES),
       book: OneOf(BOOKS, "The operator's side of the entry."),
       posted_after: Cents("The account's posted balance after the entry."),
+      actor: ActorSchema('Who did the operation.'),
       created_at: Instant('When it was booked.'),
     }),
   },
   { $id: 'Entry' },
 );
 
-export function entryResource(account: AccountId, entry: EntryRow) {
+export function entryResource(account: AccountId, entry: EntryRow, audience: Principal['kind']) {
   const operation = idOfOperation(entry.kind, account, entry.number);
   return {
     type: 'entry',
@@ -60,6 +63,7 @@ export function entryResource(account: AccountId, entry: EntryRow) {
       category: entry.category,
       book: entry.book,
       posted_after: formatCents(entry.postedAfter),
+      actor: actorResource(entry.actor, audience),
       created_at: formatInstant(entry.at),
     },
   };

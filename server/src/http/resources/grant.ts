@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import type { Principal } from '../../auth/principal.ts';
 import { GRANT_STATUSES, type GrantRow } from '../../ledger/history.ts';
 import { type AccountId, operationId } from '../../ledger/ids.ts';
 import { formatCents } from '../../ledger/money.ts';
@@ -15,6 +16,7 @@ import {
   Scope,
 } from '../formats.ts';
 import { formatInstant, formatOptionalInstant } from '../instants.ts';
+import { ActorSchema, actorResource } from './actor.ts';
 
 export const GRANT_CATEGORIES = ['paid', 'promotional'] as const;
 
@@ -47,6 +49,7 @@ export const GrantResource = Type.Object(
       applies_to: OrNull(
         Type.Array(Scope(), { description: 'What it pays for; null: everything.' }),
       ),
+      actor: ActorSchema('Who gave it.'),
       created_at: Instant('When it was given.'),
     }),
   },
@@ -54,7 +57,12 @@ export const GrantResource = Type.Object(
 );
 
 /** A grant as a list shows it. `publicId` is that of `account`. */
-export function grantResource(publicId: string, account: AccountId, grant: GrantRow) {
+export function grantResource(
+  publicId: string,
+  account: AccountId,
+  grant: GrantRow,
+  audience: Principal['kind'],
+) {
   const { category, priority, expiresAt, appliesTo } = grant.terms;
   return {
     type: 'grant',
@@ -75,6 +83,7 @@ export function grantResource(publicId: string, account: AccountId, grant: Grant
       effective_at: formatInstant(grant.terms.effectiveAt),
       expires_at: formatOptionalInstant(expiresAt),
       applies_to: appliesTo,
+      actor: actorResource(grant.actor, audience),
       created_at: formatInstant(grant.createdAt),
     },
   };
@@ -88,7 +97,7 @@ export function newGrantResource(receipt: Receipt) {
   // What repaid an overdraft was spent at once.
   const isToCome = terms.effectiveAt > receipt.at;
   const remaining = isToCome ? receipt.amount : (own?.amount ?? 0n);
-  return grantResource(receipt.accountPublicId, receipt.account, {
+  const grant: GrantRow = {
     number: receipt.number,
     amount: receipt.amount,
     remaining,
@@ -98,7 +107,9 @@ export function newGrantResource(receipt: Receipt) {
     endedBy: null,
     terms,
     createdAt: receipt.at,
+    actor: receipt.actor,
     description: receipt.description,
     metadata: receipt.metadata,
-  });
+  };
+  return grantResource(receipt.accountPublicId, receipt.account, grant, 'operator');
 }

@@ -16,6 +16,7 @@ import {
   Scope,
 } from '../formats.ts';
 import { formatInstant, formatOptionalInstant } from '../instants.ts';
+import { ActorSchema, actorResource } from './actor.ts';
 
 const STATUSES = ['open', 'captured', 'voided', 'expired'] as const;
 
@@ -37,6 +38,8 @@ export const HoldResource = Type.Object(
       metadata: OrNull(Metadata()),
       expires_at: Instant('When it is given back by itself.'),
       ended_at: OrNull(Instant('When it was captured, voided or given back.')),
+      actor: ActorSchema('Who made it.'),
+      ended_by_actor: ActorSchema('Who captured, voided or gave it back; null while it is open.'),
       created_at: Instant('When it was made.'),
     }),
   },
@@ -67,6 +70,8 @@ export function holdResource(hold: Hold, available?: bigint) {
       metadata: terms.metadata === null ? null : JSON.parse(terms.metadata),
       expires_at: formatInstant(terms.expiresAt),
       ended_at: formatOptionalInstant(ending?.at ?? null),
+      actor: actorResource(terms.actor, 'operator'),
+      ended_by_actor: actorResource(ending?.actor ?? null, 'operator'),
       created_at: formatInstant(terms.at),
     },
   };
@@ -82,11 +87,12 @@ export function newHoldResource(receipt: Receipt) {
 
 /** A hold as its capture or void answers it, and every replay of that. */
 export function endedHoldResource(receipt: Receipt) {
-  const { account, accountPublicId, hold, at, availableAfter } = receipt;
+  const { account, accountPublicId, hold, at, actor, availableAfter } = receipt;
   if (hold === null) throw new Error('the receipt of the end of a hold has the hold');
   const isCapture = receipt.kind === 'capture';
   const ending = {
     at,
+    actor,
     by: isCapture ? ('capture' as const) : ('void' as const),
     captured: isCapture ? receipt.amount + (receipt.overage?.amount ?? 0n) : 0n,
     charge: isCapture ? receipt.number : null,

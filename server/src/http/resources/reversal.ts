@@ -4,6 +4,7 @@ import { formatCents } from '../../ledger/money.ts';
 import type { Receipt } from '../../ledger/operations.ts';
 import { AccountPublicId, Cents, Instant, OperationId, Reason } from '../formats.ts';
 import { formatInstant } from '../instants.ts';
+import { ActorSchema, actorResource } from './actor.ts';
 import { GrantSlices, slicesResource } from './slices.ts';
 
 export const ReversalResource = Type.Object(
@@ -17,6 +18,7 @@ export const ReversalResource = Type.Object(
       available: Cents('What the account had after it.'),
       grants: GrantSlices('Who was refilled, the last payer first.'),
       reason: Reason(),
+      actor: ActorSchema('Who gave it back.'),
       created_at: Instant('When it was given back.'),
     }),
   },
@@ -36,6 +38,7 @@ export function reversalResource(receipt: Receipt) {
       available: formatCents(receipt.availableAfter),
       grants: slicesResource(receipt, 1n),
       reason: receipt.description,
+      actor: actorResource(receipt.actor, 'operator'),
       created_at: formatInstant(receipt.at),
     },
   };

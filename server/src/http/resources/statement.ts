@@ -7,6 +7,7 @@ import type { Statement } from '../../ledger/statement.ts';
 import { AccountPublicId, Cents, Instant, OneOf } from '../formats.ts';
 import { formatInstant } from '../instants.ts';
 import { ByCategory, byCategoryOf } from './account.ts';
+import { actorResource } from './actor.ts';
 import { BOOKS, ENTRY_CATEGORIES, ENTRY_KINDS, idOfOperation } from './entry.ts';
 
 interface Period {
@@ -71,7 +72,7 @@ function sumOf({ kind, book, category, amount, entries }: EntrySum) {
 }
 
 export const CSV_TYPE = 'text/csv';
-const CSV_HEADER = 'at,operation,kind,line,book,category,grant,amount,posted';
+const CSV_HEADER = 'at,operation,kind,line,book,category,grant,amount,posted,actor_type,actor_id';
 
 /**
  * A statement in lines as of RFC 4180, in pieces: a header, the opening, the entries, the closing.
@@ -91,10 +92,11 @@ export async function* statementCsv(
 }
 
 function boundaryLine(at: number, kind: string, { posted }: Posted): string {
-  return csvLine([formatInstant(at), '', kind, '', '', '', '', '', formatCents(posted)]);
+  return csvLine([formatInstant(at), '', kind, '', '', '', '', '', formatCents(posted), '', '']);
 }
 
 function entryLine(account: AccountId, entry: EntryRow): string {
+  const actor = actorResource(entry.actor, 'operator');
   return csvLine([
     formatInstant(entry.at),
     idOfOperation(entry.kind, account, entry.number),
@@ -105,6 +107,8 @@ function entryLine(account: AccountId, entry: EntryRow): string {
     entry.grant === null ? '' : operationId('grt', account, entry.grant),
     formatCents(entry.amount),
     formatCents(entry.postedAfter),
+    actor?.type ?? '',
+    actor?.id ?? '',
   ]);
 }
 

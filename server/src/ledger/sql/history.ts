@@ -1,5 +1,11 @@
 import type { Statement } from '../../db/database.ts';
-import { RECEIPT_COLUMNS, RECEIPT_JOINS, type ReceiptRow } from './receipts.ts';
+import {
+  type ActorColumns,
+  actorColumns,
+  RECEIPT_COLUMNS,
+  RECEIPT_JOINS,
+  type ReceiptRow,
+} from './receipts.ts';
 
 /** $1 account, $2 number, $3 kind. */
 export const findReceipt: Statement = {
@@ -75,7 +81,7 @@ export const listCharges: Statement = {
 
 // --- grants -------------------------------------------------------------------------------
 
-export interface GrantListRow {
+export interface GrantListRow extends ActorColumns {
   number: bigint;
   category: 'paid' | 'promotional';
   priority: number;
@@ -96,7 +102,7 @@ export interface GrantListRow {
 const GRANT_COLUMNS = `
   g.number, g.category, g.priority, g.amount, g.remaining, g.reserved, g.effective_at, g.expires_at,
   g.applies_to, g.started, g.ended_at, g.ended_by, o.at as created_at, o.description,
-  o.metadata::text as metadata`;
+  o.metadata::text as metadata, ${actorColumns('o')}`;
 
 /** $1 account, $2 number. */
 export const findGrant: Statement = {
@@ -131,7 +137,7 @@ export const listGrants = {
 
 // --- entries ------------------------------------------------------------------------------
 
-export interface EntryListRow {
+export interface EntryListRow extends ActorColumns {
   number: bigint;
   line: number;
   kind: ReceiptRow['kind'];
@@ -145,7 +151,8 @@ export interface EntryListRow {
 
 /** The columns of an `EntryListRow`, of entries `e` and their operations `o`. */
 export const ENTRY_COLUMNS = `
-  e.number, e.line, o.kind, o.at, e.amount, e.grant_number, e.category, e.book, e.posted_after`;
+  e.number, e.line, o.kind, o.at, e.amount, e.grant_number, e.category, e.book, e.posted_after,
+  ${actorColumns('o')}`;
 
 /**
  * Bounds stand on both tables: a bound of one says nothing of the other to the planner, and a merge

@@ -1,6 +1,7 @@
 import type { Statement } from '../../db/database.ts';
+import { type ActorColumns, actorColumns } from './receipts.ts';
 
-export interface HoldRow {
+export interface HoldRow extends ActorColumns {
   public_id: string;
   at: number;
   amount: bigint;
@@ -13,6 +14,8 @@ export interface HoldRow {
   ended_by: 'capture' | 'hold_void' | 'hold_expiry' | null;
   ended_at: number | null;
   ended_number: bigint | null;
+  ended_actor: ActorColumns['actor'];
+  ended_actor_id: string | null;
   ended_amount: bigint | null;
   overage_number: bigint | null;
   overage_amount: bigint | null;
@@ -23,7 +26,8 @@ export const findHold: Statement = {
   name: 'find_hold',
   text: `
     select a.public_id, o.at, o.amount, o.expires_at, o.scope, o.api_key_id, o.description,
-           o.metadata::text as metadata, date_trunc('milliseconds', clock_timestamp()) as clock,
+           o.metadata::text as metadata, ${actorColumns('o')},
+           date_trunc('milliseconds', clock_timestamp()) as clock, ${actorColumns('e', 'ended_')},
            e.kind as ended_by, e.at as ended_at, e.number as ended_number, e.amount as ended_amount,
            v.number as overage_number, v.amount as overage_amount
     from operations o

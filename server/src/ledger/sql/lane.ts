@@ -77,11 +77,11 @@ export const appendOperations: Statement = {
   text: `
     insert into operations (account_id, number, kind, at, amount, available_after, scope, api_key_id,
                             description, metadata, idempotency_digest, fingerprint, subject,
-                            expires_at, remaining_after, call)
+                            expires_at, remaining_after, call, actor, actor_id)
     select * from unnest(
       $1::uuid[], $2::bigint[], $3::operation_kind[], $4::timestamptz[], $5::bigint[], $6::bigint[],
       $7::text[], $8::uuid[], $9::text[], $10::json[], $11::bytea[], $12::bytea[], $13::bigint[],
-      $14::timestamptz[], $15::bigint[], $16::json[])`,
+      $14::timestamptz[], $15::bigint[], $16::json[], $17::actor_kind[], $18::uuid[])`,
 };
 
 export const appendEntries: Statement = {

@@ -1,12 +1,23 @@
+export interface ActorColumns {
+  actor: 'operator_key' | 'api_key' | 'local' | 'sweeper' | 'gateway' | null;
+  actor_id: string | null;
+}
+
+/** Who did operations `o`, as `actor` and `actor_id`: the operation's own key is not kept twice. */
+export const actorColumns = (o: string, prefix = ''): string => `
+  ${o}.actor as ${prefix}actor,
+  coalesce(${o}.actor_id, case ${o}.actor when 'api_key' then ${o}.api_key_id end)
+    as ${prefix}actor_id`;
+
 /** The columns of a `ReceiptRow`, of operations `o`, with `RECEIPT_JOINS`. */
 export const RECEIPT_COLUMNS = `
   o.account_id, a.public_id, o.number, o.kind, o.at, o.amount, o.available_after, o.scope, o.api_key_id,
   o.description, o.metadata::text as metadata, o.call::text as call,
   o.idempotency_digest::text as idempotency_digest, o.fingerprint::text as fingerprint,
-  o.subject, o.expires_at, o.remaining_after,
+  o.subject, o.expires_at, o.remaining_after, ${actorColumns('o')},
   g.category, g.priority, g.effective_at, g.applies_to,
   case when o.kind = 'grant' then o.expires_at else g.expires_at end as grant_expires_at,
-  h.number as hold_number, h.at as hold_at, h.amount as hold_amount, h.expires_at as hold_expires_at,
+  h.number as hold_number, ${actorColumns('h', 'hold_')}, h.at as hold_at, h.amount as hold_amount, h.expires_at as hold_expires_at,
   h.description as hold_description, h.metadata::text as hold_metadata,
   v.number as overage, v.amount as overage_amount,
   array(select e.amount from entries e
@@ -30,7 +41,7 @@ export const RECEIPT_JOINS = `
     on v.account_id = o.account_id and v.subject = o.subject and v.kind = 'overage'
    and o.kind = 'capture'`;
 
-export interface ReceiptRow {
+export interface ReceiptRow extends ActorColumns {
   account_id: string;
   public_id: string;
   number: bigint;
@@ -68,6 +79,8 @@ export interface ReceiptRow {
   grant_expires_at: number | null;
   applies_to: string[] | null;
   hold_number: bigint | null;
+  hold_actor: ActorColumns['actor'];
+  hold_actor_id: string | null;
   hold_at: number | null;
   hold_amount: bigint | null;
   hold_expires_at: number | null;

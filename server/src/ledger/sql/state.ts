@@ -1,4 +1,5 @@
 import type { Statement } from '../../db/database.ts';
+import { type ActorColumns, actorColumns } from './receipts.ts';
 
 /**
  * What `decide` needs to know of accounts, read in statements after the lock. Rows become the state in
@@ -92,7 +93,7 @@ export const readPayers: Statement = {
     where not g.live`,
 };
 
-export interface HoldRow {
+export interface HoldRow extends ActorColumns {
   account_id: string;
   number: bigint;
   at: number;
@@ -111,7 +112,7 @@ export interface HoldRow {
 
 const HOLD_COLUMNS = `
   o.account_id, o.number, o.at, o.amount, o.expires_at, o.scope, o.api_key_id, o.description,
-  o.metadata::text as metadata, h.grants, h.amounts`;
+  o.metadata::text as metadata, ${actorColumns('o')}, h.grants, h.amounts`;
 
 /** Holds that operations name, open or ended. $1 accounts, $2 numbers. */
 export const readNamedHolds: Statement = {

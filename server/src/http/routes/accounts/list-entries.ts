@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox';
 import type { Account } from '../../../ledger/accounts.ts';
 import { type EntryPosition, listEntries } from '../../../ledger/history.ts';
 import { answer, many } from '../../document.ts';
+import { audienceOf } from '../../entry.ts';
 import {
   API_KEY_QUERY,
   PERIOD_QUERY,
@@ -68,7 +69,8 @@ export async function entriesOf(
   };
   await upToDate(parts, account.id);
   const page = await listEntries(parts.database, account.id, asked);
-  const print = (entry: (typeof page.items)[number]) => entryResource(account.id, entry);
+  const print = (entry: (typeof page.items)[number]) =>
+    entryResource(account.id, entry, audienceOf(request));
   return listOf({ url: request.url, query }, page, print, ({ number, line }) => [
     String(number),
     String(line),

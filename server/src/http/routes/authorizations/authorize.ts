@@ -1,7 +1,8 @@
 import { Type } from 'typebox';
+import type { Actor } from '../../../ledger/operations.ts';
 import { type Authorization, type AuthorizationRequest, authorize } from '../../authorize.ts';
 import { answer, one, ref, replayable } from '../../document.ts';
-import { operatorOf } from '../../entry.ts';
+import { operatorActor } from '../../entry.ts';
 import { ApiError, invalidRequest } from '../../errors/api-error.ts';
 import type { ErrorCode } from '../../errors/codes.ts';
 import { CentsIn, Description, ExpiresInS, Metadata, Scope, STRICT } from '../../formats.ts';
@@ -64,7 +65,7 @@ interface Asked {
  */
 function parse(
   asked: Asked,
-  operatorKeyId: string | null,
+  actor: Actor,
   digest: () => ReturnType<typeof digestOfKey>,
   place = '',
 ) {
@@ -85,7 +86,7 @@ function parse(
     spending,
     description: parseOptionalText(`${place}description`, asked.description),
     metadata: parseMetadata(asked.metadata, `${place}metadata`),
-    operatorKeyId,
+    actor,
   };
 }
 
@@ -113,8 +114,8 @@ export function authorizeRoute(app: App, parts: RouteParts): void {
       },
     },
     async (request, reply) => {
-      const { operatorKeyId } = operatorOf(request);
-      const asked = parse(request.body, operatorKeyId, () => idempotencyDigest(request.headers));
+      const digest = () => idempotencyDigest(request.headers);
+      const asked = parse(request.body, operatorActor(request), digest);
       const authorization = await authorize(parts, asked, isWanted(request));
       if (authorization.replayed) reply.header('idempotency-replayed', 'true');
       return { data: authorizationResource(authorization) };
@@ -143,14 +144,14 @@ export function authorizeBatchRoute(app: App, parts: RouteParts): void {
       },
     },
     async (request) => {
-      const { operatorKeyId } = operatorOf(request);
+      const actor = operatorActor(request);
       const items = request.body.items.map((item, index) => {
         const place = `items.${index}.`;
         const digest = () => {
           if (item.idempotency_key !== undefined) return digestOfKey(item.idempotency_key);
           throw invalidRequest(`${place}idempotency_key is required where there is an amount`);
         };
-        return parse(item, operatorKeyId, digest, place);
+        return parse(item, actor, digest, place);
       });
       const data = await authorizeAll(parts, items, isWanted(request));
       return { data: data.map(itemResource) };

@@ -30,7 +30,7 @@ export function getOwnChargeRoute(app: App, { database }: RouteParts): void {
       const isOwn = ref?.account === ownAccount(request).id;
       const charge = ref && isOwn ? await find(database, ref) : undefined;
       if (!charge) throw new ApiError('charge_not_found');
-      return { data: chargeResource(charge) };
+      return { data: chargeResource(charge, 'customer') };
     },
   );
 }

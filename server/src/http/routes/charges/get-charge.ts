@@ -24,7 +24,7 @@ export function getChargeRoute(app: App, { database }: RouteParts): void {
       const ref = parseOperationId('chg', params.id);
       const charge = ref && (await findCharge(database, ref));
       if (!charge) throw new ApiError('charge_not_found');
-      return { data: chargeResource(charge) };
+      return { data: chargeResource(charge, 'operator') };
     },
   );
 }

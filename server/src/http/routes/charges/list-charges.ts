@@ -1,8 +1,9 @@
 import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { Account } from '../../../ledger/accounts.ts';
-import { listCharges } from '../../../ledger/history.ts';
+import { type Charge, listCharges } from '../../../ledger/history.ts';
 import { answer, many } from '../../document.ts';
+import { audienceOf } from '../../entry.ts';
 import {
   API_KEY_QUERY,
   PERIOD_QUERY,
@@ -63,7 +64,8 @@ export async function chargesOf(
   };
   await upToDate(parts, account.id);
   const page = await listCharges(parts.database, account.id, asked);
-  return listOf({ url: request.url, query }, page, chargeResource, ({ receipt }) => [
+  const print = (charge: Charge) => chargeResource(charge, audienceOf(request));
+  return listOf({ url: request.url, query }, page, print, ({ receipt }) => [
     String(receipt.number),
   ]);
 }

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { findGrant } from '../../../ledger/history.ts';
 import { answer, one } from '../../document.ts';
-import { operatorOf } from '../../entry.ts';
+import { operatorActor } from '../../entry.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import { Instant, OrNull, STRICT } from '../../formats.ts';
 import { parseOptionalInstant } from '../../instants.ts';
@@ -44,14 +44,14 @@ export function extendGrantRoute(app: App, { ledger, database }: RouteParts): vo
         kind: 'grant_extension',
         account: ref.account,
         accountPublicId: null,
-        operatorKeyId: operatorOf(request).operatorKeyId,
+        actor: operatorActor(request),
         grant: ref.number,
         expiresAt: parseOptionalInstant('expires_at', request.body.expires_at ?? undefined),
       } as const;
       expectDone(await ledger.submit(operation, isWanted(request)));
       const grant = await findGrant(database, ref);
       if (!grant) throw new ApiError('grant_not_found');
-      return { data: grantResource(grant.accountPublicId, ref.account, grant) };
+      return { data: grantResource(grant.accountPublicId, ref.account, grant, 'operator') };
     },
   );
 }

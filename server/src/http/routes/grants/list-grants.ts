@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox';
 import type { Account } from '../../../ledger/accounts.ts';
 import { GRANT_STATUSES, listGrants } from '../../../ledger/history.ts';
 import { answer, many } from '../../document.ts';
+import { audienceOf } from '../../entry.ts';
 import { OneOf, STRICT } from '../../formats.ts';
 import { HISTORY_ERRORS, upToDate } from '../../history.ts';
 import { listOf, PAGE_QUERY, pageOf, parseNumberCursor } from '../../pages.ts';
@@ -58,6 +59,6 @@ export async function grantsOf(
   await upToDate(parts, account.id);
   const page = await listGrants(parts.database, account.id, asked);
   const print = (grant: (typeof page.items)[number]) =>
-    grantResource(account.publicId, account.id, grant);
+    grantResource(account.publicId, account.id, grant, audienceOf(request));
   return listOf({ url: request.url, query }, page, print, ({ number }) => [String(number)]);
 }

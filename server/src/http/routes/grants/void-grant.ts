@@ -47,7 +47,7 @@ export function voidGrantRoute(app: App, parts: RouteParts): void {
       // As it was when it was voided: a replay answers the same, whatever holds have paid since.
       const left = receipt.remainingAfter ?? 0n;
       const voided = { ...grant, remaining: left, reserved: left };
-      return { data: grantResource(receipt.accountPublicId, account, voided) };
+      return { data: grantResource(receipt.accountPublicId, account, voided, 'operator') };
     },
   );
 }

@@ -1,0 +1,50 @@
+import { Type } from 'typebox';
+import type { Principal } from '../../auth/principal.ts';
+import { uuidId } from '../../ledger/ids.ts';
+import type { Actor, ActorKind } from '../../ledger/operations.ts';
+import { OneOf, OrNull } from '../formats.ts';
+
+type ActorType = 'operator' | 'operator_key' | 'local' | 'api_key' | 'system';
+
+const TYPES: readonly ActorType[] = ['operator', 'operator_key', 'local', 'api_key', 'system'];
+
+export const ActorSchema = (description: string) =>
+  OrNull(
+    Type.Object(
+      {
+        type: OneOf(
+          TYPES,
+          "`operator_key`: the operator's backend; `local`: the operator's command line; `api_key`: a customer's key; `system`: Purser itself. Customers are told `operator` for the first two.",
+        ),
+        id: OrNull(
+          Type.String({
+            description:
+              'The id of the key, or the part of the system: `sweeper` books what becomes due, `gateway` settles calls. Null for `operator` and `local`.',
+            examples: ['gateway'],
+          }),
+        ),
+      },
+      { description: `${description} Null for what was booked before actors were kept.` },
+    ),
+  );
+
+type ActorResource = { readonly type: ActorType; readonly id: string | null };
+
+/** Who did it, as the audience is told: customers do not learn by which of the operator's keys. */
+export function actorResource(
+  actor: Actor | null,
+  audience: Principal['kind'],
+): ActorResource | null {
+  if (actor === null) return null;
+  const isOperator = actor.kind === 'operator_key' || actor.kind === 'local';
+  if (isOperator && audience === 'customer') return { type: 'operator', id: null };
+  return RESOURCES[actor.kind](actor.id ?? '');
+}
+
+const RESOURCES: Readonly<Record<ActorKind, (id: string) => ActorResource>> = {
+  operator_key: (id) => ({ type: 'operator_key', id: uuidId('opk', id) }),
+  api_key: (id) => ({ type: 'api_key', id: uuidId('key', id) }),
+  local: () => ({ type: 'local', id: null }),
+  sweeper: () => ({ type: 'system', id: 'sweeper' }),
+  gateway: () => ({ type: 'system', id: 'gateway' }),
+};
