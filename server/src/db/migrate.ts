@@ -22,6 +22,8 @@ export interface MigrateOptions {
   readonly login?: string | undefined;
   /** Whether the database is Purser's alone, whatever is in it. */
   readonly isOurs?: boolean;
+  /** Whether no server of another release runs beside this process. */
+  readonly isOnly?: boolean;
 }
 
 /**
@@ -49,7 +51,7 @@ export async function migrate(
 export async function migrateOn(
   client: pg.Client,
   log: { info(message: string): void; warn(message: string): void },
-  { login, isOurs = false }: MigrateOptions,
+  { login, isOurs = false, isOnly = false }: MigrateOptions,
 ): Promise<string[]> {
   const on = asSql(client);
   await requireVersion(on);
@@ -63,7 +65,7 @@ export async function migrateOn(
   await client.query('begin');
   await setRights(on, server);
   if (isAlone) await closeToPublic(on, server);
-  if (isOurs) await on.rows(sql.dropRoleBefore);
+  if (isOnly) await on.rows(sql.dropRoleBefore);
   await client.query('commit');
   return applied;
 }

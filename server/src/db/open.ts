@@ -118,7 +118,11 @@ async function prepare(
 ): Promise<{ migrated: string[]; standing: Standing }> {
   const login = new pg.Client(place.serving()).user;
   const asOwner = await visit(place, 'owner', options, async (client, facts) => ({
-    migrated: await migrateOn(client, options.log, { login, isOurs: place.isEmbedded }),
+    migrated: await migrateOn(client, options.log, {
+      login,
+      isOurs: place.isEmbedded,
+      isOnly: place.isEmbedded && options.as === 'server',
+    }),
     facts,
   }));
   options.signal.throwIfAborted();

@@ -223,10 +223,7 @@ export const readFitness: Statement = {
       and (r.oid = l.oid or ${MAY_TAKE})`,
 };
 
-/**
- * Only the embedded PostgreSQL: nobody but Purser works there. A role that has rights in another database
- * stays.
- */
+/** For the one server of an embedded PostgreSQL. A role that has rights in another database stays. */
 export const dropRoleBefore: Statement = {
   name: 'drop_role_before',
   text: `

@@ -64,7 +64,8 @@ export function addEntry(app: App, metrics: HttpMetrics): void {
     leave(request, reply, metrics);
     // A connection that is kept would hold up the stop until it times out.
     if (stopping) reply.header('connection', 'close');
-    if (!request.raw.complete) reply.raw.once('finish', () => boundRest(request));
+    // In-process there is no connection, and no `complete`.
+    if (request.raw.complete === false) reply.raw.once('finish', () => boundRest(request));
     done(null, payload);
   });
 }
