@@ -41,12 +41,18 @@ export async function createApp(
   },
 ): Promise<App> {
   const { log, as, signal } = options;
-  const { databaseUrl, dataDir } = config;
+  const { databaseUrl, migrationUrl, dataDir } = config;
   const plainLog = {
     info: (text: string) => log.info(text),
     warn: (text: string) => log.warn(text),
   };
-  const opened = await openDatabase({ databaseUrl, dataDir, as, log: plainLog, signal });
+  for (const variable of config.plainText) {
+    plainLog.warn(
+      `${variable} leads to another machine without encryption: add sslmode=verify-full to it (and sslrootcert=FILE for a CA of your own), or sslmode=disable if the network is yours alone`,
+    );
+  }
+  const places = { databaseUrl, migrationUrl, dataDir };
+  const opened = await openDatabase({ ...places, as, log: plainLog, signal });
   const { database } = opened;
   const metrics = new Metrics();
   const ledger = new Ledger(database, { log, observer: metrics });

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
+import { parseIntoClientConfig } from 'pg-connection-string';
 import { OperatorError } from './db/operator-error.ts';
 
 /**
@@ -18,6 +20,12 @@ export interface Config {
   readonly dataDir: string;
   /** A PostgreSQL of the operator's own; undefined: the embedded one in `dataDir`. Holds a password. */
   readonly databaseUrl: string | undefined;
+  /** The login that owns the tables; undefined: that of `databaseUrl`. Holds a password. */
+  readonly migrationUrl: string | undefined;
+  /** Variables whose URL leads to another machine in plain text. */
+  readonly plainText: readonly string[];
+  /** HTTP connections that a server keeps open at most. */
+  readonly maxConnections: number;
   /** undefined: what suits the command. */
   readonly logLevel: LogLevel | undefined;
   /** Whether an empty embedded database gets the demo accounts. */
@@ -50,14 +58,23 @@ const CURES = {
     'Set PURSER_TRUSTED_PROXIES to CIDRs with commas between them, such as 10.0.0.0/8,fd00::/8, or unset it to trust none.',
   PURSER_CORS_ORIGINS:
     'Set PURSER_CORS_ORIGINS to origins with commas between them, such as https://app.example.com, or to * for all, or unset it for none.',
+  PURSER_MAX_CONNECTIONS:
+    'Set PURSER_MAX_CONNECTIONS to a number from 1 to 1000000, or unset it for 10000.',
+  PURSER_MIGRATION_URL:
+    'Set PURSER_MIGRATION_URL to postgres://owner:password@host:port/database, the database of DATABASE_URL with the login that owns the tables; or unset it.',
   DATABASE_URL:
     'Set DATABASE_URL to postgres://user:password@host:port/database, or unset it to use the embedded PostgreSQL.',
 } as const;
+
+const URLS = ['DATABASE_URL', 'PURSER_MIGRATION_URL'] as const;
+/** Variables that hold secrets: `NAME_FILE` names a file that holds the value instead. */
+const SECRETS: readonly Variable[] = [...URLS, 'PURSER_METRICS_TOKEN'];
 
 type Variable = keyof typeof CURES;
 
 const LARGEST_PORT = 65_535;
 const LONGEST_DRAIN_S = 3_600;
+const MOST_CONNECTIONS = 1_000_000;
 /** A name this close to one of ours is a typing error and not somebody else's variable. */
 const TYPO_DISTANCE = 3;
 
@@ -66,15 +83,26 @@ export function readConfig(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Config {
   const set = (name: Variable) => env[name] || undefined;
+  const databaseUrl = readUrl('DATABASE_URL', env);
+  const migrationUrl = readUrl('PURSER_MIGRATION_URL', env);
+  if (migrationUrl !== undefined && databaseUrl === undefined) {
+    throw invalid(
+      'PURSER_MIGRATION_URL',
+      'DATABASE_URL is not set: the embedded PostgreSQL needs none.',
+    );
+  }
   return {
     unknown: readUnknown(env),
     host: readHost(set('PURSER_HOST') ?? '127.0.0.1'),
     port: readPort(set('PURSER_PORT') ?? '8080'),
     dataDir: readDataDir(set('PURSER_DATA_DIR') ?? '.purser'),
-    databaseUrl: readDatabaseUrl(set('DATABASE_URL')),
+    databaseUrl,
+    migrationUrl,
+    plainText: URLS.filter((name) => isPlainText(readUrl(name, env)) && !env['PGSSLMODE']),
+    maxConnections: readMaxConnections(set('PURSER_MAX_CONNECTIONS') ?? '10000'),
     logLevel: readLogLevel(set('PURSER_LOG_LEVEL')),
     demo: readDemo(set('PURSER_DEMO')),
-    metricsToken: readMetricsToken(set('PURSER_METRICS_TOKEN')),
+    metricsToken: readMetricsToken(readSecret('PURSER_METRICS_TOKEN', env)),
     gatewayFile: readGatewayFile(set('PURSER_GATEWAY')),
     drainMs: readDrain(set('PURSER_DRAIN_S') ?? '30'),
     corsOrigins: readCorsOrigins(set('PURSER_CORS_ORIGINS')),
@@ -99,17 +127,45 @@ function readDataDir(text: string): string {
 }
 
 /** The message never shows the URL: it may hold a password. */
-function readDatabaseUrl(text: string | undefined): string | undefined {
+function readUrl(
+  name: (typeof URLS)[number],
+  env: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  const text = readSecret(name, env);
   if (text === undefined) return undefined;
   if (!/^postgres(ql)?:\/\//.test(text)) {
-    throw invalid('DATABASE_URL', 'It does not begin with postgres:// or postgresql://.');
+    throw invalid(name, 'It does not begin with postgres:// or postgresql://.');
   }
   // A socket's directory in the place of the host is no valid URL for the standard parser.
   const isSocket = /^postgres(ql)?:\/\/([^/@]*@)?(%2f|\/)/i.test(text);
   if (!isSocket && !URL.canParse(text)) {
-    throw invalid('DATABASE_URL', 'It is not a URL; special characters need percent-encoding.');
+    throw invalid(name, 'It is not a URL; special characters need percent-encoding.');
+  }
+  try {
+    parseIntoClientConfig(text);
+  } catch (error) {
+    // A port that is none, or a certificate's file that cannot be read.
+    throw invalid(name, (error as Error).message);
   }
   return text;
+}
+
+/** Whether a URL leads to another machine and says nothing of encryption. */
+function isPlainText(url: string | undefined): boolean {
+  if (url === undefined) return false;
+  const { host = '', ssl } = parseIntoClientConfig(url);
+  const isHere = host === '' || host.startsWith('/') || isLoopback(host);
+  return !isHere && ssl === undefined;
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function readMaxConnections(text: string): number {
+  const count = Number(text);
+  if (/^\d{1,7}$/.test(text) && count >= 1 && count <= MOST_CONNECTIONS) return count;
+  throw invalid('PURSER_MAX_CONNECTIONS', `"${text}" is not such a number.`);
 }
 
 function readLogLevel(text: string | undefined): LogLevel | undefined {
@@ -174,12 +230,28 @@ function listIn(text = ''): string[] {
   return text === '' ? [] : text.split(',').map((item) => item.trim());
 }
 
-/** An upstream's secret, in the variable that the price book names. */
+/**
+ * A secret: the value of the variable, or the contents of the file that `NAME_FILE` names, without the
+ * line break at its end. Throws OperatorError where both are set, or the file is empty or unreadable.
+ */
 export function readSecret(
   variable: string,
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): string | undefined {
-  return env[variable] || undefined;
+  const value = env[variable] || undefined;
+  const file = env[`${variable}_FILE`] || undefined;
+  if (file === undefined) return value;
+  const cure = `Set one of ${variable} and ${variable}_FILE; the file must be one that this user may read.`;
+  const what = `The environment variable ${variable}_FILE cannot be used.`;
+  if (value !== undefined) throw new OperatorError(what, `${variable} is set too.`, cure);
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8').trimEnd();
+  } catch (cause) {
+    throw new OperatorError(what, (cause as Error).message, cure, { cause });
+  }
+  if (text === '') throw new OperatorError(what, `${file} is empty.`, cure);
+  return text;
 }
 
 /**
@@ -188,7 +260,7 @@ export function readSecret(
  * for a service of the name `purser`.
  */
 function readUnknown(env: Readonly<Record<string, string | undefined>>): string[] {
-  const known = Object.keys(CURES);
+  const known = [...Object.keys(CURES), ...SECRETS.map((name) => `${name}_FILE`)];
   const unknown = Object.keys(env).filter(
     (name) => name.startsWith('PURSER_') && !known.includes(name),
   );

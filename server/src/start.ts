@@ -7,6 +7,7 @@ import { makeDemo, showDemo } from './cli/demo.ts';
 import type { Terminal } from './cli/terminal.ts';
 import type { Config } from './config.ts';
 import { OperatorError } from './db/operator-error.ts';
+import { LogPace } from './gateway/log-pace.ts';
 import { createLog, type Log } from './telemetry/log.ts';
 
 /** How long a stop may take after the drain. Calls that are not settled by then are given up: exit code 1. */
@@ -64,7 +65,7 @@ async function serve(
 ): Promise<App> {
   const app = await createApp(config, { as: 'server', log, signal });
   try {
-    const url = await listen(await app.network(), config);
+    const url = await listen(await app.network(), config, log);
     await introduce(app, config, terminal, url);
     signal.throwIfAborted();
     terminal.line(`listening on ${url}`);
@@ -83,7 +84,15 @@ async function introduce(app: App, config: Config, terminal: Terminal, url: stri
   else terminal.line('Make an operator key with `npx purser operator-key create`.');
 }
 
-async function listen(http: FastifyInstance, { host, port }: Config): Promise<string> {
+async function listen(http: FastifyInstance, config: Config, log: Log): Promise<string> {
+  const { host, port, maxConnections } = config;
+  // Beyond it a connection is closed as it comes, so that a flood takes no memory and no file from others.
+  http.server.maxConnections = maxConnections;
+  const pace = new LogPace();
+  http.server.on('drop', () => {
+    if (pace.isDue('drop'))
+      log.warn({ maxConnections }, 'too many connections: new ones are closed');
+  });
   try {
     await http.listen({ host, port });
   } catch (error) {

@@ -1,5 +1,8 @@
-import { describe, expect, test } from 'vitest';
-import { readConfig } from '../src/config.ts';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { readConfig, readSecret } from '../src/config.ts';
 
 describe('a variable whose name is nearly one of ours', () => {
   test.each([
@@ -41,6 +44,11 @@ describe('a value that cannot be', () => {
     ['PURSER_CORS_ORIGINS', 'app.example.com'],
     ['PURSER_CORS_ORIGINS', 'null'],
     ['PURSER_CORS_ORIGINS', '*, https://app.example.com'],
+    ['DATABASE_URL', 'postgres://db/purser?sslrootcert=/no/such/file'],
+    ['PURSER_MIGRATION_URL', 'mysql://x'],
+    ['PURSER_MIGRATION_URL', 'postgres://owner@db/purser'],
+    ['PURSER_MAX_CONNECTIONS', '0'],
+    ['PURSER_MAX_CONNECTIONS', 'many'],
   ])('%s=%s stops the start with its name', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(name);
   });
@@ -68,4 +76,63 @@ test('origins are those of the web and of apps, or all', () => {
   ]);
   expect(originsIn('*')).toEqual(['*']);
   expect(originsIn('')).toEqual([]);
+});
+
+describe('a secret', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'purser-config-'));
+  const file = join(directory, 'secret');
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  test.each([
+    ['DATABASE_URL', 'databaseUrl', 'postgres://u:p@localhost/purser'],
+    ['PURSER_MIGRATION_URL', 'migrationUrl', 'postgres://o:p@localhost/purser'],
+    ['PURSER_METRICS_TOKEN', 'metricsToken', 'a-token'],
+  ] as const)('%s may come from a file', (name, member, value) => {
+    writeFileSync(file, `${value}\n`);
+    const others =
+      name === 'PURSER_MIGRATION_URL' ? { DATABASE_URL: 'postgres://u@localhost' } : {};
+    const config = readConfig({ ...others, [`${name}_FILE`]: file });
+    expect(config[member]).toBe(value);
+    expect(config.unknown).toEqual([]);
+  });
+
+  test('of an upstream may come from a file too', () => {
+    writeFileSync(file, 'the-secret\n');
+    expect(readSecret('UPSTREAM_KEY', { UPSTREAM_KEY_FILE: file })).toBe('the-secret');
+  });
+
+  test('is refused where it is given twice, or its file is empty or unreadable', () => {
+    const twice = { PURSER_METRICS_TOKEN: 'a', PURSER_METRICS_TOKEN_FILE: file };
+    expect(() => readConfig(twice)).toThrow('PURSER_METRICS_TOKEN_FILE');
+    expect(() => readConfig({ DATABASE_URL_FILE: '/no/such/file' })).toThrow('DATABASE_URL_FILE');
+    writeFileSync(file, '\n');
+    expect(() => readConfig({ DATABASE_URL_FILE: file })).toThrow('DATABASE_URL_FILE');
+  });
+});
+
+describe('a URL to another machine', () => {
+  test.each([
+    ['postgres://u@db.internal/purser', true],
+    ['postgres://u@10.0.0.7:5433/purser', true],
+    ['postgres://u@db.internal/purser?application_name=x', true],
+    ['postgres://u@db.internal/purser?sslmode=verify-full', false],
+    ['postgres://u@db.internal/purser?sslmode=disable', false],
+    ['postgres://u@db.internal/purser?ssl=true', false],
+    ['postgres://u@localhost/purser', false],
+    ['postgres://u@127.0.0.1/purser', false],
+    ['postgres://u@[::1]/purser', false],
+    ['postgres://u@/purser?host=/var/run/postgresql', false],
+    ['postgres:///purser', false],
+  ])('%s is in plain text: %s', (url, isPlain) => {
+    expect(readConfig({ DATABASE_URL: url }).plainText).toEqual(isPlain ? ['DATABASE_URL'] : []);
+    expect(readConfig({ DATABASE_URL: url, PGSSLMODE: 'require' }).plainText).toEqual([]);
+  });
+
+  test('is looked at for the migrations too', () => {
+    const DATABASE_URL = 'postgres://u@localhost/purser';
+    const PURSER_MIGRATION_URL = 'postgres://o@db.internal/purser';
+    expect(readConfig({ DATABASE_URL, PURSER_MIGRATION_URL }).plainText).toEqual([
+      'PURSER_MIGRATION_URL',
+    ]);
+  });
 });

@@ -5,6 +5,13 @@ import type { Reporter, TestModule } from 'vitest/node';
  * that could not be run counts as one failure.
  */
 export default class CountReporter implements Reporter {
+  readonly #notRun: readonly string[];
+
+  /** `notRun` names what this machine lacks the programs for. */
+  constructor({ notRun = [] }: { notRun?: readonly string[] } = {}) {
+    this.#notRun = notRun;
+  }
+
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
     let passed = 0;
     let skipped = 0;
@@ -19,7 +26,8 @@ export default class CountReporter implements Reporter {
       }
     }
     const line = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`;
+    const missing = this.#notRun.map((what) => `NOT RUN: ${what}\n`).join('');
     // Behind everything that the other reporters still have to say.
-    process.once('exit', () => process.stdout.write(`\n${line}`));
+    process.once('exit', () => process.stdout.write(`\n${missing}${line}`));
   }
 }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { locateBinaries } from '../src/db/embedded/binaries.ts';
 import { launcherFor } from '../src/db/embedded/os-user.ts';
@@ -292,6 +293,41 @@ describe('after kill -9', () => {
     const last = await joinHere(dataDir, 'server');
     expect(last.created).toBe(false);
     expect(drafts()).toEqual([]);
+  });
+});
+
+describe('a backend that is terminated', () => {
+  const end = (application: string, state = 'true') =>
+    `select pg_terminate_backend(pid, 5000) from pg_stat_activity
+     where application_name = '${application}' and ${state}`;
+
+  test('under a process that uses PostgreSQL is replaced, and PostgreSQL runs on', async () => {
+    const dataDir = folder();
+    const server = await joinHere(dataDir, 'server');
+    const pid = postmaster(dataDir);
+    await sql(server.connection, end(`purser server ${process.pid}`));
+    await until(() => server.lines.includes('PostgreSQL is back'), 'it is back');
+    expect(postmaster(dataDir)).toBe(pid);
+    const rival = await Child.start({ dataDir, as: 'server' });
+    expect((await rival.failed()).message).toContain('Another Purser server');
+  });
+
+  test('under a process that joins does not keep it out', async () => {
+    const dataDir = folder();
+    const first = await joinHere(dataDir, 'command');
+    // Who wants the lock of all users alone is waited for by those who join.
+    const wanting = new pg.Client({ ...first.connection(), database: 'postgres' });
+    await wanting.connect();
+    const { rows } = await wanting.query('select pg_backend_pid() as pid');
+    const wanted = wanting.query(`select pg_advisory_lock(${0x70757273}, 1)`).catch(() => 'ended');
+    const child = await Child.start({ dataDir, as: 'command' });
+    const joins = end(`purser command ${child.pid}`, `wait_event = 'advisory'`);
+    await until(async () => (await sql(first.connection, joins)).length > 0, 'it has been ended');
+    await until(async () => (await sql(first.connection, joins)).length > 0, 'it tries again');
+    await sql(first.connection, `select pg_cancel_backend(${rows[0].pid})`);
+    expect(await wanted).toBe('ended');
+    await child.up();
+    await wanting.end();
   });
 });
 

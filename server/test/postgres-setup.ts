@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
+import { SERVING } from '../src/db/embedded/cluster.ts';
 import { startEmbedded } from '../src/db/embedded.ts';
 import { migrate } from '../src/db/migrate.ts';
 import { DEBIAN_POSTGRESQL_15, TEMPLATE } from './clusters.ts';
@@ -36,7 +37,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   });
   const { host, port, user, database } = postgres.connection();
   await run({ host, port, user, database }, `create database ${TEMPLATE}`);
-  await migrate({ host, port, user, database: TEMPLATE }, quiet);
+  const template = { host, port, user, database: TEMPLATE };
+  await migrate(template, quiet, { login: SERVING, isOurs: true });
+  await trustLogins(postgres.connection());
   project.provide('postgres', { host, port, user });
   project.provide('major', is15 ? 15 : 18);
   return async () => {
@@ -45,9 +48,17 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 }
 
-async function run(config: pg.ClientConfig, text: string): Promise<void> {
+async function run(config: pg.ClientConfig, text: string): Promise<pg.QueryResultRow[]> {
   const client = new pg.Client(config);
   await client.connect();
-  await client.query(text);
+  const { rows } = await client.query(text);
   await client.end();
+  return rows;
+}
+
+/** Lets in the logins that tests make; the folder of the socket is closed to others. */
+async function trustLogins(config: pg.ClientConfig): Promise<void> {
+  const [row] = await run(config, "select current_setting('hba_file') as file");
+  appendFileSync(row?.['file'], 'local all all trust\n');
+  await run(config, 'select pg_reload_conf()');
 }

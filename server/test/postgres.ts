@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, inject } from 'vitest';
+import { SERVING } from '../src/db/embedded/cluster.ts';
 import { PostgresDatabase } from '../src/db/postgres.ts';
 import { TEMPLATE } from './clusters.ts';
 
@@ -9,7 +10,9 @@ export interface TestDatabase {
   readonly databaseUrl: string;
   /** How a client of the test's own connects, as the owner of the tables. */
   readonly config: pg.ClientConfig;
-  /** As the server uses it, under the restricted role. */
+  /** How the server connects: as a login that has its rights and no more. */
+  readonly serving: pg.ClientConfig;
+  /** As the server uses it. */
   readonly database: PostgresDatabase;
   /** A statement of the test's own, as the owner of the tables. */
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
@@ -22,7 +25,8 @@ export function useDatabase(): TestDatabase {
   const config = { host, port, user, database: name };
   const admin = { host, port, user, database: 'postgres' };
   const log = { warn: () => {} };
-  const database = new PostgresDatabase({ source: () => config, role: 'purser_server', log });
+  const serving = { ...config, user: SERVING };
+  const database = new PostgresDatabase({ source: () => serving, role: null, log });
   const owner = new pg.Pool({ ...config, max: 2 });
   owner.on('error', () => {});
   beforeAll(() => run(admin, `create database ${name} template ${TEMPLATE}`));
@@ -34,6 +38,7 @@ export function useDatabase(): TestDatabase {
   return {
     databaseUrl: `postgresql://${user}@/${name}?host=${encodeURIComponent(host)}&port=${port}`,
     config,
+    serving,
     database,
     query: async (text, values = []) => (await owner.query(text, values)).rows,
   };

@@ -33,19 +33,18 @@ async function run(context: Context, { json, account, after }: Options): Promise
   const stop = new AbortController();
   const end = () => stop.abort();
   process.once('SIGINT', end);
-  const { result, restricted } = await context.withDatabase(async (opened) => ({
+  const { result, notes } = await context.withDatabase(async (opened) => ({
     result: await verify(opened.database, {
       only: account,
       after,
       signal: stop.signal,
       onProgress: (done, total, operations) => terminal.progress(bar(done, total, operations)),
     }).catch(explain),
-    restricted: opened.restricted,
+    notes: opened.unprotected,
   }));
   process.off('SIGINT', end);
   terminal.progress(null);
   if (result.problem || stop.signal.aborted) context.fail();
-  const notes = restricted ? [] : [NOT_RESTRICTED];
   if (json) return terminal.line(JSON.stringify({ ...result, notes }));
   show(terminal, result, notes, stop.signal.aborted);
 }
@@ -58,9 +57,6 @@ function explain(error: unknown): never {
     'Take the id from `purser account list`.',
   );
 }
-
-const NOT_RESTRICTED =
-  'The role purser_server could not be made here, so entries are append-only by the program alone: give this login CREATEROLE, or let an administrator make the role and grant it to the login.';
 
 function show(
   { line, colors }: Terminal,

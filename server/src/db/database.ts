@@ -24,9 +24,15 @@ export interface Sql {
 export interface Database extends Sql {
   /**
    * Runs `work` in one read-committed transaction and commits it. Rolls back and rethrows what `work`
-   * throws. A resolved promise means that PostgreSQL said COMMIT.
+   * throws. A resolved promise means that PostgreSQL said COMMIT. If PostgreSQL has rolled back for a
+   * reason that passes, `work` runs again from its beginning: it must change nothing but the database.
    */
-  transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
+  transaction<T>(work: (sql: Sql) => Promise<T>, options?: TransactionOptions): Promise<T>;
+}
+
+export interface TransactionOptions {
+  /** `work` cannot be run a second time: then DatabaseUnavailable is thrown instead. */
+  readonly once?: boolean;
 }
 
 /**

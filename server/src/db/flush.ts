@@ -35,7 +35,7 @@ export class Flush extends (pg.Query as unknown as new (text: string) => object)
   readonly #known: (Prepared | undefined)[] = [];
   #columns: Prepared | undefined;
   #rows: pg.QueryResultRow[] = [];
-  #unreadable: Error | undefined;
+  #unreadable: UnreadableRow | undefined;
 
   /** `done` is told one result a command, in their order. */
   constructor(
@@ -82,7 +82,7 @@ export class Flush extends (pg.Query as unknown as new (text: string) => object)
     try {
       this.#rows.push(rowOf(fields, columns));
     } catch (error) {
-      this.#unreadable = error as Error;
+      this.#unreadable = new UnreadableRow('a row cannot be read', { cause: error });
     }
   }
 
@@ -111,6 +111,11 @@ export class Flush extends (pg.Query as unknown as new (text: string) => object)
   handleReadyForQuery(): void {
     this.#done(this.#results);
   }
+}
+
+/** Its SQLSTATE is that of bad data: it is the fault of what was read, not of the connection. */
+class UnreadableRow extends Error {
+  readonly code = '22000';
 }
 
 const NO_COLUMNS: Prepared = { names: [], parsers: [], empty: {} };

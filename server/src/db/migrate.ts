@@ -3,47 +3,111 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import type { Sql } from './database.ts';
 import { OperatorError } from './operator-error.ts';
+import { closeToPublic, setRights } from './rights.ts';
+import type { Settings } from './session.ts';
 import * as sql from './sql.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));
 const OLDEST_POSTGRESQL = 150_000;
 
+/** A migration takes what it takes, and waits for as long as it must. */
+export const MIGRATION_SETTINGS: Settings = {
+  lock_timeout: '0',
+  statement_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+};
+
+export interface MigrateOptions {
+  /** The login that the server works as; undefined: the one of the connection. */
+  readonly login?: string | undefined;
+  /** Whether the database is Purser's alone, whatever is in it. */
+  readonly isOurs?: boolean;
+  /** Whether no server of another release runs beside this process. */
+  readonly isOnly?: boolean;
+}
+
 /**
- * Brings the database to this release's schema and sets the rights of the role that the server works
- * under. Any number of processes may call it at once: an advisory lock lets one work at a time.
- * Returns the names of the migrations that this call applied.
- * Throws OperatorError for a PostgreSQL before 15 and for a database of a newer Purser.
+ * Brings the database to this release's schema and sets the rights of the server, as the owner of the
+ * tables. Any number of processes may call it at once: an advisory lock lets one work at a time. Returns
+ * the names of the migrations that this call applied. Throws OperatorError for a PostgreSQL before 15, a
+ * database of a newer Purser, and a login that may not migrate.
  */
 export async function migrate(
   config: pg.ClientConfig,
   log: { info(message: string): void; warn(message: string): void },
+  options: MigrateOptions = {},
 ): Promise<string[]> {
   const client = new pg.Client(config);
   client.on('error', () => {});
   await client.connect();
   try {
-    await requireVersion(asSql(client));
-    const applied = (await isMigrated(asSql(client))) ? [] : await runMigrations(client, log);
-    if (applied.length > 0 || !(await isRoleUsable(asSql(client)))) await setRights(client);
-    return applied;
+    return await migrateOn(client, log, options);
   } finally {
     await client.end();
   }
 }
 
-/** Whether every migration of this release has been applied. */
-export async function isMigrated(on: Sql): Promise<boolean> {
-  const [table] = await on.rows<{ exists: boolean }>(sql.migrationsTable);
-  if (!table?.exists) return false;
-  const applied = await on.rows<{ name: string }>(sql.appliedMigrations);
-  const names = new Set(applied.map(({ name }) => name));
+/** The same on a session that is set up (`MIGRATION_SETTINGS`). */
+export async function migrateOn(
+  client: pg.Client,
+  log: { info(message: string): void; warn(message: string): void },
+  { login, isOurs = false, isOnly = false }: MigrateOptions,
+): Promise<string[]> {
+  const on = asSql(client);
+  await requireVersion(on);
+  const known = await readApplied(on);
+  refuseNewer(known);
+  const isAlone = isOurs || (known.length === 0 && (await isEmpty(on)));
+  const isUpToDate = isThisRelease(known);
+  if (!isUpToDate) await requireOwner(on);
+  const applied = isUpToDate ? [] : await runMigrations(client, log);
+  const server = login ?? client.user ?? '';
+  await client.query('begin');
+  await setRights(on, server);
+  if (isAlone) await closeToPublic(on, server);
+  if (isOnly) await on.rows(sql.dropRoleBefore);
+  await client.query('commit');
+  return applied;
+}
+
+async function requireOwner(on: Sql): Promise<void> {
+  const [row] = await on.rows<{ may: boolean; login: string }>(sql.mayMigrate);
+  if (row?.may) return;
+  throw new OperatorError(
+    'The database must be migrated, and this login may not do it.',
+    `${row?.login} neither owns the tables nor may make them.`,
+    'Set PURSER_MIGRATION_URL to a login that does, here or for one run of `purser migrate`.',
+  );
+}
+
+/** Throws OperatorError where the database was migrated by a newer release than this one. */
+function refuseNewer(applied: readonly string[]): void {
+  const ours = new Set(migrationNames());
+  const newer = applied.filter((name) => !ours.has(name));
+  if (newer.length === 0) return;
+  throw new OperatorError(
+    'The database was migrated by a newer release of Purser.',
+    `It has ${newer.join(', ')}, which this release does not know.`,
+    'Start the newer release. A server that runs already goes on beside it; one that starts must not be older than the database.',
+  );
+}
+
+/** Whether every migration of this release is among the applied ones; a newer release may have added some. */
+export function isThisRelease(applied: readonly string[]): boolean {
+  const names = new Set(applied);
   return migrationNames().every((name) => names.has(name));
 }
 
-/** Whether the role `purser_server` exists here, may be taken, and has its rights. */
-export async function isRoleUsable(on: Sql): Promise<boolean> {
-  const [row] = await on.rows<{ usable: boolean }>(sql.roleUsable);
-  return row?.usable ?? false;
+async function readApplied(on: Sql): Promise<string[]> {
+  const [table] = await on.rows<{ exists: boolean }>(sql.migrationsTable);
+  if (!table?.exists) return [];
+  const applied = await on.rows<{ name: string }>(sql.appliedMigrations);
+  return applied.map(({ name }) => name);
+}
+
+async function isEmpty(on: Sql): Promise<boolean> {
+  const [row] = await on.rows<{ is_empty: boolean }>(sql.isEmpty);
+  return row?.is_empty ?? false;
 }
 
 /** The names of this release's migrations, in their order. */
@@ -83,15 +147,8 @@ async function runMigrations(
   return names;
 }
 
-async function setRights(client: pg.Client): Promise<void> {
-  await client.query('begin');
-  await client.query(sql.lockRights.text);
-  await client.query(sql.makeRole.text);
-  await client.query(sql.setRights.text);
-  await client.query('commit');
-}
-
-function asSql(client: pg.Client): Sql {
+/** Statements over a single connection. */
+export function asSql(client: pg.Client): Sql {
   return {
     rows: async (statement, values = []) => {
       const { rows } = await client.query({ text: statement.text, values: [...values] });

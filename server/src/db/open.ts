@@ -1,12 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { parseIntoClientConfig } from 'pg-connection-string';
+import { SERVING } from './embedded/cluster.ts';
 import { startEmbedded } from './embedded.ts';
-import { isMigrated, isRoleUsable, migrate } from './migrate.ts';
+import { asSql, MIGRATION_SETTINGS, migrateOn } from './migrate.ts';
 import { OperatorError } from './operator-error.ts';
+import { expectOwnSession } from './pooler.ts';
 import { PostgresDatabase } from './postgres.ts';
+import { READINESS_TIMEOUT_MS, Readiness, type Ready } from './readiness.ts';
+import { type Standing, standingOf } from './rights.ts';
+import { ReadOnly, type SessionFacts, setUpSession } from './session.ts';
+import { sqlStateOf } from './sqlstate.ts';
 
-/** How long a start waits for the PostgreSQL of `DATABASE_URL`, which may be starting beside us. */
+/** How long a start waits for PostgreSQL, which may be starting beside us or be in a switch-over. */
 const WAIT_FOR_DATABASE_MS = 10_000;
 const RETRY_MS = 250;
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -14,6 +20,8 @@ const CONNECT_TIMEOUT_MS = 3_000;
 export interface OpenOptions {
   /** A PostgreSQL of the operator's own; undefined: the embedded one in `dataDir`. */
   readonly databaseUrl: string | undefined;
+  /** The login that owns the tables, if it is another one than that of `databaseUrl`. */
+  readonly migrationUrl?: string | undefined;
   readonly dataDir: string;
   /** What the process is: an embedded database has one server, and any number of commands. */
   readonly as: 'server' | 'command';
@@ -29,9 +37,9 @@ export interface OpenDatabase {
   readonly created: boolean;
   /** The migrations that this call applied. */
   readonly migrated: readonly string[];
-  /** False where the restricted role could not be made: entries are then append-only by code alone. */
-  readonly restricted: boolean;
-  isReady(): Promise<{ database: boolean; migrations: boolean }>;
+  /** What could not be protected against the server's own sessions and others, each with its cure. */
+  readonly unprotected: readonly string[];
+  isReady(): Promise<Ready>;
   /** Closes the connections, then leaves the embedded PostgreSQL, which stops with its last user. */
   close(): Promise<void>;
 }
@@ -42,26 +50,25 @@ export interface OpenDatabase {
  */
 export async function openDatabase(options: OpenOptions): Promise<OpenDatabase> {
   const place =
-    options.databaseUrl === undefined ? await openEmbedded(options) : openUrl(options.databaseUrl);
+    options.databaseUrl === undefined
+      ? await openEmbedded(options)
+      : openUrls(options.databaseUrl, options.migrationUrl);
   try {
-    await waitForPostgres(place.source, options);
+    const { migrated, standing } = await prepare(place, options);
     options.signal.throwIfAborted();
-    const config = { ...place.source(), application_name: 'purser migrate' };
-    const migrated = await migrate(config, options.log);
-    const restricted = await withClient(place.source(), isRoleUsable);
-    options.signal.throwIfAborted();
-    const database = new PostgresDatabase({
-      source: place.source,
-      role: restricted ? 'purser_server' : null,
-      log: options.log,
-    });
+    const { role, unprotected } = standing;
+    const database = new PostgresDatabase({ source: place.serving, role, log: options.log });
+    const readiness = new Readiness(() =>
+      database.pipeline('purser readiness', {}, READINESS_TIMEOUT_MS),
+    );
     return {
       database,
       created: place.created,
       migrated,
-      restricted,
-      isReady: () => readiness(database),
+      unprotected,
+      isReady: () => readiness.check(),
       close: async () => {
+        await readiness.stop();
         await database.close();
         await place.leave();
       },
@@ -72,8 +79,11 @@ export async function openDatabase(options: OpenOptions): Promise<OpenDatabase> 
   }
 }
 
+/** Where PostgreSQL is, for the server's login and for the owner of the tables. */
 interface Place {
-  readonly source: () => pg.ClientConfig;
+  readonly serving: () => pg.ClientConfig;
+  readonly owner: () => pg.ClientConfig;
+  readonly isEmbedded: boolean;
   readonly created: boolean;
   leave(): Promise<void>;
 }
@@ -81,37 +91,114 @@ interface Place {
 async function openEmbedded({ dataDir, as, log, signal }: OpenOptions): Promise<Place> {
   const embedded = await startEmbedded({ dataDir, as, log, signal });
   return {
-    source: () => embedded.connection(),
+    serving: () => ({ ...embedded.connection(), user: SERVING }),
+    owner: () => embedded.connection(),
+    isEmbedded: true,
     created: embedded.created,
     leave: () => embedded.stop(),
   };
 }
 
-function openUrl(databaseUrl: string): Place {
-  const config = parseIntoClientConfig(databaseUrl);
-  return { source: () => config, created: false, leave: async () => {} };
+function openUrls(databaseUrl: string, migrationUrl = databaseUrl): Place {
+  const [serving, owner] = [databaseUrl, migrationUrl].map(parseIntoClientConfig);
+  if (!serving || !owner) throw new Error('a URL has no configuration');
+  return {
+    serving: () => serving,
+    owner: () => owner,
+    isEmbedded: false,
+    created: false,
+    leave: async () => {},
+  };
 }
 
-/** Connects once, waiting for a server that starts; what is not a matter of time fails at once. */
-async function waitForPostgres(
-  source: () => pg.ClientConfig,
+/** Migrates as the owner of the tables, then looks at what the server's login may do. */
+async function prepare(
+  place: Place,
+  options: OpenOptions,
+): Promise<{ migrated: string[]; standing: Standing }> {
+  const login = new pg.Client(place.serving()).user;
+  const asOwner = await visit(place, 'owner', options, async (client, facts) => ({
+    migrated: await migrateOn(client, options.log, {
+      login,
+      isOurs: place.isEmbedded,
+      isOnly: place.isEmbedded && options.as === 'server',
+    }),
+    facts,
+  }));
+  options.signal.throwIfAborted();
+  const standing = await visit(place, 'serving', options, (client, facts) => {
+    if (facts.place !== asOwner.facts.place) throw twoDatabases(facts, asOwner.facts);
+    return standingOf(asSql(client));
+  });
+  return { migrated: asOwner.migrated, standing };
+}
+
+/**
+ * Connects and does some work, waiting for a server that starts or takes no writes yet; what is not a
+ * matter of time fails at once.
+ */
+async function visit<T>(
+  place: Place,
+  who: 'owner' | 'serving',
   { log, signal }: OpenOptions,
-): Promise<void> {
+  work: (client: pg.Client, facts: SessionFacts) => Promise<T>,
+): Promise<T> {
   const giveUpAt = Date.now() + WAIT_FOR_DATABASE_MS;
   for (let attempt = 1; ; attempt += 1) {
+    const config = { ...place[who](), application_name: 'purser start' };
+    const client = new pg.Client({ ...config, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+    client.on('error', () => {});
     try {
-      return await withClient(source(), async () => {});
+      const facts = await enter(client, config).catch((error: unknown) => {
+        if (!mayPass(place, error) || Date.now() >= giveUpAt) throw unreachable(config, error);
+        if (attempt === 1) log.info('waiting for PostgreSQL');
+        return null;
+      });
+      if (facts) return await work(client, facts);
     } catch (error) {
-      const { code } = error as { code?: string };
-      const mayCome = code === undefined || /^(08|57|E[A-Z])/.test(code);
-      if (!mayCome || Date.now() >= giveUpAt) throw unreachable(source(), error);
-      if (attempt === 1) log.info('waiting for PostgreSQL');
-      await delay(RETRY_MS, undefined, { signal });
+      throw (await isLost(client)) ? connectionLost(error) : error;
+    } finally {
+      await client.end().catch(() => {});
     }
+    await delay(RETRY_MS, undefined, { signal });
   }
 }
 
+async function enter(client: pg.Client, config: pg.ClientConfig): Promise<SessionFacts> {
+  await client.connect();
+  const facts = await setUpSession(client, MIGRATION_SETTINGS, null);
+  if (facts.isPooled) await expectOwnSession(client, config);
+  return facts;
+}
+
+/** A connection in a transaction that has failed refuses the question, and that is an answer too. */
+async function isLost(client: pg.Client): Promise<boolean> {
+  return client.query('select').then(
+    () => false,
+    (error: unknown) => sqlStateOf(error) === undefined,
+  );
+}
+
+function connectionLost(cause: unknown): OperatorError {
+  if (cause instanceof OperatorError) return cause;
+  return new OperatorError(
+    'The connection to PostgreSQL was lost while Purser opened the database.',
+    (cause as Error).message,
+    'Start again: each migration is applied whole or not at all.',
+    { cause },
+  );
+}
+
+function mayPass({ isEmbedded }: Place, error: unknown): boolean {
+  if (error instanceof OperatorError) return error instanceof ReadOnly;
+  const { code } = error as { code?: string };
+  // The embedded one may be about to read who may connect (`Keeper.readAccessRules`).
+  if (code === '28000') return isEmbedded;
+  return code === undefined || /^(08|57|E[A-Z])/.test(code);
+}
+
 function unreachable(config: pg.ClientConfig, cause: unknown): OperatorError {
+  if (cause instanceof OperatorError) return cause;
   const { message } = cause as Error;
   return new OperatorError(
     'Purser cannot connect to PostgreSQL.',
@@ -121,29 +208,10 @@ function unreachable(config: pg.ClientConfig, cause: unknown): OperatorError {
   );
 }
 
-async function withClient<T>(
-  config: pg.ClientConfig,
-  use: (sql: Parameters<typeof isRoleUsable>[0]) => Promise<T>,
-): Promise<T> {
-  const client = new pg.Client({ ...config, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
-  client.on('error', () => {});
-  try {
-    await client.connect();
-    return await use({
-      rows: async (statement, values = []) =>
-        (await client.query({ text: statement.text, values: [...values] })).rows,
-    });
-  } finally {
-    await client.end().catch(() => {});
-  }
-}
-
-async function readiness(
-  database: PostgresDatabase,
-): Promise<{ database: boolean; migrations: boolean }> {
-  try {
-    return { database: true, migrations: await isMigrated(database) };
-  } catch {
-    return { database: false, migrations: false };
-  }
+function twoDatabases(serving: SessionFacts, owner: SessionFacts): OperatorError {
+  return new OperatorError(
+    'DATABASE_URL and PURSER_MIGRATION_URL name two databases.',
+    `They are ${serving.database} and ${owner.database}, or two databases of one name.`,
+    'Let both name the same database of the same PostgreSQL, each with its own login.',
+  );
 }

@@ -1,6 +1,8 @@
 import pg from 'pg';
 import { DatabaseUnavailable, type Statement } from './database.ts';
 import { type Command, type CommandResult, Flush, type PreparedStatements } from './flush.ts';
+import { type Settings, setUpSession } from './session.ts';
+import { isRolledBack } from './sqlstate.ts';
 
 /** How long an answer may take before the connection counts as lost; above every timeout of the server. */
 const ANSWER_TIMEOUT_MS = 6_000;
@@ -14,17 +16,16 @@ const DISCARD_PLANS: Statement = { name: 'discard_plans', text: 'discard plans' 
  * A node that stops in the middle of a flush leaves PostgreSQL waiting for the rest of it, with the locks
  * it has: no statement runs, and it is not idle. From PostgreSQL 17 on, this ends such a transaction.
  */
-const BOUND_TRANSACTIONS: Statement = {
-  name: 'bound_transactions',
-  text: `select set_config('transaction_timeout', '7s', false)
-         where current_setting('server_version_num')::int >= 170000`,
-};
+const BOUND_TRANSACTIONS: Settings = { transaction_timeout: '7s' };
 /** How long connecting may take. */
 export const CONNECT_TIMEOUT_MS = 1_000;
 
 export interface PipelineOptions {
-  /** Where and how to connect, session settings included. */
+  /** Where and how to connect. */
   readonly config: pg.ClientConfig;
+  readonly settings: Settings;
+  /** The role that the session works under; null: the login's own. */
+  readonly role: string | null;
   /** Below `ANSWER_TIMEOUT_MS` where an answer is wanted sooner. */
   readonly answerTimeoutMs?: number;
 }
@@ -47,21 +48,18 @@ export class Pipeline {
     client.on('end', () => this.#lose());
   }
 
-  /** Connects within `CONNECT_TIMEOUT_MS`; rejects with DatabaseUnavailable. */
+  /** Connects within `CONNECT_TIMEOUT_MS` and sets the session up; rejects with DatabaseUnavailable. */
   static async connect(options: PipelineOptions): Promise<Pipeline> {
-    const client = new pg.Client({
-      ...options.config,
-      pipeline: true,
-    });
-    const pipeline = new Pipeline(client, options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS);
+    const { config, settings, role, answerTimeoutMs = ANSWER_TIMEOUT_MS } = options;
+    const client = new pg.Client({ ...config, pipeline: true });
+    const pipeline = new Pipeline(client, answerTimeoutMs);
     try {
       await client.connect();
+      await setUpSession(client, { ...settings, ...BOUND_TRANSACTIONS }, role);
     } catch (error) {
       pipeline.close();
-      throw new DatabaseUnavailable('PostgreSQL does not accept a connection', { cause: error });
+      throw new DatabaseUnavailable('PostgreSQL gives no session to work in', { cause: error });
     }
-    // Not waited for: it comes before the first flush.
-    client.query({ ...BOUND_TRANSACTIONS }).catch(() => {});
     return pipeline;
   }
 
@@ -85,6 +83,8 @@ export class Pipeline {
     stream.uncork();
     const results = await answered;
     clearTimeout(timer);
+    // PostgreSQL has ended the session, which the socket tells only a moment later.
+    if (results.some((result) => !result.ok && !isRolledBack(result.error))) this.close();
     return results;
   }
 

@@ -1,7 +1,15 @@
 import pg from 'pg';
-import { type Database, DatabaseUnavailable, type Sql, type Statement } from './database.ts';
+import {
+  type Database,
+  DatabaseUnavailable,
+  type Sql,
+  type Statement,
+  type TransactionOptions,
+} from './database.ts';
 import { parameterOf } from './parameters.ts';
 import { CONNECT_TIMEOUT_MS, Pipeline } from './pipeline.ts';
+import { type Settings, setUpSession } from './session.ts';
+import { faultOf, isRolledBack } from './sqlstate.ts';
 import { typeParsers } from './types.ts';
 
 /** Connections for everything that is not a lane or a batched read. */
@@ -10,15 +18,14 @@ const POOL_SIZE = 8;
 const STATEMENT_TIMEOUT_MS = 10_000;
 const ANSWER_TIMEOUT_MS = 11_000;
 
-/** Settings of every session of ours. `lock_timeout` is above a dead node's `idle_in_transaction…`. */
-const SESSION = {
-  TimeZone: 'UTC',
-  synchronous_commit: 'on',
+/** Beside those of every session. `lock_timeout` is above a dead node's `idle_in_transaction…`. */
+const POOL_SETTINGS: Settings = {
   lock_timeout: '4s',
   statement_timeout: `${STATEMENT_TIMEOUT_MS}`,
   idle_in_transaction_session_timeout: '5s',
-  jit: 'off',
 };
+/** Times that something is run: again after a conflict, or on a new connection after a bad one. */
+const MOST_RUNS = 3;
 
 export interface PostgresOptions {
   /** Where to connect now; asked for every new connection. */
@@ -32,20 +39,23 @@ export interface PostgresOptions {
 export class PostgresDatabase implements Database {
   readonly #options: PostgresOptions;
   readonly #pool: pg.Pool;
+  /** Raised when a connection turns out unfit: older ones may be so too, and are not used again. */
+  #generation = 0;
 
   constructor(options: PostgresOptions) {
     this.#options = options;
-    const config = () => this.#config('purser', SESSION);
-    // The pool makes its clients from this class, so that each asks anew where PostgreSQL is.
-    const Client = class extends pg.Client {
-      constructor() {
-        super(config());
-      }
-    };
+    const config = () => this.#config('purser');
+    const generation = () => this.#generation;
     this.#pool = new pg.Pool({
-      Client: Client as typeof pg.Client,
+      // The pool makes its clients from this class, so that each asks anew where PostgreSQL is.
+      Client: class extends PoolClient {
+        constructor() {
+          super(config(), generation());
+        }
+      } as typeof pg.Client,
       max: POOL_SIZE,
       connectionTimeoutMillis: 2 * CONNECT_TIMEOUT_MS,
+      onConnect: (client: pg.ClientBase) => setUpSession(client, POOL_SETTINGS, options.role),
     } as pg.PoolConfig);
     this.#pool.on('error', () => options.log.warn('an idle connection to PostgreSQL was lost'));
   }
@@ -54,41 +64,33 @@ export class PostgresDatabase implements Database {
     statement: Statement,
     values: readonly unknown[] = [],
   ): Promise<Row[]> {
-    return rowsOf<Row>(this.#pool, statement, values);
+    return this.#run((client) => rowsOf<Row>(client, statement, values));
   }
 
-  async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-    const client = await this.#pool.connect().catch(unavailable);
-    let broken = true;
-    try {
+  async transaction<T>(
+    work: (sql: Sql) => Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
+    return this.#run(async (client) => {
       await client.query('begin').catch(unavailable);
       const result = await work({ rows: (statement, values) => rowsOf(client, statement, values) });
       const { command } = await client.query('commit').catch(unavailable);
       if (command !== 'COMMIT')
         throw new Error('a transaction with a failed statement was committed');
-      broken = false;
       return result;
-    } catch (error) {
-      if (!(error instanceof DatabaseUnavailable)) {
-        broken = !(await client.query('rollback').then(
-          () => true,
-          () => false,
-        ));
-      }
-      throw error;
-    } finally {
-      client.release(broken);
-    }
+    }, options);
   }
 
   /** A connection for batches, with the given settings on top of those that every session has. */
-  pipeline(
-    name: string,
-    settings: Readonly<Record<string, string>>,
-    answerTimeoutMs?: number,
-  ): Promise<Pipeline> {
-    const { query_timeout: _, ...config } = this.#config(name, { ...SESSION, ...settings });
-    return Pipeline.connect({ config, ...(answerTimeoutMs && { answerTimeoutMs }) });
+  pipeline(name: string, settings: Settings, answerTimeoutMs?: number): Promise<Pipeline> {
+    const { query_timeout: _, ...config } = this.#config(name);
+    const { role } = this.#options;
+    return Pipeline.connect({
+      config,
+      settings,
+      role,
+      ...(answerTimeoutMs && { answerTimeoutMs }),
+    });
   }
 
   /** Ends the pool's connections when their statements have ended. */
@@ -96,35 +98,73 @@ export class PostgresDatabase implements Database {
     await this.#pool.end();
   }
 
-  #config(name: string, settings: Readonly<Record<string, string>>): pg.ClientConfig {
-    const base = this.#options.source();
+  /** Runs `work` on a connection of the pool; again if it certainly did nothing and may work now. */
+  async #run<T>(
+    work: (client: PoolClient) => Promise<T>,
+    { once = false }: TransactionOptions = {},
+  ): Promise<T> {
+    for (let runs = 1; ; runs += 1) {
+      const client = await this.#connection();
+      try {
+        const result = await work(client);
+        client.release();
+        return result;
+      } catch (error) {
+        const cause = error instanceof DatabaseUnavailable ? error.cause : undefined;
+        const isUnfit = cause !== undefined && faultOf(cause) === 'connection';
+        if (isUnfit && isRolledBack(cause)) this.#generation += 1;
+        client.release(isUnfit || !(await isRolledBackOn(client)));
+        const mayWork = cause !== undefined && isRolledBack(cause) && faultOf(cause) !== 'wait';
+        if (once || !mayWork || runs >= MOST_RUNS) throw error;
+      }
+    }
+  }
+
+  async #connection(): Promise<PoolClient> {
+    for (;;) {
+      const client = (await this.#pool.connect().catch(noConnection)) as PoolClient;
+      if (client.generation === this.#generation) return client;
+      client.release(true);
+    }
+  }
+
+  #config(name: string): pg.ClientConfig {
     return {
-      ...base,
+      ...this.#options.source(),
       application_name: name,
       types: typeParsers,
       keepAlive: true,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       query_timeout: ANSWER_TIMEOUT_MS,
-      options: [base.options, sessionOptions(this.#settings(settings))].filter(Boolean).join(' '),
     };
-  }
-
-  #settings(settings: Readonly<Record<string, string>>): Record<string, string> {
-    return this.#options.role === null
-      ? { ...settings }
-      : { ...settings, role: this.#options.role };
   }
 }
 
-/** Session settings in the form of PostgreSQL's startup parameter `options`. */
-function sessionOptions(settings: Readonly<Record<string, string>>): string {
-  return Object.entries(settings)
-    .map(([name, value]) => `-c ${name}=${value.replaceAll(/([\\ ])/g, '\\$1')}`)
-    .join(' ');
+/** A client of the pool. */
+class PoolClient extends pg.Client {
+  readonly generation: number;
+  declare release: pg.PoolClient['release'];
+
+  constructor(config: pg.ClientConfig, generation: number) {
+    super(config);
+    this.generation = generation;
+    // A client that is taken from the pool has no other listener, and its loss would end the process.
+    // Whoever uses it learns of it by the statement that fails.
+    this.on('error', () => {});
+  }
+}
+
+/** Whether the connection is outside of a transaction, if need be after a rollback. */
+async function isRolledBackOn(client: PoolClient): Promise<boolean> {
+  if (client.getTransactionStatus() === 'I') return true;
+  return client.query('rollback').then(
+    () => true,
+    () => false,
+  );
 }
 
 async function rowsOf<Row extends pg.QueryResultRow>(
-  on: pg.Pool | pg.PoolClient,
+  on: PoolClient,
   statement: Statement,
   values: readonly unknown[] = [],
 ): Promise<Row[]> {
@@ -139,13 +179,12 @@ async function rowsOf<Row extends pg.QueryResultRow>(
   return result.rows;
 }
 
-/**
- * Tells PostgreSQL being away (no SQLSTATE, or one of its classes for it) from a statement that failed.
- * Lock and statement timeouts count as away too: the caller can only try again.
- */
+function noConnection(cause: unknown): never {
+  throw new DatabaseUnavailable('PostgreSQL gives no session to work in', { cause });
+}
+
+/** Passes on what is a statement's own fault; anything else means that PostgreSQL is not available now. */
 function unavailable(error: unknown): never {
-  const code = (error as { code?: unknown }).code;
-  const isSqlState = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code);
-  if (isSqlState && !/^(08|53|57|58|25P03|55P03)/.test(code)) throw error;
+  if (faultOf(error) === 'statement') throw error;
   throw new DatabaseUnavailable('PostgreSQL is not available', { cause: error });
 }

@@ -1,5 +1,81 @@
 import type { Statement } from './database.ts';
 
+// --- sessions ---------------------------------------------------------------------------
+
+export interface SettingRow {
+  name: string;
+  /** As PostgreSQL shows it: `5000` becomes `5s`. */
+  value: string;
+}
+
+/** Sets a session's settings, and answers what they are now. $1 names, $2 values. */
+export const setSettings: Statement = {
+  name: 'set_settings',
+  text: `
+    select name, set_config(name, value, false) as value
+    from unnest($1::text[], $2::text[]) as setting (name, value)
+    where name <> 'transaction_timeout'
+       or current_setting('server_version_num')::int >= 170000`,
+};
+
+export interface SessionRow {
+  login: string;
+  role: string;
+  database: string;
+  /** The database and the start of its server, in one text: it tells databases apart. */
+  place: string;
+  pid: number;
+  is_standby: boolean;
+  is_read_only: boolean;
+  server_encoding: string;
+  client_encoding: string;
+  /** Names of settings that are not what they were set to; null: there are none. */
+  changed: string | null;
+}
+
+/** What decisions rest on. $1 names, $2 values, as `setSettings` answered them. */
+export const readSession: Statement = {
+  name: 'read_session',
+  text: `
+    select session_user as login, current_user as role, current_database() as database,
+           d.oid || ' ' || extract(epoch from pg_postmaster_start_time()) as place,
+           pg_backend_pid() as pid,
+           pg_is_in_recovery() as is_standby,
+           current_setting('transaction_read_only')::boolean as is_read_only,
+           current_setting('server_encoding') as server_encoding,
+           current_setting('client_encoding') as client_encoding,
+           (select string_agg(name, ', ') from unnest($1::text[], $2::text[]) as s (name, value)
+            where current_setting(name) <> value) as changed
+    from pg_database d where d.datname = current_database()`,
+};
+
+/** A mark that the session keeps. $1 the mark. */
+export const markSession: Statement = {
+  name: 'mark_session',
+  text: `select set_config('purser.session', $1, false) as mark`,
+};
+export const readMark: Statement = {
+  name: 'read_mark',
+  text: `select current_setting('purser.session', true) as mark`,
+};
+
+// --- readiness --------------------------------------------------------------------------
+
+export interface ReadinessRow {
+  is_writable: boolean;
+  migrations: string[];
+}
+
+export const readReadiness: Statement = {
+  name: 'read_readiness',
+  text: `
+    select not pg_is_in_recovery() and not current_setting('transaction_read_only')::boolean
+             as is_writable,
+           array(select name::text from purser_migrations) as migrations`,
+};
+
+// --- migrations -------------------------------------------------------------------------
+
 /** The version of PostgreSQL, as a number such as 150018. */
 export const serverVersion: Statement = {
   name: 'server_version',
@@ -16,18 +92,32 @@ export const appliedMigrations: Statement = {
   text: 'select name from purser_migrations order by id',
 };
 
-/** Whether this login may work under the restricted role, and the role may do its work. */
-export const roleUsable: Statement = {
-  name: 'role_usable',
+/** Whether the session's login may migrate: it may make tables, or owns those there are. */
+export const mayMigrate: Statement = {
+  name: 'may_migrate',
   text: `
-    select exists (
-      select from pg_roles r
-      where r.rolname = 'purser_server'
-        and pg_has_role(current_user, r.oid, 'member')
-        and has_table_privilege(r.oid, 'operations', 'insert')
-        and not has_table_privilege(r.oid, 'operations', 'update')
-    ) as usable`,
+    select case when to_regclass('purser_migrations') is null
+           then coalesce(has_schema_privilege(current_schema(), 'create'), false)
+           else (select pg_has_role(relowner, 'member') from pg_class
+                 where oid = to_regclass('purser_migrations')) end as may,
+           session_user as login`,
 };
+
+/** Whether the database holds nothing yet but what extensions brought. */
+export const isEmpty: Statement = {
+  name: 'is_empty',
+  text: `
+    select not exists (
+      select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where c.relkind in ('r', 'p', 'v', 'm', 'f')
+        and n.nspname <> 'information_schema' and n.nspname not like 'pg\\_%'
+        and not exists (select from pg_depend d
+                        where d.classid = 'pg_class'::regclass and d.objid = c.oid
+                          and d.deptype = 'e')
+    ) as is_empty`,
+};
+
+// --- rights -----------------------------------------------------------------------------
 
 /** Rights are set by one node at a time: two at once fail on the same catalogue rows. */
 export const lockRights: Statement = {
@@ -35,50 +125,115 @@ export const lockRights: Statement = {
   text: `select pg_advisory_xact_lock(hashtextextended('purser rights', 0))`,
 };
 
+export interface PlaceRow {
+  database: string;
+  /** The role of this database, there or not: no other database of this PostgreSQL has its oid. */
+  role: string;
+  login: string;
+  /** Whether who asks may grant rights on the tables, and let logins into the database. */
+  may_grant: boolean;
+  may_let_in: boolean;
+  /** Whether the login is the owner of the tables, or can become it by itself. */
+  login_is_owner: boolean;
+  /** Whether everybody may connect to the database. */
+  is_public: boolean;
+  /** Whether the role of the releases before may write here. */
+  has_role_before: boolean;
+}
+
 /**
- * The role that the server works under: it reads everything, appends to the ledger, changes what
- * changes, and can neither update nor delete an operation or an entry. Made where this login may make
- * roles; elsewhere the server works under its login, and `purser verify` says so.
+ * Who may do what here; no row where the login is not known, as behind a pooler that has logins of its
+ * own. With CREATEROLE a login could take any role before PostgreSQL 16. $1 the login, $2 the role of
+ * the releases before.
  */
+export const readPlace: Statement = {
+  name: 'read_place',
+  text: `
+    select d.datname as database, 'purser_server_' || d.oid as role, l.rolname as login,
+           pg_has_role(current_user, c.relowner, 'member') as may_grant,
+           pg_has_role(current_user, d.datdba, 'member') as may_let_in,
+           pg_has_role(l.oid, c.relowner, 'member') or pg_has_role(l.oid, n.nspowner, 'member')
+             or (l.rolcreaterole and current_setting('server_version_num')::int < 160000)
+             as login_is_owner,
+           has_database_privilege('public', d.oid, 'connect') as is_public,
+           exists (select from pg_roles r where r.rolname = $2
+                   and has_table_privilege(r.oid, c.oid, 'insert')) as has_role_before
+    from pg_database d, pg_roles l, pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    where d.datname = current_database() and l.rolname = coalesce($1, session_user)
+      and c.oid = to_regclass('operations')`,
+};
+
+/** From PostgreSQL 16 on a member may be one that cannot take the role. */
+const MAY_TAKE = `
+  case when current_setting('server_version_num')::int >= 160000
+       then pg_has_role(l.oid, r.oid, 'set') else pg_has_role(l.oid, r.oid, 'member') end`;
+
+/** What the next two statements are about. $1 the role, $2 the login. */
+export const nameRole: Statement = {
+  name: 'name_role',
+  text: `select set_config('purser.role', $1, true), set_config('purser.login', $2, true)`,
+};
+
+/** Makes the role, as far as who asks may make roles, and lets the login take it. */
 export const makeRole: Statement = {
   name: 'make_role',
   text: `
     do $$
+    declare
+      role text := current_setting('purser.role');
+      login text := current_setting('purser.login');
     begin
-      if not exists (select from pg_roles where rolname = 'purser_server') then
-        create role purser_server nologin;
+      if not exists (select from pg_roles where rolname = role) then
+        execute format('create role %I nologin', role);
       end if;
-      if not pg_has_role(current_user, 'purser_server', 'member') then
-        execute format('grant purser_server to %I', current_user);
+      if not (select ${MAY_TAKE} from pg_roles r, pg_roles l
+              where r.rolname = role and l.rolname = login) then
+        execute format('grant %I to %I', role, login);
       end if;
     exception
       when insufficient_privilege or duplicate_object or unique_violation then null;
     end $$`,
 };
 
-/** What the role may do, in full: run after every migration. */
-export const setRights: Statement = {
-  name: 'set_rights',
+export interface FitnessRow {
+  /** Whether it may do all that the server does. */
+  is_able: boolean;
+  /** Whether neither it nor a role that it could take can change or delete an operation or an entry. */
+  is_restricted: boolean;
+}
+
+/**
+ * What a role is good for that a login is or may take; no row: it may not. $1 the role, $2 and $3
+ * tables and rights, $4 the login.
+ */
+export const readFitness: Statement = {
+  name: 'read_fitness',
+  text: `
+    select (select bool_and(has_table_privilege(r.oid, wanted.name::regclass, wanted.right_to))
+            from unnest($2::text[], $3::text[]) as wanted (name, right_to)) as is_able,
+           not exists (
+             select from pg_roles m, unnest('{operations,entries}'::regclass[]) as ledger (id)
+             where pg_has_role(r.oid, m.oid, 'member')
+               and (has_table_privilege(m.oid, ledger.id, 'update, delete, truncate')
+                    or has_any_column_privilege(m.oid, ledger.id, 'update'))
+           ) as is_restricted
+    from pg_roles r, pg_roles l
+    where r.rolname = $1 and l.rolname = $4
+      and (r.oid = l.oid or ${MAY_TAKE})`,
+};
+
+/** For the one server of an embedded PostgreSQL. A role that has rights in another database stays. */
+export const dropRoleBefore: Statement = {
+  name: 'drop_role_before',
   text: `
     do $$
     begin
-      if not exists (
-        select from pg_roles r
-        where r.rolname = 'purser_server' and pg_has_role(current_user, r.oid, 'member')
-      ) then
-        return;
+      if exists (select from pg_roles where rolname = 'purser_server') then
+        drop owned by purser_server;
+        drop role purser_server;
       end if;
-      grant usage on schema public to purser_server;
-      revoke all on all tables in schema public from purser_server;
-      grant select on all tables in schema public to purser_server;
-      grant insert on operations, entries, entry_sums, price_books to purser_server;
-      grant insert, update on
-        accounts, balances, grants,
-        api_keys, api_key_secrets, api_key_uses, operator_keys, operator_key_uses
-        to purser_server;
-      grant insert, update on rollups, usage_days, usage_quantities, call_claims, call_endings
-        to purser_server;
-      grant insert, delete on holds to purser_server;
-      grant insert, update, delete on spend_limits, idempotent_calls to purser_server;
+    exception
+      when dependent_objects_still_exist then null;
     end $$`,
 };

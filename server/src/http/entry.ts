@@ -34,6 +34,8 @@ declare module 'fastify' {
   }
 }
 
+/** How long the rest of a body may come after the answer: time to read it, and no more. */
+const LINGER_MS = 2_000;
 /** A path with an id and a query of 2 KB. */
 const LONGEST_URL = 2_048 + 256;
 
@@ -64,6 +66,8 @@ export function addEntry(app: App, metrics: HttpMetrics): void {
     leave(request, reply, metrics);
     // A connection that is kept would hold up the stop until it times out.
     if (stopping) reply.header('connection', 'close');
+    // In-process there is no connection, and no `complete`.
+    if (request.raw.complete === false) reply.raw.once('finish', () => boundRest(request));
     done(null, payload);
   });
 }
@@ -78,6 +82,14 @@ declare module 'fastify' {
 /** Marks an answer with the request's id, and keeps it out of every cache. */
 export function mark(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('x-request-id', request.id).header('cache-control', 'no-store');
+}
+
+/**
+ * Ends the connection of a request that was answered before all of its body had come, if the rest does
+ * not come soon. Ending it at once could take the answer from a client that still sends.
+ */
+function boundRest({ raw }: FastifyRequest): void {
+  setTimeout(() => raw.complete || raw.socket.destroy(), LINGER_MS).unref();
 }
 
 /** Marks an answer and counts it. */

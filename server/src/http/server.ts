@@ -78,6 +78,8 @@ const HEADER_LIMIT_BYTES = 16 * 1_024;
 /** How long a request may take to arrive, its headers alone, and an idle connection to send another. */
 const REQUEST_TIMEOUT_MS = 15_000;
 const HEADERS_TIMEOUT_MS = 15_000;
+/** How often connections are looked at for these timeouts. */
+const CHECK_CONNECTIONS_EVERY_MS = 5_000;
 /** The gateway's routes take large bodies too. */
 const GATEWAY_REQUEST_TIMEOUT_MS = 300_000;
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
@@ -226,7 +228,11 @@ function newApp({ log, metrics, gateway }: HttpParts, isTrusted: IsTrusted): App
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: gateway ? GATEWAY_REQUEST_TIMEOUT_MS : REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    http: { maxHeaderSize: HEADER_LIMIT_BYTES, headersTimeout: HEADERS_TIMEOUT_MS },
+    http: {
+      maxHeaderSize: HEADER_LIMIT_BYTES,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_CONNECTIONS_EVERY_MS,
+    },
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
     exposeHeadRoutes: true,
     forceCloseConnections: 'idle',

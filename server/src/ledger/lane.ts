@@ -3,6 +3,7 @@ import type { QueryResultRow } from 'pg';
 import type { Statement } from '../db/database.ts';
 import type { Command, CommandResult } from '../db/flush.ts';
 import type { Pipeline } from '../db/pipeline.ts';
+import { faultOf, isRolledBack } from '../db/sqlstate.ts';
 import {
   type BatchDecision,
   decideBatch,
@@ -50,6 +51,7 @@ const RECONNECT_EVERY_MS = 50;
 const EXPIRE_EVERY_MS = 100;
 /** Times that a batch is run again after a deadlock. */
 const MOST_CONFLICTS = 3;
+const LOCK_TIMEOUT = '55P03';
 
 export interface LaneOptions {
   readonly connect: () => Promise<Pipeline>;
@@ -64,7 +66,7 @@ export interface LaneOptions {
 /** What the runs before this one of the same operations leave it to know. */
 interface Attempt {
   readonly skipLocked: boolean;
-  /** The connection was lost once already. */
+  /** The connection was lost, or dropped, once already. */
   readonly reconnected: boolean;
   readonly conflicts: number;
   /** Operations whose commit was sent without an answer: they may be in the ledger already. */
@@ -181,7 +183,7 @@ export class Lane {
     const last = written.at(-1);
     if (!written.every(({ ok }) => ok) || !last?.ok || last.tag !== 'COMMIT') {
       const sent = new Set(attempt.unanswered);
-      if (pipeline.lost) for (const operation of operations) sent.add(operation);
+      if (!isRolledBack(errorOf(written))) for (const operation of operations) sent.add(operation);
       return this.#recover(batch, written, pipeline, { ...attempt, unanswered: sent });
     }
     observer.committed();
@@ -191,7 +193,10 @@ export class Lane {
     });
   }
 
-  /** After a flush that failed: run again, by halves or as a whole, or give up with a reason. */
+  /**
+   * After a flush that failed: run again, on a new connection, by halves or as a whole, or give up with a
+   * reason. No state of PostgreSQL is final here, so none of it is an internal error.
+   */
   async #recover(
     batch: readonly Waiting[],
     results: readonly CommandResult[],
@@ -200,26 +205,30 @@ export class Lane {
   ): Promise<void> {
     const { observer, log } = this.#options;
     const error = errorOf(results);
-    if (!pipeline.lost) await pipeline.flush([[sql.rollback]]);
-    if (pipeline.lost) {
-      if (attempt.reconnected) return this.#fail(batch, 'database_unavailable', attempt);
-      log.warn({ err: error }, 'a lane lost its connection; its batch runs again');
-      observer.ranAgain('connection_lost');
+    const fault = pipeline.lost ? 'connection' : faultOf(error);
+    if (fault === 'connection') {
+      const reason = pipeline.lost ? 'connection_lost' : 'connection_unfit';
+      pipeline.close();
+      if (attempt.reconnected) {
+        log.error({ err: error }, 'a batch failed on two connections');
+        return this.#fail(batch, 'database_unavailable', attempt);
+      }
+      log.warn({ err: error, reason }, 'a batch runs again on a new connection');
+      observer.ranAgain(reason);
       return this.#run(batch, { ...attempt, reconnected: true });
     }
-    const code = error.code ?? '';
-    if (code === '55P03' && !attempt.skipLocked) {
+    await pipeline.flush([[sql.rollback]]);
+    if (fault === 'wait' && error.code === LOCK_TIMEOUT && !attempt.skipLocked) {
       observer.ranAgain('lock_timeout');
       return this.#run(batch, { ...attempt, skipLocked: true });
     }
-    if (/^40/.test(code) && attempt.conflicts < MOST_CONFLICTS) {
+    if (fault === 'conflict' && attempt.conflicts < MOST_CONFLICTS) {
       observer.ranAgain('conflict');
       return this.#run(batch, { ...attempt, conflicts: attempt.conflicts + 1 });
     }
-    if (/^2[23]/.test(code)) return this.#runHalves(batch, error, attempt);
+    if (fault === 'statement') return this.#runHalves(batch, error, attempt);
     log.error({ err: error }, 'a batch failed');
-    const away = /^(53|55|57|58)/.test(code);
-    return this.#fail(batch, away ? 'database_unavailable' : 'internal_error', attempt);
+    return this.#fail(batch, 'database_unavailable', attempt);
   }
 
   /** Finds the operation that cannot be written: its neighbours are written, it alone fails. */

@@ -15,4 +15,9 @@ export interface LedgerObserver {
   reads(keys: number): void;
 }
 
-export type RunAgainReason = 'lock_timeout' | 'connection_lost' | 'halved' | 'conflict';
+export type RunAgainReason =
+  | 'lock_timeout'
+  | 'connection_lost'
+  | 'connection_unfit'
+  | 'halved'
+  | 'conflict';

@@ -3,6 +3,7 @@ import { DatabaseUnavailable, type Statement } from '../db/database.ts';
 import type { Command } from '../db/flush.ts';
 import type { Pipeline } from '../db/pipeline.ts';
 import type { PostgresDatabase } from '../db/postgres.ts';
+import { faultOf } from '../db/sqlstate.ts';
 import { readCurrent } from './current.ts';
 import { accountIdOf } from './ids.ts';
 import { LANE_SETTINGS } from './lane.ts';
@@ -71,6 +72,8 @@ interface Question {
   /** Told what was read; undefined: no such key is valid. */
   readonly answer: (read: KeyRead | undefined) => void;
   readonly fail: (error: Error) => void;
+  /** It was asked on a connection that turned out bad. */
+  isRepeated: boolean;
 }
 
 export class KeyReads {
@@ -121,6 +124,7 @@ export class KeyReads {
         since: performance.now(),
         answer: resolve as Question['answer'],
         fail,
+        isRepeated: false,
       });
       this.#expiry ??= setInterval(() => this.#expire(), EXPIRE_EVERY_MS);
       this.#schedule();
@@ -160,8 +164,7 @@ export class KeyReads {
     batches.forEach(({ lookup, asked, places, hashes }, index) => {
       const result = results[index];
       if (!result?.ok) {
-        const error = new DatabaseUnavailable('a read failed', { cause: result?.error });
-        for (const { fail } of asked) fail(error);
+        this.#recover(asked, result?.error, pipeline);
         return;
       }
       const [row] = result.rows as sql.KeyLinesRow[];
@@ -178,6 +181,24 @@ export class KeyReads {
       }
       if (due.length > 0) void this.#answerDue(due);
     });
+  }
+
+  /** After a read that failed: asks once more on a new connection, if that may help. */
+  #recover(asked: readonly Question[], error: Error | undefined, pipeline: Pipeline): void {
+    const isBad = pipeline.lost || faultOf(error) === 'connection';
+    if (isBad) pipeline.close();
+    const failure = new DatabaseUnavailable('a read failed', { cause: error });
+    const isLate = ({ since }: Question) => performance.now() - since >= LONGEST_WAIT_MS;
+    const again: Question[] = [];
+    for (const question of asked) {
+      if (!isBad || this.#stopping || question.isRepeated || isLate(question)) {
+        question.fail(failure);
+      } else {
+        question.isRepeated = true;
+        again.push(question);
+      }
+    }
+    this.#waiting.unshift(...again);
   }
 
   /** Computes what the accounts have now, where that is not yet written. */

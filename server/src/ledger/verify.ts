@@ -149,11 +149,15 @@ class Run {
   }
 
   async #inSnapshot<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
-    return this.#database.transaction(async (tx) => {
-      await tx.rows(sql.snapshot);
-      await tx.rows(sql.patience);
-      return work(tx);
-    });
+    // It counts as it goes, so a second run would count twice.
+    return this.#database.transaction(
+      async (tx) => {
+        await tx.rows(sql.snapshot);
+        await tx.rows(sql.patience);
+        return work(tx);
+      },
+      { once: true },
+    );
   }
 
   async #walk(tx: Sql, ranges: readonly Range[], sums: Sums): Promise<Problem | null> {

@@ -17,9 +17,9 @@ let rig: ReturnType<typeof newLedger>;
 let account: Account;
 
 beforeAll(async () => {
-  proxy = await startProxy(db.config);
+  proxy = await startProxy(db.serving);
   const log = { warn: () => {} };
-  behindProxy = new PostgresDatabase({ source: () => proxy.config, role: 'purser_server', log });
+  behindProxy = new PostgresDatabase({ source: () => proxy.config, role: null, log });
   rig = newLedger(behindProxy);
   account = await newAccount(db.database);
   await rig.ledger.submit(grantOf(account, 1_000_000n), wanted);

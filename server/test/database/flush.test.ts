@@ -10,7 +10,8 @@ import { useDatabase } from '../postgres.ts';
 const db = useDatabase();
 let pipeline: Pipeline;
 
-const connect = () => Pipeline.connect({ config: { ...db.config, types: typeParsers } });
+const connect = () =>
+  Pipeline.connect({ config: { ...db.config, types: typeParsers }, settings: {}, role: null });
 
 beforeAll(async () => {
   pipeline = await connect();

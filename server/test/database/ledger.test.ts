@@ -230,7 +230,7 @@ describe('the database', () => {
       'drop table entries',
     ]) {
       const attempt = db.database.rows({ name: text, text });
-      await expect(attempt, text).rejects.toMatchObject({ code: '42501' });
+      await expect(attempt, text).rejects.toMatchObject({ cause: { code: '42501' } });
     }
   });
 

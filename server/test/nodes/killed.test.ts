@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { SERVING } from '../../src/db/embedded/cluster.ts';
 import { type EmbeddedPostgres, startEmbedded } from '../../src/db/embedded.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { PostgresDatabase } from '../../src/db/postgres.ts';
@@ -39,10 +40,10 @@ beforeAll(async () => {
     ...(is15 && { binDir: DEBIAN_POSTGRESQL_15 }),
   });
   const { host, port, user, database: name } = postgres.connection();
-  await migrate(postgres.connection(), quiet);
+  await migrate(postgres.connection(), quiet, { login: SERVING });
   database = new PostgresDatabase({
-    source: () => postgres.connection(),
-    role: 'purser_server',
+    source: () => ({ ...postgres.connection(), user: SERVING }),
+    role: null,
     log: quiet,
   });
   environment = {

@@ -5,7 +5,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { OperatorError } from '../operator-error.ts';
-import type { Cluster } from './cluster.ts';
+import { type Cluster, writeAccessRules } from './cluster.ts';
 import { codeOf, fullDiskWords, messageOf, programFailure } from './failures.ts';
 import { Keeper } from './keeper.ts';
 import {
@@ -180,7 +180,9 @@ class Search {
         throw new NotYet(`The socket ${socketDir} is that of another PostgreSQL.`);
       }
       await keeper.attach();
-      await keeper.makeDatabase();
+      await keeper.prepare();
+      // A PostgreSQL that an older release has started knows the logins of that release.
+      if (await writeAccessRules(this.#cluster)) await keeper.readAccessRules();
       return keeper;
     } catch (error) {
       await keeper?.close();

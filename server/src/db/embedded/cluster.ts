@@ -27,8 +27,10 @@ import {
 } from './os-user.ts';
 import { replaceFile, syncParent } from './owned-files.ts';
 
-/** The bootstrap superuser of the cluster. */
+/** The bootstrap superuser of the cluster, who owns the tables. */
 export const OWNER = 'purser_owner';
+/** The login that the server works as. */
+export const SERVING = 'purser_serving';
 
 const run = promisify(execFile);
 const INITDB_TIMEOUT_MS = 120_000;
@@ -229,25 +231,29 @@ export function isAlive(pid: number): boolean {
 
 /**
  * Writes who may connect: over the socket only, as the system user who runs Purser, root, or the one
- * who runs PostgreSQL; all of them could read the files anyway.
+ * who runs PostgreSQL; all of them could read the files anyway. False: it was written before.
  */
-export async function writeAccessRules({ directory, launcher }: Cluster): Promise<void> {
+export async function writeAccessRules({ directory, launcher }: Cluster): Promise<boolean> {
   const names = new Set(['root', runningUser().name]);
   // With a capability added, PostgreSQL may read more than its user, who must not get at that.
   if (launcher.closed === null) names.add(launcher.user.name);
-  const map = [...names].map((name) => `purser "${name}" ${OWNER}\n`).join('');
+  const logins = [OWNER, SERVING];
+  const lines = [...names].flatMap((name) => logins.map((login) => `purser "${name}" ${login}\n`));
   const note = '# Written by Purser at each start of PostgreSQL.\n';
   const files = {
-    'pg_hba.conf': `${note}local all ${OWNER} peer map=purser\n`,
-    'pg_ident.conf': note + map,
+    'pg_hba.conf': `${note}local all ${logins} peer map=purser\n`,
+    'pg_ident.conf': note + lines.join(''),
   };
+  let isNew = false;
   for (const [name, text] of Object.entries(files)) {
     const path = join(directory, name);
     try {
       if ((await readFile(path, 'utf8').catch(() => '')) === text) continue;
       await replaceFile(path, text, launcher.user);
+      isNew = true;
     } catch (error) {
       throw fileFailure('write to the data directory', path, error);
     }
   }
+  return isNew;
 }

@@ -6,7 +6,7 @@ import { stat } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { type Cluster, OWNER } from './cluster.ts';
+import { type Cluster, OWNER, SERVING } from './cluster.ts';
 import { PORT } from './socket.ts';
 
 export const DATABASE = 'purser';
@@ -112,11 +112,22 @@ export class Keeper {
     return rows[0]?.name ?? null;
   }
 
-  async makeDatabase(): Promise<void> {
-    const exists = `select exists (select from pg_database where datname = '${DATABASE}') as yes`;
+  /** Makes the login of the server and the database, where they are missing. */
+  async prepare(): Promise<void> {
+    await this.#make(`create role ${SERVING} login`, `pg_roles where rolname = '${SERVING}'`);
+    await this.#make(`create database ${DATABASE}`, `pg_database where datname = '${DATABASE}'`);
+  }
+
+  /** Lets PostgreSQL read anew who may connect; a moment later it has. */
+  async readAccessRules(): Promise<void> {
+    await this.#rows('select pg_reload_conf()');
+  }
+
+  async #make(command: string, place: string): Promise<void> {
+    const exists = `select exists (select from ${place}) as yes`;
     if (await this.#isTrue(exists)) return;
     try {
-      await this.#rows(`create database ${DATABASE}`);
+      await this.#rows(command);
     } catch (error) {
       // Somebody else may make it at the same time; then it is there now, or the error is real.
       if (!(await this.#isTrue(exists))) throw error;
