@@ -78,6 +78,7 @@ export const setRights: Statement = {
         to purser_server;
       grant insert, update on rollups, usage_days, usage_quantities, call_claims, call_endings
         to purser_server;
+      grant insert, update on idempotent_requests to purser_server;
       grant insert, delete on holds to purser_server;
       grant insert, update, delete on spend_limits to purser_server;
     end $$`,
