@@ -19,7 +19,7 @@ export function setSpendLimitRoute(app: App, { database }: RouteParts): void {
       {
         config: {
           scopes: [writeScope],
-          errors: [notFound, 'spend_limit_not_found', 'amount_too_large'],
+          errors: [notFound, 'amount_too_large'],
         },
         schema: {
           operationId: `set${suffix}`,
