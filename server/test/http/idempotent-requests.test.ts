@@ -196,6 +196,7 @@ describe('the secret of a repeated request', () => {
       status: 409,
       code: 'secret_not_kept',
       detail: expect.stringContaining(`the API key ${id}`),
+      api_key_id: id,
     });
     expect(await secretsOf(own)).toBe(1);
   });
