@@ -44,6 +44,9 @@ const CURES = {
 
 type Variable = keyof typeof CURES;
 
+/** The names of all variables. */
+export const VARIABLES: readonly string[] = Object.keys(CURES);
+
 const LARGEST_PORT = 65_535;
 /** A name this close to one of ours is a typing error and not somebody else's variable. */
 const TYPO_DISTANCE = 3;
@@ -134,12 +137,11 @@ export function readSecret(
  * for a service of the name `purser`.
  */
 function readUnknown(env: Readonly<Record<string, string | undefined>>): string[] {
-  const known = Object.keys(CURES);
   const unknown = Object.keys(env).filter(
-    (name) => name.startsWith('PURSER_') && !known.includes(name),
+    (name) => name.startsWith('PURSER_') && !VARIABLES.includes(name),
   );
   for (const name of unknown) {
-    const [nearest = ''] = known.toSorted((a, b) => distance(name, a) - distance(name, b));
+    const [nearest = ''] = VARIABLES.toSorted((a, b) => distance(name, a) - distance(name, b));
     if (distance(name, nearest) > TYPO_DISTANCE) continue;
     throw new OperatorError(
       `The environment variable ${name} is not known.`,

@@ -4,8 +4,9 @@ import type { PriceVersion } from '../gateway/price-books.ts';
 import { formatCents } from '../ledger/money.ts';
 import type { Parsed } from '../pricing/parse.ts';
 import type { Price, PriceBook, Route } from '../pricing/price-book.ts';
-import { command, type JsonOption, parseWhole } from './command.ts';
+import { command, type JsonOption } from './command.ts';
 import type { Context } from './context.ts';
+import { parseWhole } from './options.ts';
 import type { Terminal } from './terminal.ts';
 
 interface ShowOptions extends JsonOption {
