@@ -29,8 +29,8 @@ export interface Config {
   readonly unknown: readonly string[];
 }
 
-/** Every variable of ours with the cure that its error names. */
-const CURES = {
+/** Every variable of ours with the cure that its error names; the help of `start` lists them. */
+export const CURES = {
   PURSER_HOST: 'Set PURSER_HOST to an address of this machine, or unset it for 127.0.0.1.',
   PURSER_PORT: 'Set PURSER_PORT to a number from 0 (any free port) to 65535, or unset it for 8080.',
   PURSER_DATA_DIR: 'Set PURSER_DATA_DIR to a directory, or unset it for .purser.',
@@ -43,9 +43,6 @@ const CURES = {
 } as const;
 
 type Variable = keyof typeof CURES;
-
-/** The names of all variables. */
-export const VARIABLES: readonly string[] = Object.keys(CURES);
 
 const LARGEST_PORT = 65_535;
 /** A name this close to one of ours is a typing error and not somebody else's variable. */
@@ -137,11 +134,12 @@ export function readSecret(
  * for a service of the name `purser`.
  */
 function readUnknown(env: Readonly<Record<string, string | undefined>>): string[] {
+  const known = Object.keys(CURES);
   const unknown = Object.keys(env).filter(
-    (name) => name.startsWith('PURSER_') && !VARIABLES.includes(name),
+    (name) => name.startsWith('PURSER_') && !known.includes(name),
   );
   for (const name of unknown) {
-    const [nearest = ''] = VARIABLES.toSorted((a, b) => distance(name, a) - distance(name, b));
+    const [nearest = ''] = known.toSorted((a, b) => distance(name, a) - distance(name, b));
     if (distance(name, nearest) > TYPO_DISTANCE) continue;
     throw new OperatorError(
       `The environment variable ${name} is not known.`,

@@ -43,6 +43,18 @@ describe('purser account create', () => {
   });
 });
 
+test('purser account update changes the name and the overdraft limit, each by itself', async () => {
+  const account = await newAccount();
+  await json('account', 'update', account, '--overdraft-limit', '12.50');
+  const { attributes } = await json('account', 'update', account, '--name', 'Acme Ltd.');
+  expect(attributes).toMatchObject({ name: 'Acme Ltd.', overdraft_limit: '12.5' });
+  const nothing = await purser('account', 'update', account);
+  expect([nothing.code, partsOf(nothing).what]).toEqual([
+    2,
+    'Give at least one of --name and --overdraft-limit.',
+  ]);
+});
+
 describe('purser key create and rotate', () => {
   test('show the same secret again under the same idempotency key', async () => {
     const account = await newAccount();

@@ -63,6 +63,34 @@ test.each([
   expect(partsOf(ran).what).toBe(what);
 });
 
+/** The help of a command and of all that belong to it, by their names. */
+async function helps(path: string[] = []): Promise<[string, string][]> {
+  const { code, out } = await runCommand([...path, '--help']);
+  expect(code).toBe(0);
+  const names = [...out.matchAll(/^ {2}([a-z-]+)(?: \[options\])?(?: [<[]\w+[>\]])? {2}/gm)]
+    .map(([, name = '']) => name)
+    .filter((name) => name !== 'help' && out.includes('help [command]'));
+  const below = await Promise.all(names.map((name) => helps([...path, name])));
+  return [[path.join(' '), out], ...below.flat()];
+}
+
+test('the help of each command has an example, and says what its options take', async () => {
+  const all = await helps();
+  expect(all.length).toBeGreaterThan(45);
+  for (const [name, help] of all) {
+    expect(help, name).toMatch(/Examples?:\n +(\w+=\S+ )?purser /);
+    for (const [placeholder, note] of Object.entries(options.NOTES)) {
+      expect(help.includes(note), name).toBe(help.includes(placeholder));
+    }
+    const items = help.split(/\n(?= {2}-)/).filter((item) => item.startsWith('  --'));
+    const required = items.map((item) => item.includes('(required)'));
+    expect(
+      required.toSorted((a, b) => Number(b) - Number(a)),
+      name,
+    ).toEqual(required);
+  }
+});
+
 test('an id that is empty, as of a shell’s variable that is not set, is refused by its name', async () => {
   const option = await runCommand(['balance', '--account', '']);
   expect([option.code, partsOf(option).what]).toEqual([2, "--account '' is invalid."]);

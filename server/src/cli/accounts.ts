@@ -12,7 +12,8 @@ import {
   type PageOptions,
 } from './command.ts';
 import type { Context } from './context.ts';
-import { ACCOUNT_KINDS, oneOf, parseId, parseTime } from './options.ts';
+import { pathOf } from './money.ts';
+import { ACCOUNT_ID, ACCOUNT_KINDS, oneOf, parseCents, parseId, parseTime } from './options.ts';
 import { showResource } from './show.ts';
 
 interface CreateOptions extends IdempotencyOption {
@@ -22,7 +23,12 @@ interface CreateOptions extends IdempotencyOption {
   readonly id?: string;
 }
 
-/** `purser account create|list|show|suspend|resume` and `purser balance`. */
+interface UpdateOptions extends JsonOption {
+  readonly name?: string;
+  readonly overdraftLimit?: string;
+}
+
+/** `purser account create|list|show|update|suspend|resume` and `purser balance`. */
 export function accountCommands(context: Context): Command[] {
   const account = command(
     'account',
@@ -32,6 +38,7 @@ export function accountCommands(context: Context): Command[] {
     .addCommand(createCommand(context))
     .addCommand(listAccountsCommand(context))
     .addCommand(showCommand(context))
+    .addCommand(updateCommand(context))
     .addCommand(statusCommand(context, 'suspend', 'suspended'))
     .addCommand(statusCommand(context, 'resume', 'active'));
   return [account, balanceCommand(context)];
@@ -47,7 +54,7 @@ function createCommand(context: Context): Command {
     .addOption(
       oneOf(
         '--kind <kind>',
-        'whether several people share its credit, or one has it',
+        'a pool that several people share, or one person',
         ACCOUNT_KINDS,
       ).makeOptionMandatory(),
     )
@@ -80,12 +87,36 @@ function listAccountsCommand(context: Context): Command {
 
 function showCommand(context: Context): Command {
   return apiCommand('show', 'show one account', 'purser account show 5f2c…')
-    .argument('<id>', 'the account: 64 hex characters', parseId)
+    .argument('<id>', "the account's id, 64 hex characters", parseId)
     .action(async (id: string, options: JsonOption) => {
-      const request = { method: 'GET', path: `/v1/accounts/${encodeURIComponent(id)}` } as const;
+      const request = { method: 'GET', path: pathOf('accounts', id) } as const;
       await askForOne(context, options, request, (resource) =>
         showResource(context.terminal, resource),
       );
+    });
+}
+
+function updateCommand(context: Context): Command {
+  return apiCommand(
+    'update',
+    'change the name or the overdraft limit of an account',
+    'purser account update 5f2c… --name "Acme Ltd."',
+    'purser account update 5f2c… --overdraft-limit 5000',
+  )
+    .argument('<id>', "the account's id, 64 hex characters", parseId)
+    .option('--name <name>', 'how people call it')
+    .option('--overdraft-limit <cents>', 'how far below zero it may spend', parseCents)
+    .action(async (id: string, options: UpdateOptions, self: Command) => {
+      const { name, overdraftLimit } = options;
+      if (name === undefined && overdraftLimit === undefined) {
+        self.error('error: give at least one of --name and --overdraft-limit');
+      }
+      const body = { name, overdraft_limit: overdraftLimit };
+      const request = { method: 'PATCH', path: pathOf('accounts', id), body } as const;
+      await askForOne(context, options, request, (resource) => {
+        context.terminal.line('The account was changed.');
+        showResource(context.terminal, resource);
+      });
     });
 }
 
@@ -95,10 +126,9 @@ function statusCommand(context: Context, verb: 'suspend' | 'resume', status: str
       ? "refuse an account's charges and its keys' requests from now on"
       : 'let a suspended account go on';
   return apiCommand(verb, description, `purser account ${verb} 5f2c…`)
-    .argument('<id>', 'the account: 64 hex characters', parseId)
+    .argument('<id>', "the account's id, 64 hex characters", parseId)
     .action(async (id: string, options: JsonOption) => {
-      const path = `/v1/accounts/${encodeURIComponent(id)}`;
-      const request = { method: 'PATCH', path, body: { status } } as const;
+      const request = { method: 'PATCH', path: pathOf('accounts', id), body: { status } } as const;
       await askForOne(context, options, request, () =>
         context.terminal.line(`The account is ${status}.`),
       );
@@ -112,10 +142,10 @@ function balanceCommand(context: Context): Command {
     'purser balance --account 5f2c…',
     'purser balance --account 5f2c… --at 2026-10-31',
   )
-    .requiredOption('--account <id>', 'the account', parseId)
+    .requiredOption('--account <id>', ACCOUNT_ID, parseId)
     .option('--at <time>', 'what was posted then, instead of now', parseTime)
     .action(async (options: JsonOption & { account: string; at?: string }) => {
-      const path = `/v1/accounts/${encodeURIComponent(options.account)}/balance`;
+      const path = pathOf('accounts', options.account, 'balance');
       const request = { method: 'GET', path, query: { at: options.at } } as const;
       await askForOne(context, options, request, (resource) =>
         showResource(context.terminal, resource),

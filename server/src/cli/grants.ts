@@ -13,6 +13,7 @@ import {
 import type { Context } from './context.ts';
 import { move, pathOf } from './money.ts';
 import {
+  ACCOUNT_ID,
   CATEGORIES,
   GRANT_STATUSES,
   oneOf,
@@ -59,9 +60,15 @@ function createCommand(context: Context): Command {
     'purser grant create --account 5f2c… --amount 500 --expires-at 2030-01-31',
     'purser grant create --account 5f2c… --amount 718924.5 --idempotency-key invoice-1042',
   )
-    .requiredOption('--account <id>', 'the account', parseId)
+    .requiredOption('--account <id>', ACCOUNT_ID, parseId)
     .requiredOption('--amount <cents>', 'how much', parseCents)
-    .addOption(oneOf('--category <category>', 'of the credit (default: paid)', CATEGORIES))
+    .addOption(
+      oneOf(
+        '--category <category>',
+        'what the customer paid for, or a gift (default: paid)',
+        CATEGORIES,
+      ),
+    )
     .option('--priority <n>', '0 to 100, lower is spent first (default: 50)', parseWhole)
     .option('--effective-at <time>', 'when it can be spent from (default: at once)', parseTime)
     .option('--expires-at <time>', 'when it cannot be spent any more (default: never)', parseTime)
@@ -121,8 +128,8 @@ function listGrantsCommand(context: Context): Command {
     "show an account's grants, newest first",
     'purser grant list --account 5f2c…',
   )
-    .requiredOption('--account <id>', 'the account', parseId)
-    .addOption(oneOf('--status <status>', 'only those', GRANT_STATUSES))
+    .requiredOption('--account <id>', ACCOUNT_ID, parseId)
+    .addOption(oneOf('--status <status>', 'only grants of this status', GRANT_STATUSES))
     .action(async (options: PageOptions & { account: string; status?: string }) => {
       const path = `/v1/accounts/${encodeURIComponent(options.account)}/grants`;
       const query = { status: options.status };

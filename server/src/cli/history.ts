@@ -11,7 +11,15 @@ import {
 } from './command.ts';
 import type { Context } from './context.ts';
 import { chargeVerbs } from './money.ts';
-import { ENTRY_KINDS, parseId, parseScope, parseTime, someOf, USAGE_GROUPS } from './options.ts';
+import {
+  ACCOUNT_ID,
+  ENTRY_KINDS,
+  parseId,
+  parseScope,
+  parseTime,
+  someOf,
+  USAGE_GROUPS,
+} from './options.ts';
 import { showResource, showTable } from './show.ts';
 
 interface PeriodOptions {
@@ -137,7 +145,7 @@ function statementCommand(context: Context): Command {
     `purser statement --account 5f2c… ${OCTOBER}`,
     `purser statement --account 5f2c… ${OCTOBER} --csv > october.csv`,
   )
-    .requiredOption('--account <id>', 'the account', parseId)
+    .requiredOption('--account <id>', ACCOUNT_ID, parseId)
     .requiredOption('--from <time>', 'the first instant of the period', parseTime)
     .requiredOption('--to <time>', 'the first instant after it; now at most', parseTime)
     .option('--csv', 'print a line an entry, as CSV')
@@ -160,7 +168,7 @@ function statementCommand(context: Context): Command {
 
 function withPeriod(list: Command): Command {
   return list
-    .requiredOption('--account <id>', 'the account', parseId)
+    .requiredOption('--account <id>', ACCOUNT_ID, parseId)
     .option('--from <time>', 'only what happened then or later', parseTime)
     .option('--to <time>', 'only what happened before', parseTime);
 }

@@ -12,7 +12,7 @@ import type { Context } from './context.ts';
 import { detailOf } from './failure.ts';
 import { type KeyLine, readKeyFile } from './key-file.ts';
 import { pathOf } from './money.ts';
-import { parseId, parseScopes, parseTime } from './options.ts';
+import { ACCOUNT_ID, parseId, parseScopes, parseTime } from './options.ts';
 import { showResource } from './show.ts';
 
 interface ImportOptions extends JsonOption {
@@ -36,7 +36,7 @@ export function importCommand(context: Context): Command {
     'purser key import --account 5f2c… --file keys.csv --scopes balance:read,search',
   )
     .addHelpText('after', FILE_HELP)
-    .requiredOption('--account <id>', 'the account', parseId)
+    .requiredOption('--account <id>', ACCOUNT_ID, parseId)
     .option('--sha256 <hex>', 'the SHA-256 of one key, as 64 hex digits')
     .option('--file <path>', 'a CSV file with one key a line')
     .option('--name <name>', 'what the key is for')

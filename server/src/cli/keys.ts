@@ -16,7 +16,14 @@ import type { Context } from './context.ts';
 import { importCommand } from './key-import.ts';
 import { updateCommand } from './key-update.ts';
 import { pathOf } from './money.ts';
-import { parseDuration, parseId, parseOperatorScopes, parseScopes, parseTime } from './options.ts';
+import {
+  ACCOUNT_ID,
+  parseDuration,
+  parseId,
+  parseOperatorScopes,
+  parseScopes,
+  parseTime,
+} from './options.ts';
 import { showNewKey } from './show.ts';
 
 interface CreateOptions extends IdempotencyOption {
@@ -65,7 +72,7 @@ function createKeyCommand(context: Context): Command {
     'purser key create --account 5f2c… --expires-at 2027-01-31 --idempotency-key "$(uuidgen)"',
   )
     .addHelpText('after', SECRET_HELP)
-    .requiredOption('--account <id>', 'the account', parseId)
+    .requiredOption('--account <id>', ACCOUNT_ID, parseId)
     .option('--scopes <a,b>', 'what it may do (default: balance:read)', parseScopes)
     .option('--name <name>', 'what it is for')
     .option('--expires-at <time>', 'when it ends (default: never)', parseTime)
@@ -113,7 +120,7 @@ function listKeysCommand(context: Context): Command {
     "show an account's keys, newest first",
     'purser key list --account 5f2c…',
   )
-    .requiredOption('--account <id>', 'the account', parseId)
+    .requiredOption('--account <id>', ACCOUNT_ID, parseId)
     .action((options: PageOptions & { account: string }) => {
       const path = pathOf('accounts', options.account, 'api_keys');
       return askForPage(context, options, { method: 'GET', path }, KEY_COLUMNS);

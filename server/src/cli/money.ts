@@ -11,6 +11,7 @@ import {
 } from './command.ts';
 import type { Context } from './context.ts';
 import {
+  ACCOUNT_ID,
   CATEGORIES,
   oneOf,
   parseCents,
@@ -49,7 +50,7 @@ export function holdCommands(context: Context): Command[] {
     'reserve credit for a call whose cost is not known yet',
     'purser hold create --account 5f2c… --amount 10 --expires-in 1m',
   )
-    .requiredOption('--account <id>', 'the account', parseId)
+    .requiredOption('--account <id>', ACCOUNT_ID, parseId)
     .requiredOption('--amount <cents>', 'the most that the call may cost', parseCents)
     .requiredOption(
       '--expires-in <duration>',
@@ -117,7 +118,7 @@ export function chargeVerbs(context: Context): Command[] {
     'purser charge create --account 5f2c… --amount 0.5',
     'purser charge create --account 5f2c… --amount 2.5 --scope search --idempotency-key call-77',
   )
-    .requiredOption('--account <id>', 'the account', parseId)
+    .requiredOption('--account <id>', ACCOUNT_ID, parseId)
     .requiredOption('--amount <cents>', 'what it costs', parseCents)
     .option('--scope <scope>', 'the product, such as search: only grants for it pay', parseScope)
     .option('--description <text>', 'for the history')
@@ -164,10 +165,12 @@ export function adjustmentCommands(context: Context): Command[] {
     'purser adjustment create --account 5f2c… --amount -2.5 --reason "granted twice"',
   ];
   const create = idempotentCommand('create', 'correct what an account has', ...examples)
-    .requiredOption('--account <id>', 'the account', parseId)
+    .requiredOption('--account <id>', ACCOUNT_ID, parseId)
     .requiredOption('--amount <cents>', 'above zero it adds, below zero it takes', parseSignedCents)
     .requiredOption('--reason <text>', 'why, for the history')
-    .addOption(oneOf('--category <category>', 'of what is added; required then', CATEGORIES))
+    .addOption(
+      oneOf('--category <category>', 'of the credit that is added; needed above zero', CATEGORIES),
+    )
     .option('--allow-negative', 'take the account below zero if need be')
     .action((options: AdjustmentOptions) => {
       const { account, amount, reason, category, allowNegative } = options;

@@ -42,12 +42,14 @@ export const ENTRY_KINDS = [
   'adjustment',
 ] as const satisfies readonly OperationKind[];
 
+/** What `--account` is, wherever a command is about one account. */
+export const ACCOUNT_ID = "the account's id, as `purser account list` shows it";
+
 /** What the help adds to a command with an option of this kind. */
 export const NOTES: Readonly<Record<string, string>> = {
   '<cents>':
     'Amounts are cents, with up to six decimals: 10000 is $100.00, and 0.5 is half a cent.',
-  '<time>':
-    'A time is a day, such as 2027-01-31 (its beginning in UTC), or such as 2027-01-31T12:00:00Z.',
+  '<time>': 'A time is a day, such as 2027-01-31 (midnight UTC), or such as 2027-01-31T12:00:00Z.',
   '<duration>': 'A duration is such as 30s, 15m, 1h or 1d, or a number of seconds.',
 };
 

@@ -15,7 +15,12 @@ interface ShowOptions extends JsonOption {
 
 /** `purser prices …`: what a price book file says, and which versions are or were in effect. */
 export function priceCommands(context: Context): Command {
-  const prices = command('prices', 'price books', 'purser prices check prices.yaml');
+  const prices = command(
+    'prices',
+    'what calls cost: check, load and show price books',
+    'purser prices check prices.yaml',
+    'purser prices load prices.yaml',
+  );
   prices
     .addCommand(loadCommand(context))
     .addCommand(showCommand(context))

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Help, type Option } from 'commander';
 import { accountCommands } from './accounts.ts';
 import { command } from './command.ts';
 import type { Context } from './context.ts';
@@ -10,6 +10,8 @@ import { limitCommands } from './limits.ts';
 import { adjustmentCommands, holdCommands } from './money.ts';
 import { NOTES } from './options.ts';
 import { priceCommands } from './prices.ts';
+import { SETTINGS_HELP } from './settings.ts';
+import type { Terminal } from './terminal.ts';
 import { verifyCommand } from './verify.ts';
 
 /** The whole command line: `purser <object> <verb>`. */
@@ -44,7 +46,7 @@ export function buildProgram(context: Context, version: string): Command {
   for (const [heading, commands] of Object.entries(groups)) {
     for (const child of commands) program.addCommand(child.helpGroup(heading));
   }
-  settle(program, context);
+  settle(program, context.terminal);
   return program;
 }
 
@@ -54,9 +56,9 @@ They work on the database that DATABASE_URL names, or on the one in PURSER_DATA_
 the server runs and while it does not. Exit code: 0 done, 1 failed, 2 written wrongly.`;
 
 function startCommand(context: Context): Command {
-  return command('start', 'run the server', 'PURSER_PORT=9000 purser start').action(() =>
-    context.start(),
-  );
+  return command('start', 'run the server', 'PURSER_PORT=9000 purser start')
+    .addHelpText('after', SETTINGS_HELP)
+    .action(() => context.start());
 }
 
 function migrateCommand({ terminal, withDatabase }: Context): Command {
@@ -80,9 +82,14 @@ function openapiCommand({ terminal, openApiDocument }: Context): Command {
 }
 
 /** Settings that commander does not hand down to commands that were made on their own. */
-function settle(parent: Command, context: Context): void {
+function settle(parent: Command, terminal: Terminal): void {
   parent
-    .configureOutput({ outputError: (text) => showUsageError(context.terminal, parent, text) })
+    .configureHelp({ visibleOptions: inOrder, optionDescription: withRequired })
+    .configureOutput({
+      writeOut: terminal.text,
+      writeErr: (text) => terminal.errorLine(text.trimEnd()),
+      outputError: (text) => showUsageError(terminal, parent, text),
+    })
     .exitOverride((error) => {
       if (error.exitCode !== 0) error.exitCode = WRITTEN_WRONGLY;
       throw error;
@@ -91,5 +98,18 @@ function settle(parent: Command, context: Context): void {
     const isTaken = parent.options.some(({ flags }) => flags.endsWith(placeholder));
     if (isTaken) parent.addHelpText('after', `\n${note}`);
   }
-  for (const child of parent.commands) settle(child, context);
+  for (const child of parent.commands) settle(child, terminal);
+}
+
+/** Options that are required come first, and those that many commands have last. */
+function inOrder(this: Help, command: Command): Option[] {
+  const rank = ({ long, mandatory }: Option) => (mandatory ? 0 : COMMON.indexOf(long ?? '') + 2);
+  const options = Help.prototype.visibleOptions.call(this, command);
+  return options.toSorted((one, other) => rank(one) - rank(other));
+}
+const COMMON = ['--idempotency-key', '--limit', '--cursor', '--json', '--help'];
+
+function withRequired(this: Help, option: Option): string {
+  const description = Help.prototype.optionDescription.call(this, option);
+  return option.mandatory ? `${description} (required)` : description;
 }

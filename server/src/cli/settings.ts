@@ -1,4 +1,4 @@
-import { VARIABLES } from '../config.ts';
+import { CURES } from '../config.ts';
 
 /** Settings come from the environment only, so that the server and every command work on the same. */
 
@@ -9,10 +9,17 @@ export function fromEnvironment(
 ): { readonly details: string; readonly solution: string } | undefined {
   const [, option = ''] = /^unknown option '--([a-z-]+)/.exec(error) ?? [];
   const word = option.toUpperCase().replaceAll('-', '_');
-  const variable = VARIABLES.find((name) => name === word || name === `PURSER_${word}`);
+  const variable = Object.keys(CURES).find((name) => name === word || name === `PURSER_${word}`);
   if (variable === undefined) return undefined;
   return {
     details: 'Purser takes its settings from the environment, for the server and for commands.',
     solution: `Set the environment variable ${variable}: \`${variable}=… ${command}\`.`,
   };
 }
+
+/** For the help of `start`. */
+export const SETTINGS_HELP = `
+Settings come from the environment:
+${Object.values(CURES)
+  .map((cure) => `  ${cure}`)
+  .join('\n')}`;
