@@ -2,6 +2,7 @@ import picocolors from 'picocolors';
 import { afterAll, beforeAll } from 'vitest';
 import { type App, createApp } from '../src/app.ts';
 import type { Injectable } from '../src/cli/api.ts';
+import type { Context } from '../src/cli/context.ts';
 import { run } from '../src/cli/run.ts';
 import { readConfig } from '../src/config.ts';
 import { createLog } from '../src/telemetry/log.ts';
@@ -13,11 +14,16 @@ export interface Ran {
   readonly errors: string;
 }
 
-/** Runs `purser …` in this process over an API; without one, it must not ask any. */
-export async function runCommand(args: readonly string[], api?: Injectable): Promise<Ran> {
+const never = () => Promise.reject(new Error('this command needs no server and no database'));
+
+/** Runs `purser …` in this process over an API and a database; without them, it must ask none. */
+export async function runCommand(
+  args: readonly string[],
+  api?: Injectable,
+  withDatabase: Context['withDatabase'] = never,
+): Promise<Ran> {
   const written = { out: '', errors: '' };
   const colors = picocolors.createColors(false);
-  const never = () => Promise.reject(new Error('this command needs no server and no database'));
   const code = await run(['node', 'purser', ...args], '0', {
     terminal: {
       colors,
@@ -35,7 +41,7 @@ export async function runCommand(args: readonly string[], api?: Injectable): Pro
     },
     start: never,
     withApi: api ? (work) => work(api) : never,
-    withDatabase: never,
+    withDatabase,
     openApiDocument: never,
   });
   return { code, ...written };
@@ -54,7 +60,8 @@ export function useCommandLine(databaseUrl: string) {
     api = await app.local();
   });
   afterAll(() => app.close());
-  const purser = (...args: string[]): Promise<Ran> => runCommand(args, api);
+  const purser = (...args: string[]): Promise<Ran> =>
+    runCommand(args, api, (work) => work(app.opened));
   return {
     purser,
     /** The resource, or resources, of a command that must succeed. */

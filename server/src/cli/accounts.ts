@@ -140,7 +140,7 @@ function balanceCommand(context: Context): Command {
     'balance',
     'show what an account has left, or had at an instant',
     'purser balance --account 5f2c…',
-    'purser balance --account 5f2c… --at 2026-10-31',
+    'purser balance --account 5f2c… --at 2026-01-31',
   )
     .requiredOption('--account <id>', ACCOUNT_ID, parseId)
     .option('--at <time>', 'what was posted then, instead of now', parseTime)

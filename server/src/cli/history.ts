@@ -39,7 +39,7 @@ interface StatementOptions extends JsonOption, PeriodOptions {
   readonly csv?: true;
 }
 
-const OCTOBER = '--from 2026-10-01 --to 2026-11-01';
+const JANUARY = '--from 2026-01-01 --to 2026-02-01';
 
 /** `purser entry list`, `purser statement` and `purser usage`. */
 export function historyCommands(context: Context): Command[] {
@@ -67,7 +67,7 @@ function listEntriesCommand(context: Context): Command {
   const list = listCommand(
     'list',
     "show an account's entries, newest first",
-    `purser entry list --account 5f2c… --kind charge,reversal ${OCTOBER}`,
+    `purser entry list --account 5f2c… --kind charge,reversal ${JANUARY}`,
   )
     .option(
       '--kind <a,b>',
@@ -93,7 +93,7 @@ function listChargesCommand(context: Context): Command {
   const list = listCommand(
     'list',
     "show an account's charges, newest first",
-    `purser charge list --account 5f2c… --scope search ${OCTOBER}`,
+    `purser charge list --account 5f2c… --scope search ${JANUARY}`,
   )
     .option('--scope <scope>', 'only what was for this product, such as search', parseScope)
     .option('--api-key <id>', "only what was spent with this customer's key", parseId);
@@ -115,7 +115,7 @@ function usageCommand(context: Context): Command {
   const usage = listCommand(
     'usage',
     'show what an account used, by day, key, scope and route',
-    `purser usage --account 5f2c… --group-by day,scope ${OCTOBER}`,
+    `purser usage --account 5f2c… --group-by day,scope ${JANUARY}`,
   ).option(
     '--group-by <a,b>',
     `what makes a line: ${USAGE_GROUPS.join(', ')} (default: all four)`,
@@ -142,8 +142,8 @@ function statementCommand(context: Context): Command {
   return apiCommand(
     'statement',
     'show what an account had, what happened in a period, and what it had then',
-    `purser statement --account 5f2c… ${OCTOBER}`,
-    `purser statement --account 5f2c… ${OCTOBER} --csv > october.csv`,
+    `purser statement --account 5f2c… ${JANUARY}`,
+    `purser statement --account 5f2c… ${JANUARY} --csv > january.csv`,
   )
     .requiredOption('--account <id>', ACCOUNT_ID, parseId)
     .requiredOption('--from <time>', 'the first instant of the period', parseTime)
