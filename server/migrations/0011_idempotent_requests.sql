@@ -11,9 +11,9 @@ create table idempotent_requests (
   status smallint not null,
   -- The answer's resource, without its secret. json and not jsonb: its members keep their order.
   answer json not null,
-  -- Of the secret in the answer; null: it has none.
+  -- SHA-256 of the secret in the answer; null: it has none.
   secret_sha256 bytea,
-  -- What the secret is derived from, together with what the caller alone knows. Forgotten after a day.
+  -- One half of the source of the secret; the caller has the other. Forgotten after a day.
   secret_salt bytea,
   constraint idempotent_requests_idempotency_digest_check
     check (octet_length(idempotency_digest) = 16),

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import * as options from '../src/cli/options.ts';
 import { partsOf, runCommand } from './command-line.ts';
 
-/** What is written wrongly is refused with 2 before an API is asked. */
+/** A value that is written wrongly is refused with 2 before an API is asked. */
 
 const ID = 'f'.repeat(64);
 const ACCOUNT = ['--account', ID];
@@ -96,6 +96,11 @@ test('an id that is empty, as of a shell’s variable that is not set, is refuse
   expect([option.code, partsOf(option).what]).toEqual([2, "--account '' is invalid."]);
   const argument = await runCommand(['account', 'show', '']);
   expect([argument.code, partsOf(argument).what]).toEqual([2, "<id> '' is invalid."]);
+});
+
+test('a value is shown as it was typed, with the stops and line ends that it has', async () => {
+  const ran = await runCommand(['balance', '--account', 'a', '--at', '1. 2\n(3)']);
+  expect(ran.errors).toMatch(/^Error: --at '1\. 2\n\(3\)' is invalid\.\nDetails: It must be a day/);
 });
 
 test('a misspelt option is answered with the one that is meant', async () => {

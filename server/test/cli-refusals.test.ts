@@ -212,7 +212,7 @@ describe.each([
 });
 
 test('the codes that are left need no cure of their own', async () => {
-  // What a request to the network, a customer's key or the gateway's customers are refused for.
+  // Refusals of requests over the network, of customers' keys, and of the gateway's calls.
   const elsewhere: ErrorCode[] = [];
   for (const code of Object.keys(ERRORS) as ErrorCode[]) {
     if (tried.has(code)) continue;

@@ -6,7 +6,7 @@ import { useDatabase } from './postgres.ts';
 const db = useDatabase();
 useNodes();
 
-/** What a start without a demo prints before it listens. */
+/** The output of a start without a demo, until it listens. */
 async function startedOutput(): Promise<string> {
   const node = await startNode({ DATABASE_URL: db.databaseUrl });
   await node.end('SIGTERM');

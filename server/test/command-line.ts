@@ -7,7 +7,7 @@ import { run } from '../src/cli/run.ts';
 import { readConfig } from '../src/config.ts';
 import { createLog } from '../src/telemetry/log.ts';
 
-/** What a command printed, and its exit code. */
+/** The output of a command, and its exit code. */
 export interface Ran {
   readonly code: number;
   readonly out: string;

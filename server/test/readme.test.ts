@@ -27,7 +27,7 @@ test('every command of the README works, in its order', async () => {
   expect(lines.length).toBeGreaterThan(18);
   const keys = join(folder, 'keys.csv');
   writeFileSync(keys, `sha256\n${createHash('sha256').update('theirs').digest('hex')}\n`);
-  // What a line names of what another one before it made.
+  // Names in the README, and the things that they stand for here.
   const made: Record<string, string> = {
     'keys.csv': keys,
     'prices.yaml': join(ROOT, 'examples/you-prices.yaml'),

@@ -9,20 +9,20 @@ import * as sql from './sql.ts';
  * Requests that make an account, a key or a key's new secret, each done once under its Idempotency-Key.
  * A repetition gets the first answer, for ever.
  *
- * Secrets are kept as hashes only, so a replay derives the secret again: HKDF (RFC 5869) of what only the
- * caller knows (its own key and the idempotency key) with a salt that only the database knows. Neither
- * alone gives it. The salt is forgotten after 24 hours, and with it the way to the secret.
+ * Secrets are kept as hashes only, so a replay derives the secret again (adr/0011): HKDF (RFC 5869) of
+ * the caller's own key and idempotency key, which are stored nowhere, with a salt that only the
+ * database has. Neither alone gives it. The salt is forgotten after 24 hours.
  */
 
 /** A request with an Idempotency-Key. */
 export interface IdempotentRequest {
   readonly digest: Digest;
   readonly fingerprint: Digest;
-  /** What the caller alone knows; it is never stored. */
+  /** Known to the caller alone; never stored. */
   readonly callerSecret: string;
 }
 
-/** What a request made. `resource` is answered and kept, `secret` is only answered. */
+/** The result of a request: `resource` is answered and kept, `secret` is only answered. */
 export interface Made {
   readonly status: number;
   readonly resource: Resource;
@@ -47,8 +47,8 @@ export type Make = (tx: Sql, newSecret: () => string) => Promise<Made>;
 const SALT_BYTES = 32;
 
 /**
- * Does a request once. Repetitions at the same time wait for the first and get its answer; what `make`
- * throws is thrown, and nothing is kept of it. Without a `request` everything is made anew.
+ * Does a request once. Repetitions at the same time wait for the first and get its answer. An error of
+ * `make` is thrown on, and nothing is kept. Without a `request` everything is made anew.
  */
 export async function makeOnce(
   database: Database,

@@ -235,7 +235,7 @@ export const lockIdempotentRequest: Statement = {
   text: `select pg_advisory_xact_lock(hashtextextended('idempotent_request:' || $1::text, 0))`,
 };
 
-/** What a request was answered first. $1 digest. */
+/** The first answer to a request. $1 digest. */
 export const findIdempotentRequest: Statement = {
   name: 'find_idempotent_request',
   text: `

@@ -3,7 +3,7 @@ import type { ApiRequest } from './api.ts';
 
 /** How to solve each refusal of the API, in the words of the command line. */
 
-/** What the API refused, and the members of its answer. */
+/** A request that the API refused, and the members of the answer. */
 interface Refusal {
   readonly request: ApiRequest;
   readonly body: Readonly<Record<string, unknown>>;

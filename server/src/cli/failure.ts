@@ -58,7 +58,7 @@ function partsOf(error: unknown): Failure {
   };
 }
 
-/** What is shown of a path: the longest good one is shorter. */
+/** Longer paths are cut: every good one is shorter. */
 const LONGEST_PATH = 128;
 
 function partsOfRefusal({ request, answer }: ApiError): Failure {
@@ -96,7 +96,7 @@ function placesOf(member: string): RegExp {
     : new RegExp(`^${member}(?=(\\.\\d+)*(:| must| is ))|(?<= after )${member}$`, 'g');
 }
 
-/** What the API says of JSON and headers, as a reader of the command line knows it. */
+/** Words of the API about JSON and headers, and those of the command line for them. */
 const IN_OUR_WORDS: readonly (readonly [RegExp, string])[] = [
   [/"(-?\d+(\.\d+)?)"/g, '$1'],
   [/\bIdempotency-Key\b/g, '--idempotency-key'],
@@ -109,15 +109,14 @@ const IN_OUR_WORDS: readonly (readonly [RegExp, string])[] = [
 ];
 
 /**
- * What commander writes, such as `error: option '--period <period>' argument 'week' is invalid. Allowed
+ * Commander's text is such as `error: option '--period <period>' argument 'week' is invalid. Allowed
  * choices are day, month, total.`, and in a last line `(Did you mean --period?)`.
  */
 function usagePartsOf(command: Command, text: string): Failure {
-  const [message = '', hint] = text
-    .replace(/^error: /, '')
-    .trimEnd()
-    .split('\n');
-  const [what = '', ...details] = message.replace(/\.$/, '').split('. ');
+  const [, message = '', hint] =
+    /^(?:error: )?(.*?)\.?(?:\n\((Did you mean .*)\))?$/s.exec(text.trimEnd()) ?? [];
+  // A value that is shown may hold a full stop too.
+  const [what = '', ...details] = message.split(/(?<=is invalid|for (?:argument )?'[\w-]+')\. /);
   const path = pathOf(command);
   const setting = fromEnvironment(what, path);
   const help = `\`${path} --help\` says what it takes.`;
@@ -125,7 +124,7 @@ function usagePartsOf(command: Command, text: string): Failure {
     what: `${usageInOurWords(what)}.`,
     details:
       setting?.details ?? (details.length > 0 ? `${details.join('. ')}.` : 'Nothing was done.'),
-    solution: setting?.solution ?? (hint ? `${hint.slice(1, -1)} ${help}` : help),
+    solution: setting?.solution ?? (hint ? `${hint} ${help}` : help),
   };
 }
 

@@ -73,7 +73,7 @@ async function importOne(context: Context, options: ImportOptions): Promise<void
   });
 }
 
-/** What became of the lines of a file. */
+/** How the lines of a file ended. */
 interface Counts {
   imported: number;
   existing: number;

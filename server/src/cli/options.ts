@@ -42,10 +42,10 @@ export const ENTRY_KINDS = [
   'adjustment',
 ] as const satisfies readonly OperationKind[];
 
-/** What `--account` is, wherever a command is about one account. */
+/** The description of `--account` in every command about one account. */
 export const ACCOUNT_ID = "the account's id, as `purser account list` shows it";
 
-/** What the help adds to a command with an option of this kind. */
+/** The help of a command explains each kind of value that its options take. */
 export const NOTES: Readonly<Record<string, string>> = {
   '<cents>':
     'Amounts are cents, with up to six decimals: 10000 is $100.00, and 0.5 is half a cent.',
@@ -116,7 +116,7 @@ export function parseTimeOrNever(text: string): string {
   return text === NEVER ? text : parseTime(text);
 }
 
-/** What `parseTimeOrNever` read, as the API takes it: null for never. */
+/** A value of `parseTimeOrNever` as the API takes it: null for never. */
 export function timeOrNull(text: string | undefined): string | null | undefined {
   return text === NEVER ? null : text;
 }

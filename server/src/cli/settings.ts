@@ -2,7 +2,7 @@ import { CURES } from '../config.ts';
 
 /** Settings come from the environment only, so that the server and every command work on the same. */
 
-/** What to say of an option that is a setting, such as `unknown option '--port'`. */
+/** The details and the cure for an option that is a setting, such as `unknown option '--port'`. */
 export function fromEnvironment(
   error: string,
   command: string,

@@ -6,9 +6,9 @@ import type { ErrorCode } from './errors/codes.ts';
 import { fingerprint, optionalIdempotencyKey } from './idempotency.ts';
 import type { RouteParts } from './parts.ts';
 
-/** What the routes that make accounts, keys and secrets have in common: an optional Idempotency-Key. */
+/** The optional Idempotency-Key of the routes that make accounts, keys and secrets. */
 
-/** What a request asks that may have an Idempotency-Key. */
+/** A request that may have an Idempotency-Key. */
 interface Asked {
   readonly kind: 'account' | 'api_key' | 'rotation';
   /** The account in which the Idempotency-Key is unique; null: among the creations of accounts. */
@@ -17,7 +17,7 @@ interface Asked {
   readonly values: readonly (string | number | null)[];
 }
 
-/** What of them may be answered besides their own errors. */
+/** Errors of the routes that answer a secret, besides their own. */
 export const SECRET_ERRORS = ['secret_not_kept'] as const satisfies readonly ErrorCode[];
 
 /** Makes something once under the request's Idempotency-Key, if it has one, and answers it. */

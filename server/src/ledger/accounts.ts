@@ -19,16 +19,16 @@ export interface Account {
   readonly createdAt: number;
 }
 
-/** What a new account may be given; without a public id it gets a random one. */
+/** The facts of a new account; without a public id it gets a random one. */
 export interface NewAccount {
   readonly kind: AccountKind;
   readonly name: string;
   readonly externalId: string | null;
-  /** Of the form `ACCOUNT_PUBLIC_ID`. */
+  /** Must have the form `ACCOUNT_PUBLIC_ID`. */
   readonly publicId?: string | undefined;
 }
 
-/** What the creation of an account came to. */
+/** The result of a creation. */
 export type AccountCreation =
   | { readonly created: Account }
   /** The account that has the external id already. */

@@ -150,7 +150,7 @@ test.each([
   },
 );
 
-test('what names nothing is 404; a wrong period or body is 422 by name', async () => {
+test('an unknown account or key is 404; a wrong period or body is 422 by name', async () => {
   const unknownKey = 'key_00000000000000000000000000';
   for (const [path, code] of [
     [limitOf('day', `accounts/${'0'.repeat(64)}`), 'account_not_found'],
