@@ -342,6 +342,26 @@ CREATE TABLE public.idempotent_calls (
 WITH (fillfactor='70');
 
 --
+-- Name: idempotent_requests; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.idempotent_requests (
+    idempotency_digest bytea NOT NULL,
+    fingerprint bytea NOT NULL,
+    at timestamp with time zone NOT NULL,
+    status smallint NOT NULL,
+    answer json NOT NULL,
+    secret_sha256 bytea,
+    secret_salt bytea,
+    CONSTRAINT idempotent_requests_fingerprint_check CHECK ((octet_length(fingerprint) = 16)),
+    CONSTRAINT idempotent_requests_idempotency_digest_check CHECK ((octet_length(idempotency_digest) = 16)),
+    CONSTRAINT idempotent_requests_salt_of_secret_check CHECK (((secret_salt IS NULL) OR (secret_sha256 IS NOT NULL))),
+    CONSTRAINT idempotent_requests_secret_salt_check CHECK ((octet_length(secret_salt) = 32)),
+    CONSTRAINT idempotent_requests_secret_sha256_check CHECK ((octet_length(secret_sha256) = 32)),
+    CONSTRAINT idempotent_requests_status_check CHECK (((status >= 200) AND (status <= 299)))
+);
+
+--
 -- Name: operations; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -615,6 +635,13 @@ ALTER TABLE ONLY public.idempotent_calls
     ADD CONSTRAINT idempotent_calls_pkey PRIMARY KEY (account_id, idempotency_digest);
 
 --
+-- Name: idempotent_requests idempotent_requests_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.idempotent_requests
+    ADD CONSTRAINT idempotent_requests_pkey PRIMARY KEY (idempotency_digest);
+
+--
 -- Name: operations operations_account_id_idempotency_digest_key; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -747,6 +774,12 @@ CREATE INDEX holds_due ON public.holds USING btree (account_id, expires_at) WHER
 CREATE INDEX idempotent_calls_by_expiry ON public.idempotent_calls USING btree (expires_at);
 
 --
+-- Name: idempotent_requests_salted; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idempotent_requests_salted ON public.idempotent_requests USING btree (at) WHERE (secret_salt IS NOT NULL);
+
+--
 -- Name: operations_by_subject; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -857,6 +890,12 @@ GRANT SELECT,INSERT,DELETE ON TABLE public.holds TO purser_serving;
 --
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotent_calls TO purser_serving;
+
+--
+-- Name: TABLE idempotent_requests; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.idempotent_requests TO purser_serving;
 
 --
 -- Name: TABLE operations; Type: ACL; Schema: public; Owner: -

@@ -44,8 +44,8 @@ export interface Config {
   readonly unknown: readonly string[];
 }
 
-/** Every variable of ours with the cure that its error names. */
-const CURES = {
+/** Every variable of ours with the cure that its error names; the help of `start` lists them. */
+export const CURES = {
   PURSER_HOST: 'Set PURSER_HOST to an address of this machine, or unset it for 127.0.0.1.',
   PURSER_PORT: 'Set PURSER_PORT to a number from 0 (any free port) to 65535, or unset it for 8080.',
   PURSER_DATA_DIR: 'Set PURSER_DATA_DIR to a directory, or unset it for .purser.',

@@ -61,7 +61,6 @@ run(process.argv, version, context).then(
     process.exitCode = exitCode;
   },
   (error: unknown) => {
-    showFailure(terminal, error);
-    process.exitCode = 1;
+    process.exitCode = showFailure(terminal, error);
   },
 );

@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
 import { type App, createApp } from './app.ts';
-import { makeDemo, showDemo } from './cli/demo.ts';
+import { hasOperatorKey, makeDemo, showDemo } from './cli/demo.ts';
 import type { Terminal } from './cli/terminal.ts';
 import type { Config } from './config.ts';
 import { OperatorError } from './db/operator-error.ts';
@@ -76,12 +76,13 @@ async function serve(
   }
 }
 
-/** On an empty embedded database the demo; elsewhere how to come by keys. */
+/** On an empty embedded database the demo; elsewhere how to come by a key if there is none. */
 async function introduce(app: App, config: Config, terminal: Terminal, url: string): Promise<void> {
   const local = await app.local();
   const keys = config.databaseUrl === undefined && config.demo ? await makeDemo(local) : undefined;
-  if (keys) showDemo(terminal, keys, url);
-  else terminal.line('Make an operator key with `npx purser operator-key create`.');
+  if (keys) return showDemo(terminal, keys, url);
+  if (await hasOperatorKey(local)) return;
+  terminal.line('No operator key is valid: make one with `npx purser operator-key create`.');
 }
 
 async function listen(http: FastifyInstance, config: Config, log: Log): Promise<string> {

@@ -40,15 +40,13 @@ export interface ApiKeyTerms {
 
 /** Makes a key in an account that exists. `secret` is its text, known this one time. */
 export async function createApiKey(
-  database: Database,
+  on: Sql,
   account: AccountId,
   terms: ApiKeyTerms,
+  secret = newKey(CUSTOMER_PREFIX),
 ): Promise<{ apiKey: ApiKey; secret: string }> {
-  const secret = newKey(CUSTOMER_PREFIX);
   const masked = maskKey(CUSTOMER_PREFIX, secret);
-  const apiKey = await database.transaction((tx) =>
-    insertIn(tx, account, { ...terms, masked, sha256: sha256(secret) }),
-  );
+  const apiKey = await insert(on, account, { ...terms, masked, sha256: sha256(secret) });
   if (!apiKey) throw new Error('a new key has the hash of another one');
   return { apiKey, secret };
 }
@@ -63,31 +61,18 @@ export type ApiKeyImport =
 
 /** Takes over a key that a customer has already, by the SHA-256 of its secret. */
 export async function importApiKey(
-  database: Database,
+  on: Sql,
   account: AccountId,
   terms: ApiKeyTerms & { readonly sha256: string },
 ): Promise<ApiKeyImport> {
-  return database
-    .transaction(async (tx): Promise<ApiKeyImport> => {
-      const known = await findBySecret(tx, terms.sha256);
-      if (known) return known.account === account ? { existing: known } : { taken: true };
-      const operatorKeys = await tx.rows(sql.operatorKeyBySecret, [terms.sha256]);
-      if (operatorKeys.length > 0) return { taken: true };
-      const imported = await insertIn(tx, account, { ...terms, masked: null });
-      if (imported) return { imported };
-      throw new ImportRace();
-    })
-    .catch(async (error: unknown): Promise<ApiKeyImport> => {
-      if (!(error instanceof ImportRace)) throw error;
-      // Somebody imported it meanwhile, and has committed: theirs is the key.
-      const winner = await findBySecret(database, terms.sha256);
-      if (!winner) throw error;
-      return winner.account === account ? { existing: winner } : { taken: true };
-    });
+  const operatorKeys = await on.rows(sql.operatorKeyBySecret, [terms.sha256]);
+  if (operatorKeys.length > 0) return { taken: true };
+  const imported = await insert(on, account, { ...terms, masked: null });
+  if (imported) return { imported };
+  const known = await findBySecret(on, terms.sha256);
+  if (!known) throw new Error('a key that is in the way cannot be read');
+  return known.account === account ? { existing: known } : { taken: true };
 }
-
-/** Rolls an import back whose hash another transaction has just taken. */
-class ImportRace extends Error {}
 
 /** An account's keys, newest first, revoked and expired ones too. */
 export async function listApiKeys(
@@ -158,32 +143,30 @@ export interface TooManySecrets {
 }
 
 /**
- * Gives a key a new secret under its account's lock. Earlier secrets end `graceS` seconds from now, or
+ * Gives a key a new secret under its account's lock, in the caller's transaction. Earlier secrets end `graceS` seconds from now, or
  * when they would have ended anyway; with 0, once this has resolved, no operation that was decided by
  * them can commit. A grace that was promised is never cut short to make room: with 0, which leaves one
  * secret, a rotation is never one too many. Undefined where there is no such key.
  */
-export async function rotateApiKey(
-  database: Database,
+export async function rotateApiKeyIn(
+  tx: Sql,
   id: string,
   graceS: number,
-): Promise<{ apiKey: ApiKey; secret: string } | Inactive | TooManySecrets | undefined> {
-  const secret = newKey(CUSTOMER_PREFIX);
-  return database.transaction(async (tx) => {
-    if (!(await lockedApiKey(tx, id))) return undefined;
-    const [state] = await tx.rows<sql.ApiKeyStateRow>(sql.apiKeyState, [id]);
-    if (!state) throw new Error('a key has gone under its lock');
-    if (state.inactive) return { inactive: state.inactive };
-    const { secrets, first_end: firstEnd } = state;
-    if (graceS > 0 && firstEnd !== null && secrets >= MOST_SECRETS) {
-      return { mostSecrets: MOST_SECRETS, firstEnd };
-    }
-    await tx.rows(sql.endApiKeySecrets, [id, graceS]);
-    const inserted = await tx.rows(sql.insertApiKeySecret, [sha256(secret), id]);
-    if (inserted.length === 0) throw new Error('a new key has the hash of another one');
-    await tx.rows(sql.changeMasked, [id, maskKey(CUSTOMER_PREFIX, secret)]);
-    return { apiKey: await apiKeyIn(tx, id), secret };
-  });
+  secret: string,
+): Promise<{ apiKey: ApiKey } | Inactive | TooManySecrets | undefined> {
+  if (!(await lockedApiKey(tx, id))) return undefined;
+  const [state] = await tx.rows<sql.ApiKeyStateRow>(sql.apiKeyState, [id]);
+  if (!state) throw new Error('a key has gone under its lock');
+  if (state.inactive) return { inactive: state.inactive };
+  const { secrets, first_end: firstEnd } = state;
+  if (graceS > 0 && firstEnd !== null && secrets >= MOST_SECRETS) {
+    return { mostSecrets: MOST_SECRETS, firstEnd };
+  }
+  await tx.rows(sql.endApiKeySecrets, [id, graceS]);
+  const inserted = await tx.rows(sql.insertApiKeySecret, [sha256(secret), id]);
+  if (inserted.length === 0) throw new Error('a new key has the hash of another one');
+  await tx.rows(sql.changeMasked, [id, maskKey(CUSTOMER_PREFIX, secret)]);
+  return { apiKey: await apiKeyIn(tx, id) };
 }
 
 /** A key, whatever its state. */
@@ -201,8 +184,8 @@ async function lockedApiKey(tx: Sql, id: string): Promise<ApiKey | undefined> {
 }
 
 /** A key that is known to be there. */
-async function apiKeyIn(tx: Sql, id: string): Promise<ApiKey> {
-  const apiKey = await findApiKey(tx, id);
+async function apiKeyIn(on: Sql, id: string): Promise<ApiKey> {
+  const apiKey = await findApiKey(on, id);
   if (!apiKey) throw new Error('a key has gone under its lock');
   return apiKey;
 }
@@ -211,22 +194,23 @@ function instant(milliseconds: number | null): string | null {
   return milliseconds === null ? null : new Date(milliseconds).toISOString();
 }
 
-async function insertIn(
-  tx: Sql,
+/** Undefined if the secret is a customer's key already. */
+async function insert(
+  on: Sql,
   account: AccountId,
   key: ApiKeyTerms & { readonly masked: string | null; readonly sha256: string },
 ): Promise<ApiKey | undefined> {
   const id = uuidv7();
-  await tx.rows(sql.insertApiKey, [
+  const inserted = await on.rows(sql.insertApiKey, [
     id,
     account,
     key.name,
     [...(key.scopes ?? DEFAULT_CUSTOMER_SCOPES)],
     key.masked,
     instant(key.expiresAt),
+    key.sha256,
   ]);
-  const inserted = await tx.rows(sql.insertApiKeySecret, [key.sha256, id]);
-  return inserted.length === 0 ? undefined : apiKeyIn(tx, id);
+  return inserted.length === 0 ? undefined : apiKeyIn(on, id);
 }
 
 async function findBySecret(on: Sql, hash: string): Promise<ApiKey | undefined> {

@@ -16,7 +16,8 @@ export const CUSTOMER_PREFIX = 'prsr_';
 /** Operator keys begin with this; no key of another form is one. */
 export const OPERATOR_PREFIX = 'prso_';
 
-const RANDOM_BYTES = 32;
+/** The bytes that a key is made of. */
+export const RANDOM_BYTES = 32;
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 /** 62^43 is above 2^256, and 62^6 above 2^32. */
 const RANDOM_LENGTH = 43;
@@ -24,10 +25,9 @@ const CHECKSUM_LENGTH = 6;
 /** What a masked key shows of its beginning and of its end. */
 const SHOWN = 4;
 
-/** A new secret of 256 random bits. */
-export function newKey(prefix: KeyPrefix): string {
-  const random = BigInt(`0x${randomBytes(RANDOM_BYTES).toString('hex')}`);
-  const body = prefix + base62(random, RANDOM_LENGTH);
+/** A new secret of `RANDOM_BYTES` bytes that nobody can guess. */
+export function newKey(prefix: KeyPrefix, random = randomBytes(RANDOM_BYTES)): string {
+  const body = prefix + base62(BigInt(`0x${random.toString('hex')}`), RANDOM_LENGTH);
   return body + checksum(body);
 }
 

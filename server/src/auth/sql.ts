@@ -1,4 +1,5 @@
 import type { Statement } from '../db/database.ts';
+import type { Digest } from '../ledger/operations.ts';
 import { AFTER_ALL } from '../ledger/sql/accounts.ts';
 
 /** The SQL of keys. Instants are whole milliseconds, taken after the locks (`clock_timestamp`). */
@@ -46,12 +47,23 @@ export const listApiKeys: Statement = {
     limit $3`,
 };
 
-/** $1 id, $2 account, $3 name, $4 scopes, $5 masked form, $6 expiry. */
+/**
+ * A key with its first secret, in one statement; no row comes back if the secret is a customer's key
+ * already. $1 id, $2 account, $3 name, $4 scopes, $5 masked form, $6 expiry, $7 SHA-256 in hex.
+ */
 export const insertApiKey: Statement = {
   name: 'insert_api_key',
   text: `
+    with secret as (
+      insert into api_key_secrets (sha256, api_key_id) values (decode($7, 'hex'), $1)
+      on conflict (sha256) do nothing
+      returning api_key_id
+    )
     insert into api_keys (id, account_id, name, scopes, masked, created_at, expires_at)
-    values ($1, $2, $3, $4, $5, date_trunc('milliseconds', clock_timestamp()), $6)`,
+    select api_key_id, $2::uuid, $3::text, $4::text[], $5::text,
+           date_trunc('milliseconds', clock_timestamp()), $6::timestamptz
+    from secret
+    returning id`,
 };
 
 /** Answers no row where the secret is another key's already. $1 SHA-256 in hex, $2 key. */
@@ -205,4 +217,50 @@ export const recordOperatorKeyUses: Statement = {
     select id, used_at from unnest($1::uuid[], $2::timestamptz[]) as used (id, used_at) order by id
     on conflict (operator_key_id) do update
       set last_used_at = greatest(u.last_used_at, excluded.last_used_at)`,
+};
+
+export interface IdempotentRequestRow {
+  fingerprint: Digest;
+  status: number;
+  /** JSON text. */
+  answer: string;
+  secret_sha256: string | null;
+  /** Null also if its time is over. */
+  secret_salt: string | null;
+}
+
+/** Lets one of the repetitions of a request work at a time, until the commit. $1 digest. */
+export const lockIdempotentRequest: Statement = {
+  name: 'lock_idempotent_request',
+  text: `select pg_advisory_xact_lock(hashtextextended('idempotent_request:' || $1::text, 0))`,
+};
+
+/** The first answer to a request. $1 digest. */
+export const findIdempotentRequest: Statement = {
+  name: 'find_idempotent_request',
+  text: `
+    select fingerprint::text, status, answer::text, encode(secret_sha256, 'hex') as secret_sha256,
+           case when at > clock_timestamp() - interval '24 hours'
+                then encode(secret_salt, 'hex') end as secret_salt
+    from idempotent_requests where idempotency_digest = $1`,
+};
+
+/** $1 digest, $2 fingerprint, $3 status, $4 JSON, $5 the secret's SHA-256 in hex, $6 its salt in hex. */
+export const insertIdempotentRequest: Statement = {
+  name: 'insert_idempotent_request',
+  text: `
+    insert into idempotent_requests
+      (idempotency_digest, fingerprint, at, status, answer, secret_sha256, secret_salt)
+    values ($1, $2, clock_timestamp(), $3, $4, decode($5, 'hex'), decode($6, 'hex'))`,
+};
+
+/** Served by the index idempotent_requests_salted. Some at a time, past those that another forgets. */
+export const forgetOldSalts: Statement = {
+  name: 'forget_old_salts',
+  text: `
+    update idempotent_requests set secret_salt = null
+    where idempotency_digest in (
+      select idempotency_digest from idempotent_requests
+      where secret_salt is not null and at <= clock_timestamp() - interval '24 hours'
+      limit 100 for update skip locked)`,
 };

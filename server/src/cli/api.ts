@@ -18,11 +18,17 @@ export interface ApiAnswer {
   readonly status: number;
   /** The body, byte for byte; empty for 204. */
   readonly text: string;
+  /** Whether it is the answer of an earlier request with the same idempotency key. */
+  readonly isReplay: boolean;
 }
 
 /** What serves requests without a socket: a Fastify instance. */
 export interface Injectable {
-  inject(options: InjectOptions): PromiseLike<{ statusCode: number; body: string }>;
+  inject(options: InjectOptions): PromiseLike<{
+    statusCode: number;
+    headers: Readonly<Record<string, unknown>>;
+    body: string;
+  }>;
 }
 
 /** The API refused a request: `answer` is what it said. */
@@ -47,7 +53,8 @@ export async function ask(api: Injectable, request: ApiRequest): Promise<ApiAnsw
     ...(body && { payload: body }),
     ...(idempotencyKey !== undefined && { headers: { 'idempotency-key': idempotencyKey } }),
   });
-  return { status: response.statusCode, text: response.body };
+  const isReplay = response.headers['idempotency-replayed'] === 'true';
+  return { status: response.statusCode, text: response.body, isReplay };
 }
 
 /** Asks the API for what it must give. Throws ApiError for a refusal. */
@@ -65,18 +72,32 @@ export interface Resource {
 }
 
 /** The one resource of an answer. */
-export function resourceOf(answer: ApiAnswer): Resource {
+export function resourceOf(answer: Pick<ApiAnswer, 'text'>): Resource {
   return (JSON.parse(answer.text) as { data: Resource }).data;
 }
 
 /** A page of a list, and the cursor of the next one. */
-export function pageOf(answer: ApiAnswer): { resources: Resource[]; next: string | null } {
+export function pageOf(answer: Pick<ApiAnswer, 'text'>): {
+  resources: Resource[];
+  next: string | null;
+} {
   const { data, links } = JSON.parse(answer.text) as {
     data: Resource[];
     links: { next: string | null };
   };
   const next = links.next && new URL(links.next, 'http://localhost').searchParams.get('cursor');
   return { resources: data, next };
+}
+
+/** Everything in a list, page by page. */
+export async function* allOf(api: Injectable, path: string): AsyncGenerator<Resource> {
+  let cursor: string | undefined;
+  do {
+    const query = { limit: '500', cursor };
+    const { resources, next } = pageOf(await call(api, { method: 'GET', path, query }));
+    yield* resources;
+    cursor = next ?? undefined;
+  } while (cursor !== undefined);
 }
 
 function queryText(query: Readonly<Record<string, string | undefined>>): string {

@@ -1,6 +1,17 @@
-import { Command, InvalidArgumentError } from 'commander';
-import { ApiError, type ApiRequest, ask, pageOf, type Resource, resourceOf } from './api.ts';
+import { randomUUID } from 'node:crypto';
+import { Command } from 'commander';
+import {
+  type ApiAnswer,
+  ApiError,
+  type ApiRequest,
+  ask,
+  pageOf,
+  type Resource,
+  resourceOf,
+} from './api.ts';
 import type { Context } from './context.ts';
+import { exitCodeOf } from './failure.ts';
+import { parseIdempotencyKey, parseWhole } from './options.ts';
 import { showTable } from './show.ts';
 
 /** What the commands of the command line have in common. */
@@ -9,8 +20,12 @@ export interface JsonOption {
   readonly json?: true;
 }
 
+export interface IdempotencyOption extends JsonOption {
+  readonly idempotencyKey?: string;
+}
+
 export interface PageOptions extends JsonOption {
-  readonly limit?: string;
+  readonly limit?: number;
   readonly cursor?: string;
 }
 
@@ -30,11 +45,24 @@ export function apiCommand(name: string, description: string, ...examples: strin
   );
 }
 
+/** A command that is done once under its idempotency key. */
+export function idempotentCommand(
+  name: string,
+  description: string,
+  ...examples: string[]
+): Command {
+  return apiCommand(name, description, ...examples).option(
+    '--idempotency-key <key>',
+    'done once, however often it is run with this key (default: a new key)',
+    parseIdempotencyKey,
+  );
+}
+
 /** A command that shows a page of a list. */
 export function listCommand(name: string, description: string, ...examples: string[]): Command {
   return apiCommand(name, description, ...examples)
-    .option('--limit <n>', 'how many to show, at most 500 (default: 50)')
-    .option('--cursor <cursor>', 'where the page begins, as the page before says');
+    .option('--limit <n>', 'how many to show, at most 500 (default: 50)', parseWhole)
+    .option('--cursor <cursor>', 'the next page, as the page before names it');
 }
 
 /** Asks the API for one thing and shows it: the answer itself with `--json`, else what `show` makes of it. */
@@ -42,10 +70,28 @@ export async function askForOne(
   context: Context,
   { json }: JsonOption,
   request: ApiRequest,
-  show: (resource: Resource) => void | Promise<void>,
+  show: (resource: Resource, answer: ApiAnswer) => void | Promise<void>,
 ): Promise<void> {
-  const text = await answerOf(context, json, request);
-  if (text !== undefined) await show(resourceOf({ status: 200, text }));
+  const answer = await answerOf(context, json, request);
+  if (answer !== undefined) await show(resourceOf(answer), answer);
+}
+
+/** Asks the API to do something once, says that it is `done`, or was before, and shows what came of it. */
+export async function askOnce(
+  context: Context,
+  options: IdempotencyOption,
+  request: Pick<ApiRequest, 'path' | 'body'>,
+  done: string,
+  show: (resource: Resource) => void,
+): Promise<void> {
+  const { idempotencyKey = randomUUID() } = options;
+  const post = { method: 'POST', ...request, idempotencyKey } as const;
+  await askForOne(context, options, post, (resource, { isReplay }) => {
+    const again =
+      'It was done before with this idempotency key: here is its answer, nothing is new.';
+    context.terminal.line(isReplay ? again : done);
+    show(resource);
+  });
 }
 
 /** Asks the API for something that is answered with nothing (204). */
@@ -55,8 +101,8 @@ export async function askForNothing(
   request: ApiRequest,
   done: string,
 ): Promise<void> {
-  const text = await answerOf(context, json, request);
-  if (text !== undefined) context.terminal.line(done);
+  const answer = await answerOf(context, json, request);
+  if (answer !== undefined) context.terminal.line(done);
 }
 
 /** Asks the API for a page and shows it as a table with the given columns. */
@@ -66,45 +112,34 @@ export async function askForPage(
   request: ApiRequest,
   columns: readonly string[],
 ): Promise<void> {
-  const query = { ...request.query, limit, cursor };
-  const text = await answerOf(context, json, { ...request, query });
-  if (text === undefined) return;
-  const { resources, next } = pageOf({ status: 200, text });
+  const query = { ...request.query, limit: limit?.toString(), cursor };
+  const answer = await answerOf(context, json, { ...request, query });
+  if (answer === undefined) return;
+  const { resources, next } = pageOf(answer);
   await showTable(context.terminal, resources, columns);
   if (next !== null) context.terminal.line(`There is more: add --cursor ${next}`);
 }
 
 /** Asks the API for a text that is shown as it is, byte for byte. */
 export async function askForText(context: Context, request: ApiRequest): Promise<void> {
-  const text = await answerOf(context, undefined, request);
-  if (text !== undefined) context.terminal.text(text);
+  const answer = await answerOf(context, undefined, request);
+  if (answer !== undefined) context.terminal.text(answer.text);
 }
 
 /**
- * The body of a good answer, or undefined where `--json` has printed it. A refusal is printed with
- * `--json` too and ends the command with 1; without, it throws ApiError.
+ * A good answer, or undefined if `--json` has printed it. A refusal is printed with `--json` too and
+ * ends the command with its exit code; without, it throws ApiError.
  */
 async function answerOf(
   context: Context,
   json: true | undefined,
   request: ApiRequest,
-): Promise<string | undefined> {
+): Promise<ApiAnswer | undefined> {
   const answer = await context.withApi((api) => ask(api, request));
   const isRefusal = answer.status >= 400;
   if (!json && isRefusal) throw new ApiError(request, answer);
-  if (!json) return answer.text;
+  if (!json) return answer;
   if (answer.text !== '') context.terminal.line(answer.text);
-  if (isRefusal) context.fail();
+  if (isRefusal) context.fail(exitCodeOf(answer));
   return undefined;
-}
-
-/** Parses an option's list: `a,b`. */
-export function parseList(text: string): string[] {
-  return text.split(',').map((word) => word.trim());
-}
-
-/** Parses an option's whole number; its range is the API's to judge. */
-export function parseWhole(text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It must be a whole number.');
 }

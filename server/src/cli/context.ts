@@ -16,6 +16,6 @@ export interface Context {
   withDatabase<T>(work: (opened: OpenDatabase) => Promise<T>): Promise<T>;
   /** The OpenAPI document as `/openapi.json` answers it; needs no database. */
   openApiDocument(): Promise<string>;
-  /** Lets the command end with exit code 1 although nothing was thrown. */
-  fail(): void;
+  /** Lets the command end with this exit code, 1 if it is left out, although nothing was thrown. */
+  fail(exitCode?: number): void;
 }

@@ -1,4 +1,4 @@
-import { call, type Injectable, pageOf, type Resource, resourceOf } from './api.ts';
+import { allOf, call, type Injectable, pageOf, type Resource, resourceOf } from './api.ts';
 import type { Terminal } from './terminal.ts';
 
 /**
@@ -58,6 +58,16 @@ export async function makeDemo(api: Injectable): Promise<DemoKeys | undefined> {
     individualKey,
     operatorKey: secretOf(resourceOf(operatorKey)),
   };
+}
+
+/** Whether a key can do the operator's work now. */
+export async function hasOperatorKey(api: Injectable): Promise<boolean> {
+  for await (const { attributes } of allOf(api, '/v1/operator_keys')) {
+    const { revoked_at: revokedAt, expires_at: expiresAt } = attributes;
+    const hasExpired = typeof expiresAt === 'string' && Date.parse(expiresAt) <= Date.now();
+    if (revokedAt === null && !hasExpired) return true;
+  }
+  return false;
 }
 
 /** Shows the keys this one time, and what to try with them. */

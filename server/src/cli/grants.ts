@@ -4,17 +4,30 @@ import {
   askForOne,
   askForPage,
   command,
+  type IdempotencyOption,
+  idempotentCommand,
   type JsonOption,
   listCommand,
   type PageOptions,
-  parseList,
-  parseWhole,
 } from './command.ts';
 import type { Context } from './context.ts';
-import { moneyCommand, move, pathOf } from './money.ts';
+import { move, pathOf } from './money.ts';
+import {
+  ACCOUNT_ID,
+  CATEGORIES,
+  GRANT_STATUSES,
+  oneOf,
+  parseCents,
+  parseId,
+  parseScopes,
+  parseTime,
+  parseTimeOrNever,
+  parseWhole,
+  timeOrNull,
+} from './options.ts';
 import { showResource } from './show.ts';
 
-interface CreateOptions extends JsonOption {
+interface CreateOptions extends IdempotencyOption {
   readonly account: string;
   readonly amount: string;
   readonly category?: string;
@@ -23,7 +36,6 @@ interface CreateOptions extends JsonOption {
   readonly expiresAt?: string;
   readonly appliesTo?: string[];
   readonly description?: string;
-  readonly idempotencyKey?: string;
 }
 
 /** `purser grant create|list|void|extend`. */
@@ -41,20 +53,26 @@ export function grantCommands(context: Context): Command[] {
 }
 
 function createCommand(context: Context): Command {
-  return moneyCommand(
+  return idempotentCommand(
     'create',
     'give credit to an account',
     'purser grant create --account 5f2c… --amount 10000 --category promotional',
-    'purser grant create --account 5f2c… --amount 500 --expires-at 2030-01-31T00:00:00Z',
+    'purser grant create --account 5f2c… --amount 500 --expires-at 2030-01-31',
     'purser grant create --account 5f2c… --amount 718924.5 --idempotency-key invoice-1042',
   )
-    .requiredOption('--account <id>', 'the account')
-    .requiredOption('--amount <cents>', 'cents, with up to six decimals')
-    .option('--category <category>', 'paid or promotional (default: paid)')
-    .option('--priority <n>', '0 to 100, lower burns first (default: 50)', parseWhole)
-    .option('--effective-at <time>', 'from when on it can be spent (default: at once)')
-    .option('--expires-at <time>', 'from when on it cannot be spent any more (default: never)')
-    .option('--applies-to <a,b>', 'the scopes that it pays for (default: everything)', parseList)
+    .requiredOption('--account <id>', ACCOUNT_ID, parseId)
+    .requiredOption('--amount <cents>', 'how much', parseCents)
+    .addOption(
+      oneOf(
+        '--category <category>',
+        'what the customer paid for, or a gift (default: paid)',
+        CATEGORIES,
+      ),
+    )
+    .option('--priority <n>', '0 to 100, lower is spent first (default: 50)', parseWhole)
+    .option('--effective-at <time>', 'when it can be spent from (default: at once)', parseTime)
+    .option('--expires-at <time>', 'when it cannot be spent any more (default: never)', parseTime)
+    .option('--applies-to <a,b>', 'the scopes that it pays for (default: everything)', parseScopes)
     .option('--description <text>', 'why, for the history')
     .action((options: CreateOptions) => {
       const { account, amount, category, priority, description } = options;
@@ -73,10 +91,10 @@ function createCommand(context: Context): Command {
 }
 
 function voidCommand(context: Context): Command {
-  return moneyCommand('void', 'take back what is left of a grant', 'purser grant void grt_…')
-    .argument('<id>', 'the grant')
+  return idempotentCommand('void', 'take back what is left of a grant', 'purser grant void grt_…')
+    .argument('<id>', 'the grant', parseId)
     .option('--reason <text>', 'why, for the history')
-    .action((id: string, options: JsonOption & { reason?: string }) => {
+    .action((id: string, options: IdempotencyOption & { reason?: string }) => {
       const request = { path: pathOf('grants', id, 'void'), body: { reason: options.reason } };
       return move(context, options, request, 'What was left of the grant was taken back.');
     });
@@ -86,17 +104,16 @@ function extendCommand(context: Context): Command {
   return apiCommand(
     'extend',
     'let a grant expire later, or never',
-    'purser grant extend grt_… --expires-at 2031-01-31T00:00:00Z',
+    'purser grant extend grt_… --expires-at 2031-01-31',
     'purser grant extend grt_… --expires-at never',
   )
-    .argument('<id>', 'the grant')
-    .requiredOption('--expires-at <time>', 'the new expiry, or never')
+    .argument('<id>', 'the grant', parseId)
+    .requiredOption('--expires-at <time>', 'the new expiry, or never', parseTimeOrNever)
     .action((id: string, options: JsonOption & { expiresAt: string }) => {
-      const expiresAt = options.expiresAt === 'never' ? null : options.expiresAt;
       const request = {
         method: 'PATCH',
         path: pathOf('grants', id),
-        body: { expires_at: expiresAt },
+        body: { expires_at: timeOrNull(options.expiresAt) },
       } as const;
       return askForOne(context, options, request, (resource) => {
         context.terminal.line('The grant was extended.');
@@ -111,8 +128,8 @@ function listGrantsCommand(context: Context): Command {
     "show an account's grants, newest first",
     'purser grant list --account 5f2c…',
   )
-    .requiredOption('--account <id>', 'the account')
-    .option('--status <status>', 'only those that are pending, active or ended')
+    .requiredOption('--account <id>', ACCOUNT_ID, parseId)
+    .addOption(oneOf('--status <status>', 'only grants of this status', GRANT_STATUSES))
     .action(async (options: PageOptions & { account: string; status?: string }) => {
       const path = `/v1/accounts/${encodeURIComponent(options.account)}/grants`;
       const query = { status: options.status };

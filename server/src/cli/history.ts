@@ -11,6 +11,15 @@ import {
 } from './command.ts';
 import type { Context } from './context.ts';
 import { chargeVerbs } from './money.ts';
+import {
+  ACCOUNT_ID,
+  ENTRY_KINDS,
+  parseId,
+  parseScope,
+  parseTime,
+  someOf,
+  USAGE_GROUPS,
+} from './options.ts';
 import { showResource, showTable } from './show.ts';
 
 interface PeriodOptions {
@@ -21,31 +30,37 @@ interface PeriodOptions {
 
 interface FilterOptions extends PageOptions, PeriodOptions {
   readonly apiKey?: string;
-  readonly kind?: string;
+  readonly kind?: readonly string[];
   readonly scope?: string;
-  readonly groupBy?: string;
+  readonly groupBy?: readonly string[];
 }
 
 interface StatementOptions extends JsonOption, PeriodOptions {
   readonly csv?: true;
 }
 
-const JANUARY = '--from 2027-01-01T00:00:00Z --to 2027-02-01T00:00:00Z';
+const JANUARY = '--from 2026-01-01 --to 2026-02-01';
 
-/** `purser entry list`, `purser charge …`, `purser statement` and `purser usage`. */
+/** `purser entry list`, `purser statement` and `purser usage`. */
 export function historyCommands(context: Context): Command[] {
   const entry = command(
     'entry',
-    "the lines of an account's operations",
+    "every line of an account's history: what came and what went",
     'purser entry list --account 5f2c… --kind charge,reversal',
   ).addCommand(listEntriesCommand(context));
+  return [entry, statementCommand(context), usageCommand(context)];
+}
+
+/** `purser charge create|list|show|reverse`. */
+export function chargeCommands(context: Context): Command[] {
   const charge = command(
     'charge',
-    'credit that was spent',
+    'credit that is spent',
+    'purser charge create --account 5f2c… --amount 0.5',
     'purser charge list --account 5f2c… --scope search',
   ).addCommand(listChargesCommand(context));
   for (const verb of chargeVerbs(context)) charge.addCommand(verb);
-  return [entry, charge, statementCommand(context), usageCommand(context)];
+  return [charge];
 }
 
 function listEntriesCommand(context: Context): Command {
@@ -54,11 +69,15 @@ function listEntriesCommand(context: Context): Command {
     "show an account's entries, newest first",
     `purser entry list --account 5f2c… --kind charge,reversal ${JANUARY}`,
   )
-    .option('--kind <a,b>', 'only entries of such operations, such as grant,charge,reversal')
-    .option('--api-key <id>', "only what a customer's key made");
+    .option(
+      '--kind <a,b>',
+      `only entries of such operations: ${ENTRY_KINDS.join(', ')}`,
+      someOf(ENTRY_KINDS),
+    )
+    .option('--api-key <id>', "only what was spent with this customer's key", parseId);
   return withPeriod(list).action(async (options: FilterOptions) => {
     const { kind, apiKey, from, to } = options;
-    const query = { kind, api_key_id: apiKey, from, to };
+    const query = { kind: kind?.join(), api_key_id: apiKey, from, to };
     await askForPage(context, options, requestOf(options, 'entries', query), [
       'created_at',
       'kind',
@@ -76,8 +95,8 @@ function listChargesCommand(context: Context): Command {
     "show an account's charges, newest first",
     `purser charge list --account 5f2c… --scope search ${JANUARY}`,
   )
-    .option('--scope <scope>', 'only what was for this scope')
-    .option('--api-key <id>', "only what a customer's key made");
+    .option('--scope <scope>', 'only what was for this product, such as search', parseScope)
+    .option('--api-key <id>', "only what was spent with this customer's key", parseId);
   return withPeriod(list).action(async (options: FilterOptions) => {
     const { scope, apiKey, from, to } = options;
     const query = { scope, api_key_id: apiKey, from, to };
@@ -97,11 +116,24 @@ function usageCommand(context: Context): Command {
     'usage',
     'show what an account used, by day, key, scope and route',
     `purser usage --account 5f2c… --group-by day,scope ${JANUARY}`,
-  ).option('--group-by <a,b>', 'what makes a line: day, key, scope (default: all three)');
+  ).option(
+    '--group-by <a,b>',
+    `what makes a line: ${USAGE_GROUPS.join(', ')} (default: all four)`,
+    someOf(USAGE_GROUPS),
+  );
   return withPeriod(usage).action(async (options: FilterOptions) => {
     const { groupBy, from, to } = options;
-    const query = { group_by: groupBy, from, to };
-    const columns = ['day', 'api_key_id', 'scope', 'charges', 'charged', 'reversed', 'net'];
+    const query = { group_by: groupBy?.join(), from, to };
+    const columns = [
+      'day',
+      'api_key_id',
+      'scope',
+      'route',
+      'charges',
+      'charged',
+      'reversed',
+      'net',
+    ];
     await askForPage(context, options, requestOf(options, 'usage', query), columns);
   });
 }
@@ -113,9 +145,9 @@ function statementCommand(context: Context): Command {
     `purser statement --account 5f2c… ${JANUARY}`,
     `purser statement --account 5f2c… ${JANUARY} --csv > january.csv`,
   )
-    .requiredOption('--account <id>', 'the account')
-    .requiredOption('--from <time>', 'the first instant of the period')
-    .requiredOption('--to <time>', 'the first instant after it; now at most')
+    .requiredOption('--account <id>', ACCOUNT_ID, parseId)
+    .requiredOption('--from <time>', 'the first instant of the period', parseTime)
+    .requiredOption('--to <time>', 'the first instant after it; now at most', parseTime)
     .option('--csv', 'print a line an entry, as CSV')
     .action(async (options: StatementOptions) => {
       const { from, to, csv } = options;
@@ -136,9 +168,9 @@ function statementCommand(context: Context): Command {
 
 function withPeriod(list: Command): Command {
   return list
-    .requiredOption('--account <id>', 'the account')
-    .option('--from <time>', 'only what happened then or later')
-    .option('--to <time>', 'only what happened before');
+    .requiredOption('--account <id>', ACCOUNT_ID, parseId)
+    .option('--from <time>', 'only what happened then or later', parseTime)
+    .option('--to <time>', 'only what happened before', parseTime);
 }
 
 function requestOf(

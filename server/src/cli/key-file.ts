@@ -1,10 +1,11 @@
 import { createReadStream } from 'node:fs';
 import { OperatorError } from '../db/operator-error.ts';
+import { withTimeOfDay } from './options.ts';
 
 /**
  * The file of `purser key import --file`: CSV (RFC 4180) with the columns sha256, name, scopes and
  * expires_at, all but the first optional. A first line that names the columns may order them
- * otherwise. Scopes are separated by blanks, or by commas within quotes.
+ * otherwise. Scopes are separated by blanks, or by commas within quotes; `expires_at` is a time or a day.
  */
 
 const COLUMNS = ['sha256', 'name', 'scopes', 'expires_at'] as const;
@@ -69,9 +70,14 @@ function readLine(
   const body: Record<string, unknown> = {};
   for (const [index, column] of columns.entries()) {
     const field = record[index];
-    if (field) body[column] = column === 'scopes' ? field.split(/[\s,]+/).filter(Boolean) : field;
+    if (field) body[column] = memberOf(column, field);
   }
   return body;
+}
+
+function memberOf(column: Column, field: string): string | string[] {
+  if (column === 'scopes') return field.split(/[\s,]+/).filter(Boolean);
+  return column === 'expires_at' ? withTimeOfDay(field) : field;
 }
 
 function notOfThisForm(line: number, details: string): OperatorError {

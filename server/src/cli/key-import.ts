@@ -1,9 +1,18 @@
 import type { Command } from 'commander';
-import { type ApiAnswer, type ApiRequest, ask, type Injectable } from './api.ts';
-import { apiCommand, askForOne, type JsonOption, parseList } from './command.ts';
+import {
+  type ApiAnswer,
+  type ApiRequest,
+  ask,
+  type Injectable,
+  type Resource,
+  resourceOf,
+} from './api.ts';
+import { apiCommand, askForOne, type JsonOption } from './command.ts';
 import type { Context } from './context.ts';
 import { detailOf } from './failure.ts';
 import { type KeyLine, readKeyFile } from './key-file.ts';
+import { pathOf } from './money.ts';
+import { ACCOUNT_ID, parseId, parseScopes, parseTime } from './options.ts';
 import { showResource } from './show.ts';
 
 interface ImportOptions extends JsonOption {
@@ -23,20 +32,20 @@ export function importCommand(context: Context): Command {
   return apiCommand(
     'import',
     'let customers keep the keys they have, by the SHA-256 of each',
-    'purser key import --account 5f2c… --sha256 9f86d081884c7d65…',
-    'purser key import --account 5f2c… --file keys.csv',
+    'purser key import --account 5f2c… --sha256 "$(printf %s "$KEY" | sha256sum | head -c 64)"',
+    'purser key import --account 5f2c… --file keys.csv --scopes balance:read,search',
   )
     .addHelpText('after', FILE_HELP)
-    .requiredOption('--account <id>', 'the account')
+    .requiredOption('--account <id>', ACCOUNT_ID, parseId)
     .option('--sha256 <hex>', 'the SHA-256 of one key, as 64 hex digits')
     .option('--file <path>', 'a CSV file with one key a line')
     .option('--name <name>', 'what the key is for')
-    .option('--scopes <a,b>', 'what it may do (default: balance:read)', parseList)
-    .option('--expires-at <time>', 'when it ends, such as 2027-01-31T00:00:00.000Z')
+    .option('--scopes <a,b>', 'what it may do (default: balance:read)', parseScopes)
+    .option('--expires-at <time>', 'when it ends (default: never)', parseTime)
     .action(async (options: ImportOptions, self: Command) => {
       const { sha256, file } = options;
       if ((sha256 === undefined) === (file === undefined)) {
-        self.error('error: give either --sha256 or --file', { exitCode: 2 });
+        self.error('error: give either --sha256 or --file');
       }
       if (file === undefined) await importOne(context, options);
       else await importFile(context, options, file);
@@ -45,34 +54,63 @@ export function importCommand(context: Context): Command {
 
 const FILE_HELP = `
 The file: sha256[,name,scopes,expires_at], scopes separated by blanks. A first line may name the
-columns. An option gives what a line leaves out. A hash that exists answers its key, so a file may be
-imported again. With --json each line's answer is a line.`;
+columns. An option gives what a line leaves out. A key that the account has already stays as it is, so
+a file may be imported again. With --json each line's answer is a line.`;
 
 async function importOne(context: Context, options: ImportOptions): Promise<void> {
+  const { terminal } = context;
   const request = importRequest(options, { sha256: options.sha256 });
-  await askForOne(context, options, request, (resource) => {
-    context.terminal.line('The key was imported.');
-    showResource(context.terminal, resource);
+  await askForOne(context, options, request, (resource, answer) => {
+    if (answer.status === CREATED) {
+      terminal.line('The key was imported.');
+      return showResource(terminal, resource);
+    }
+    terminal.line('The account has this key already: nothing was changed.');
+    showResource(terminal, resource);
+    if (differs(resource, request)) {
+      terminal.line(`To change it: purser key update ${resource.id}${optionsOf(request)}`);
+    }
   });
 }
 
+/** How the lines of a file ended. */
+interface Counts {
+  imported: number;
+  existing: number;
+  /** Existing keys that have not the terms that were asked for. */
+  different: number;
+  refused: number;
+}
+
 async function importFile(context: Context, options: ImportOptions, path: string): Promise<void> {
-  const counts = { imported: 0, refused: 0 };
+  const counts = { imported: 0, existing: 0, different: 0, refused: 0 };
   const { terminal } = context;
   try {
     await context.withApi(async (api) => {
       for await (const lines of inGroups(readKeyFile(path))) {
         await importLines(context, api, options, lines, counts);
-        terminal.progress(`${counts.imported} imported, ${counts.refused} refused`);
+        terminal.progress(summaryOf(counts));
       }
     });
   } finally {
     terminal.progress(null);
-    const summary = `${counts.imported} imported, ${counts.refused} refused`;
-    if (options.json) terminal.errorLine(summary);
-    else terminal.line(summary);
+    const say = options.json ? terminal.errorLine : terminal.line;
+    say(summaryOf(counts));
+    if (counts.different > 0) for (const line of differencesOf(counts, options)) say(line);
   }
   if (counts.refused > 0) context.fail();
+}
+
+function summaryOf({ imported, existing, refused }: Counts): string {
+  return `${imported} imported, ${existing} already there, ${refused} refused`;
+}
+
+function differencesOf({ different }: Counts, { account, scopes }: ImportOptions): string[] {
+  return [
+    `Already there with another name, scopes or expiry than you gave: ${different}. Nothing of them was changed.`,
+    'To change one: purser key update key_… --scopes a,b',
+    `To change all: purser key update --account ${account} --scopes ${scopes?.join() ?? 'a,b'}`,
+  ];
 }
 
 async function importLines(
@@ -80,17 +118,21 @@ async function importLines(
   api: Injectable,
   options: ImportOptions,
   lines: readonly KeyLine[],
-  counts: { imported: number; refused: number },
+  counts: Counts,
 ): Promise<void> {
   const answers = await Promise.all(
-    lines.map(async ({ line, body }): Promise<[number, ApiAnswer]> => {
-      return [line, await ask(api, importRequest(options, body))];
+    lines.map(async ({ line, body }): Promise<[number, ApiRequest, ApiAnswer]> => {
+      const request = importRequest(options, body);
+      return [line, request, await ask(api, request)];
     }),
   );
-  for (const [line, answer] of answers) {
+  for (const [line, request, answer] of answers) {
     if (options.json) terminal.line(answer.text);
-    if (answer.status < 400) {
+    if (answer.status === CREATED) {
       counts.imported += 1;
+    } else if (answer.status < 400) {
+      counts.existing += 1;
+      if (differs(resourceOf(answer), request)) counts.different += 1;
     } else {
       counts.refused += 1;
       terminal.progress(null);
@@ -99,15 +141,43 @@ async function importLines(
   }
 }
 
+/** The status of an import that made a key; another good one: the account has it already. */
+const CREATED = 201;
+
 function importRequest(
   { account, name, scopes, expiresAt }: ImportOptions,
   body: Readonly<Record<string, unknown>>,
 ): ApiRequest {
   return {
     method: 'POST',
-    path: `/v1/accounts/${encodeURIComponent(account)}/api_keys`,
+    path: pathOf('accounts', account, 'api_keys'),
     body: { name, scopes, expires_at: expiresAt, ...body },
   };
+}
+
+/** Whether a key has another name, scopes or expiry than a request asks for. */
+function differs({ attributes }: Resource, { body }: ApiRequest): boolean {
+  return TERMS.some(
+    (member) =>
+      body?.[member] !== undefined &&
+      comparable(member, body[member]) !== comparable(member, attributes[member]),
+  );
+}
+const TERMS = ['name', 'scopes', 'expires_at'] as const;
+
+function comparable(member: (typeof TERMS)[number], value: unknown): unknown {
+  if (Array.isArray(value)) return value.toSorted().join();
+  return member === 'expires_at' && typeof value === 'string' ? Date.parse(value) : value;
+}
+
+/** The options of `purser key update` that ask for the same. */
+function optionsOf({ body }: ApiRequest): string {
+  const { name, scopes, expires_at: expiresAt } = body ?? {};
+  return [
+    ...(Array.isArray(scopes) ? [` --scopes ${scopes.join()}`] : []),
+    ...(name === undefined ? [] : [` --name '${name}'`]),
+    ...(expiresAt === undefined ? [] : [` --expires-at ${expiresAt}`]),
+  ].join('');
 }
 
 async function* inGroups(lines: AsyncIterable<KeyLine>): AsyncGenerator<KeyLine[]> {

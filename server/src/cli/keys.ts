@@ -4,19 +4,29 @@ import {
   askForNothing,
   askForOne,
   askForPage,
+  askOnce,
   command,
+  type IdempotencyOption,
+  idempotentCommand,
   type JsonOption,
   listCommand,
   type PageOptions,
-  parseList,
-  parseWhole,
 } from './command.ts';
 import type { Context } from './context.ts';
 import { importCommand } from './key-import.ts';
-import { showNewKey, showResource } from './show.ts';
+import { updateCommand } from './key-update.ts';
+import { pathOf } from './money.ts';
+import {
+  ACCOUNT_ID,
+  parseDuration,
+  parseId,
+  parseOperatorScopes,
+  parseScopes,
+  parseTime,
+} from './options.ts';
+import { showNewKey } from './show.ts';
 
-interface CreateOptions extends JsonOption {
-  readonly account?: string;
+interface CreateOptions extends IdempotencyOption {
   readonly name?: string;
   readonly scopes?: string[];
   readonly expiresAt?: string;
@@ -30,61 +40,78 @@ export function keyCommands(context: Context): Command[] {
     'key',
     "customers' API keys",
     'purser key create --account 5f2c… --name production --scopes balance:read,search',
+    'purser key list --account 5f2c…',
   )
     .addCommand(createKeyCommand(context))
+    .addCommand(importCommand(context))
     .addCommand(listKeysCommand(context))
-    .addCommand(revokeCommand(context, 'purser key', '/v1/api_keys', 'key_…'))
     .addCommand(updateCommand(context))
     .addCommand(rotateCommand(context))
-    .addCommand(importCommand(context));
+    .addCommand(revokeCommand(context, 'purser key', 'api_keys', 'key_…'));
   const operatorKey = command(
     'operator-key',
-    "the operator's own keys",
+    "the operator's own keys, for your backend",
     'purser operator-key create --name billing-worker --scopes ledger:write,ledger:read',
   )
     .addCommand(createOperatorKeyCommand(context))
     .addCommand(listOperatorKeysCommand(context))
-    .addCommand(revokeCommand(context, 'purser operator-key', '/v1/operator_keys', 'opk_…'));
+    .addCommand(revokeCommand(context, 'purser operator-key', 'operator_keys', 'opk_…'));
   return [key, operatorKey];
 }
 
+/** The idempotency key is all that the database lacks to make the secret again (adr/0011). */
+const SECRET_HELP = `
+With --idempotency-key the same command shows the same secret again, for 24 hours. Use a key that
+nobody can guess, such as a UUID.`;
+
 function createKeyCommand(context: Context): Command {
-  const create = apiCommand(
+  return idempotentCommand(
     'create',
-    'make a key of an account; it is shown this once',
+    'make a key of an account; its secret is shown this once',
     'purser key create --account 5f2c… --name production --scopes balance:read,search',
+    'purser key create --account 5f2c… --expires-at 2027-01-31 --idempotency-key "$(uuidgen)"',
   )
-    .requiredOption('--account <id>', 'the account')
-    .option('--scopes <a,b>', 'what it may do (default: balance:read)', parseList);
-  return withKeyOptions(create).action(async (options: CreateOptions) => {
-    const path = `/v1/accounts/${encodeURIComponent(options.account ?? '')}/api_keys`;
-    await createKey(context, path, options);
-  });
+    .addHelpText('after', SECRET_HELP)
+    .requiredOption('--account <id>', ACCOUNT_ID, parseId)
+    .option('--scopes <a,b>', 'what it may do (default: balance:read)', parseScopes)
+    .option('--name <name>', 'what it is for')
+    .option('--expires-at <time>', 'when it ends (default: never)', parseTime)
+    .action((options: CreateOptions & { account: string }) => {
+      const request = {
+        path: pathOf('accounts', options.account, 'api_keys'),
+        body: bodyOf(options),
+      };
+      return askOnce(context, options, request, 'The key was made.', (resource) =>
+        showNewKey(context.terminal, resource),
+      );
+    });
 }
 
 function createOperatorKeyCommand(context: Context): Command {
-  const create = apiCommand(
+  return apiCommand(
     'create',
-    'make an operator key; it is shown this once',
+    'make an operator key; its secret is shown this once',
     'purser operator-key create --name billing-worker --scopes ledger:write,ledger:read',
-  ).option('--scopes <a,b>', 'what it may do (default: everything)', parseList);
-  return withKeyOptions(create).action((options: CreateOptions) =>
-    createKey(context, '/v1/operator_keys', options),
-  );
-}
-
-function withKeyOptions(create: Command): Command {
-  return create
+    'purser operator-key create --name migration --expires-at 2027-01-31',
+  )
+    .option(
+      '--scopes <a,b>',
+      'what it may do: accounts:write, keys:write, ledger:write, ledger:read, authorize (default: everything)',
+      parseOperatorScopes,
+    )
     .option('--name <name>', 'what it is for')
-    .option('--expires-at <time>', 'when it ends, such as 2027-01-31T00:00:00.000Z');
+    .option('--expires-at <time>', 'when it ends (default: never)', parseTime)
+    .action((options: CreateOptions) => {
+      const request = { method: 'POST', path: '/v1/operator_keys', body: bodyOf(options) } as const;
+      return askForOne(context, options, request, (resource) => {
+        context.terminal.line('The key was made.');
+        showNewKey(context.terminal, resource);
+      });
+    });
 }
 
-async function createKey(context: Context, path: string, options: CreateOptions): Promise<void> {
-  const body = { name: options.name, scopes: options.scopes, expires_at: options.expiresAt };
-  await askForOne(context, options, { method: 'POST', path, body }, (resource) => {
-    context.terminal.line('The key was made.');
-    showNewKey(context.terminal, resource);
-  });
+function bodyOf({ name, scopes, expiresAt }: CreateOptions) {
+  return { name, scopes, expires_at: expiresAt };
 }
 
 function listKeysCommand(context: Context): Command {
@@ -93,10 +120,10 @@ function listKeysCommand(context: Context): Command {
     "show an account's keys, newest first",
     'purser key list --account 5f2c…',
   )
-    .requiredOption('--account <id>', 'the account')
-    .action(async (options: PageOptions & { account: string }) => {
-      const path = `/v1/accounts/${encodeURIComponent(options.account)}/api_keys`;
-      await askForPage(context, options, { method: 'GET', path }, KEY_COLUMNS);
+    .requiredOption('--account <id>', ACCOUNT_ID, parseId)
+    .action((options: PageOptions & { account: string }) => {
+      const path = pathOf('accounts', options.account, 'api_keys');
+      return askForPage(context, options, { method: 'GET', path }, KEY_COLUMNS);
     });
 }
 
@@ -107,61 +134,33 @@ function listOperatorKeysCommand(context: Context): Command {
   );
 }
 
-interface UpdateOptions extends JsonOption {
-  readonly name?: string;
-  readonly scopes?: string[];
-  readonly expiresAt?: string;
-}
-
-function updateCommand(context: Context): Command {
-  return apiCommand(
-    'update',
-    'change the name, the scopes or the expiry of a key; what is left out stays',
-    'purser key update key_… --scopes balance:read,search',
-    'purser key update key_… --expires-at never',
-  )
-    .argument('<id>', 'the key, by its id')
-    .option('--name <name>', 'what it is for')
-    .option('--scopes <a,b>', 'what it may do from now on', parseList)
-    .option('--expires-at <time>', 'when it ends, such as 2027-01-31T00:00:00.000Z, or never')
-    .action(async (id: string, options: UpdateOptions) => {
-      const { name, scopes, expiresAt } = options;
-      const body = { name, scopes, expires_at: expiresAt === 'never' ? null : expiresAt };
-      const path = `/v1/api_keys/${encodeURIComponent(id)}`;
-      await askForOne(context, options, { method: 'PATCH', path, body }, (resource) => {
-        context.terminal.line('The key was changed.');
-        showResource(context.terminal, resource);
-      });
-    });
-}
-
 function rotateCommand(context: Context): Command {
-  return apiCommand(
+  return idempotentCommand(
     'rotate',
     'give a key a new secret; it is shown this once',
-    'purser key rotate key_… --grace-s 86400',
+    'purser key rotate key_… --grace 1d',
+    'purser key rotate key_…',
   )
-    .argument('<id>', 'the key, by its id')
+    .addHelpText('after', SECRET_HELP)
+    .argument('<id>', 'the key, by its id', parseId)
     .option(
-      '--grace-s <n>',
-      'seconds that the old secret stays valid, at most 604800 (default: 0)',
-      parseWhole,
+      '--grace-s, --grace <duration>',
+      'how long the old secret stays valid, at most 7d (default: it ends at once)',
+      parseDuration,
     )
-    .action(async (id: string, options: JsonOption & { graceS?: number }) => {
-      const path = `/v1/api_keys/${encodeURIComponent(id)}/rotate`;
-      const body = { grace_s: options.graceS };
-      await askForOne(context, options, { method: 'POST', path, body }, (resource) => {
-        context.terminal.line('The key has a new secret.');
-        showNewKey(context.terminal, resource);
-      });
+    .action((id: string, options: IdempotencyOption & { grace?: number }) => {
+      const request = { path: pathOf('api_keys', id, 'rotate'), body: { grace_s: options.grace } };
+      return askOnce(context, options, request, 'The key has a new secret.', (resource) =>
+        showNewKey(context.terminal, resource),
+      );
     });
 }
 
-function revokeCommand(context: Context, object: string, path: string, id: string): Command {
+function revokeCommand(context: Context, object: string, things: string, id: string): Command {
   return apiCommand('revoke', 'end a key at once and for ever', `${object} revoke ${id}`)
-    .argument('<id>', 'the key, by its id')
-    .action(async (keyId: string, options: JsonOption) => {
-      const request = { method: 'DELETE', path: `${path}/${encodeURIComponent(keyId)}` } as const;
-      await askForNothing(context, options, request, 'The key was revoked.');
+    .argument('<id>', 'the key, by its id', parseId)
+    .action((keyId: string, options: JsonOption) => {
+      const request = { method: 'DELETE', path: pathOf(things, keyId) } as const;
+      return askForNothing(context, options, request, 'The key was revoked.');
     });
 }

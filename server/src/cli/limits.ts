@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { ApiRequest } from './api.ts';
 import { apiCommand, askForNothing, askForOne, command, type JsonOption } from './command.ts';
 import type { Context } from './context.ts';
+import { oneOf, PERIODS, parseCents, parseId } from './options.ts';
 import { showResource } from './show.ts';
 
 interface LimitOptions extends JsonOption {
@@ -30,7 +31,7 @@ function setCommand(context: Context): Command {
     'purser limit set --account 5f2c… --period month --amount 100000',
     'purser limit set --key key_… --period day --amount 250.5',
   )
-    .requiredOption('--amount <cents>', 'cents, with up to six decimals')
+    .requiredOption('--amount <cents>', 'what may be spent in the period', parseCents)
     .action(async (options: LimitOptions & { amount: string }, self: Command) => {
       const request = requestOf('PUT', options, self, { amount: options.amount });
       await askForOne(context, options, request, (resource) => {
@@ -65,9 +66,15 @@ function clearCommand(context: Context): Command {
 
 function limitCommand(name: string, description: string, ...examples: string[]): Command {
   return apiCommand(name, description, ...examples)
-    .option('--account <id>', 'the account, for a limit of all that it spends')
-    .option('--key <id>', 'the key, for a limit of what is spent with it')
-    .requiredOption('--period <period>', 'day or month (in UTC), or total');
+    .option('--account <id>', 'the account, for a limit of all that it spends', parseId)
+    .option('--key <id>', 'the key, for a limit of what is spent with it', parseId)
+    .addOption(
+      oneOf(
+        '--period <period>',
+        'a day or a month in UTC, or all time',
+        PERIODS,
+      ).makeOptionMandatory(),
+    );
 }
 
 function requestOf(
@@ -77,7 +84,7 @@ function requestOf(
   body?: ApiRequest['body'],
 ): ApiRequest {
   if ((account === undefined) === (key === undefined)) {
-    self.error('error: give either --account or --key', { exitCode: 2 });
+    self.error('error: give either --account or --key');
   }
   const holder =
     account === undefined ? `api_keys/${encoded(key)}` : `accounts/${encoded(account)}`;

@@ -4,8 +4,9 @@ import type { PriceVersion } from '../gateway/price-books.ts';
 import { formatCents } from '../ledger/money.ts';
 import type { Parsed } from '../pricing/parse.ts';
 import type { Price, PriceBook, Route } from '../pricing/price-book.ts';
-import { command, type JsonOption, parseWhole } from './command.ts';
+import { command, type JsonOption } from './command.ts';
 import type { Context } from './context.ts';
+import { parseWhole } from './options.ts';
 import type { Terminal } from './terminal.ts';
 
 interface ShowOptions extends JsonOption {
@@ -14,7 +15,12 @@ interface ShowOptions extends JsonOption {
 
 /** `purser prices …`: what a price book file says, and which versions are or were in effect. */
 export function priceCommands(context: Context): Command {
-  const prices = command('prices', 'price books', 'purser prices check prices.yaml');
+  const prices = command(
+    'prices',
+    'what calls cost: check, load and show price books',
+    'purser prices check prices.yaml',
+    'purser prices load prices.yaml',
+  );
   prices
     .addCommand(loadCommand(context))
     .addCommand(showCommand(context))

@@ -1,17 +1,18 @@
-import type { Command } from 'commander';
+import { type Command, Help, type Option } from 'commander';
 import { accountCommands } from './accounts.ts';
 import { command } from './command.ts';
 import type { Context } from './context.ts';
+import { showUsageError, WRITTEN_WRONGLY } from './failure.ts';
 import { grantCommands } from './grants.ts';
-import { historyCommands } from './history.ts';
+import { chargeCommands, historyCommands } from './history.ts';
 import { keyCommands } from './keys.ts';
 import { limitCommands } from './limits.ts';
 import { adjustmentCommands, holdCommands } from './money.ts';
+import { NOTES } from './options.ts';
 import { priceCommands } from './prices.ts';
+import { SETTINGS_HELP } from './settings.ts';
+import type { Terminal } from './terminal.ts';
 import { verifyCommand } from './verify.ts';
-
-/** Exit code of a command that was written wrongly, as shells use it. */
-const USAGE_EXIT_CODE = 2;
 
 /** The whole command line: `purser <object> <verb>`. */
 export function buildProgram(context: Context, version: string): Command {
@@ -19,32 +20,45 @@ export function buildProgram(context: Context, version: string): Command {
     'purser',
     'Prepaid credits for businesses that sell an API.',
     'purser start',
-    'purser account list',
+    'purser account create --kind organization --name Acme',
+    'purser grant create --account 5f2c… --amount 10000',
+    'purser key create --account 5f2c…',
+    'purser balance --account 5f2c…',
   )
     .version(version)
-    .addCommand(startCommand(context))
-    .addCommand(migrateCommand(context))
-    .addCommand(verifyCommand(context))
-    .addCommand(openapiCommand(context))
-    .addCommand(priceCommands(context));
-  const objects = [
-    ...accountCommands(context),
-    ...keyCommands(context),
-    ...grantCommands(context),
-    ...historyCommands(context),
-    ...holdCommands(context),
-    ...adjustmentCommands(context),
-    ...limitCommands(context),
-  ];
-  for (const object of objects) program.addCommand(object);
-  settle(program);
+    .addHelpText('after', ABOUT);
+  const groups: Readonly<Record<string, readonly Command[]>> = {
+    'The server:': [startCommand(context), migrateCommand(context), openapiCommand(context)],
+    'Accounts and keys:': [
+      ...accountCommands(context),
+      ...keyCommands(context),
+      ...limitCommands(context),
+    ],
+    'Credit:': [
+      ...grantCommands(context),
+      ...chargeCommands(context),
+      ...holdCommands(context),
+      ...adjustmentCommands(context),
+    ],
+    'History and proof:': [...historyCommands(context), verifyCommand(context)],
+    'The gateway:': [priceCommands(context)],
+  };
+  for (const [heading, commands] of Object.entries(groups)) {
+    for (const child of commands) program.addCommand(child.helpGroup(heading));
+  }
+  settle(program, context.terminal);
   return program;
 }
 
+const ABOUT = `
+Every command says with --help what it takes, and most print the HTTP API's answer with --json.
+They work on the database that DATABASE_URL names, or on the one in PURSER_DATA_DIR (.purser), while
+the server runs and while it does not. Exit code: 0 done, 1 failed, 2 written wrongly.`;
+
 function startCommand(context: Context): Command {
-  return command('start', 'run the server', 'PURSER_PORT=9000 purser start').action(() =>
-    context.start(),
-  );
+  return command('start', 'run the server', 'PURSER_PORT=9000 purser start')
+    .addHelpText('after', SETTINGS_HELP)
+    .action(() => context.start());
 }
 
 function migrateCommand({ terminal, withDatabase }: Context): Command {
@@ -68,10 +82,34 @@ function openapiCommand({ terminal, openApiDocument }: Context): Command {
 }
 
 /** Settings that commander does not hand down to commands that were made on their own. */
-function settle(parent: Command): void {
-  parent.showHelpAfterError('(add --help for what it takes)').exitOverride((error) => {
-    if (error.exitCode !== 0) error.exitCode = USAGE_EXIT_CODE;
-    throw error;
-  });
-  for (const child of parent.commands) settle(child);
+function settle(parent: Command, terminal: Terminal): void {
+  parent
+    .configureHelp({ visibleOptions: inOrder, optionDescription: withRequired })
+    .configureOutput({
+      writeOut: terminal.text,
+      writeErr: (text) => terminal.errorLine(text.trimEnd()),
+      outputError: (text) => showUsageError(terminal, parent, text),
+    })
+    .exitOverride((error) => {
+      if (error.exitCode !== 0) error.exitCode = WRITTEN_WRONGLY;
+      throw error;
+    });
+  for (const [placeholder, note] of Object.entries(NOTES)) {
+    const isTaken = parent.options.some(({ flags }) => flags.endsWith(placeholder));
+    if (isTaken) parent.addHelpText('after', `\n${note}`);
+  }
+  for (const child of parent.commands) settle(child, terminal);
+}
+
+/** Options that are required come first, and those that many commands have last. */
+function inOrder(this: Help, command: Command): Option[] {
+  const rank = ({ long, mandatory }: Option) => (mandatory ? 0 : COMMON.indexOf(long ?? '') + 2);
+  const options = Help.prototype.visibleOptions.call(this, command);
+  return options.toSorted((one, other) => rank(one) - rank(other));
+}
+const COMMON = ['--idempotency-key', '--limit', '--cursor', '--json', '--help'];
+
+function withRequired(this: Help, option: Option): string {
+  const description = Help.prototype.optionDescription.call(this, option);
+  return option.mandatory ? `${description} (required)` : description;
 }

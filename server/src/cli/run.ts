@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
 import type { Context } from './context.ts';
-import { showFailure } from './failure.ts';
+import { FAILED, showFailure } from './failure.ts';
 import { buildProgram } from './program.ts';
 
 /**
@@ -13,8 +13,8 @@ export async function run(
   context: Omit<Context, 'fail'>,
 ): Promise<number> {
   let exitCode = 0;
-  const fail = () => {
-    exitCode = 1;
+  const fail = (code = FAILED) => {
+    exitCode = code;
   };
   try {
     await buildProgram({ ...context, fail }, version).parseAsync([...argv]);
@@ -22,7 +22,6 @@ export async function run(
   } catch (error) {
     // Commander has printed its help or its error.
     if (error instanceof CommanderError) return error.exitCode;
-    showFailure(context.terminal, error);
-    return 1;
+    return showFailure(context.terminal, error);
   }
 }

@@ -35,6 +35,7 @@ const RIGHTS: Readonly<Record<string, readonly Right[]>> = {
   price_books: ['insert'],
   call_claims: ['insert', 'update'],
   idempotent_calls: ['insert', 'update', 'delete'],
+  idempotent_requests: ['insert', 'update'],
   call_endings: ['insert', 'update'],
 };
 

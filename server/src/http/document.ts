@@ -85,15 +85,23 @@ const BODY_OF: Partial<Record<ErrorCode, string>> = {
 /** For routes without query parameters: any that is sent is refused by name. */
 export const NO_QUERY = Type.Object({}, STRICT);
 
+const IdempotencyKey = (description: string) =>
+  Type.String({ minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]+$', description });
+
 /** The header of every POST that moves money. */
 export const IDEMPOTENCY_HEADER = Type.Object({
-  'idempotency-key': Type.String({
-    minLength: 1,
-    maxLength: 255,
-    pattern: '^[\\x21-\\x7e]+$',
-    description:
-      'Names the operation in its account for ever: a repeated request with the same key answers the first outcome, and with another payload 422.',
-  }),
+  'idempotency-key': IdempotencyKey(
+    'Names the operation in its account for ever: a repeated request with the same key answers the first outcome, and with another payload 422.',
+  ),
+});
+
+/** The header of every POST that makes an account, a key or a key's new secret. */
+export const OPTIONAL_IDEMPOTENCY_HEADER = Type.Object({
+  'idempotency-key': Type.Optional(
+    IdempotencyKey(
+      'Names the request for ever: repeated with the same key it is done once and answers the same. A secret is answered again for 24 hours, to the operator key that asked first.',
+    ),
+  ),
 });
 
 /** A reference to a schema that `addSchema` was given. */
@@ -155,6 +163,9 @@ export function describeErrors(route: RouteOptions, ofGroup: readonly ErrorCode[
   }
   if (schema.headers === IDEMPOTENCY_HEADER) {
     codes.add('idempotency_key_missing').add('idempotency_key_invalid');
+  }
+  if (schema.headers === OPTIONAL_IDEMPOTENCY_HEADER) {
+    codes.add('idempotency_key_invalid').add('idempotency_key_reused');
   }
   const responses: Record<string, unknown> = { ...(schema.response as object | undefined) };
   for (const code of codes) addError(responses, code);

@@ -11,8 +11,8 @@ import { LONGEST_TEXT } from './members.ts';
 
 /** What an error says that a member of the format must be. */
 export const EXPECTED: Readonly<Record<string, string>> = {
-  cents: 'a string of cents such as "0.5"',
-  'signed-cents': 'a string of cents such as "0.5" or "-0.5"',
+  cents: 'a string of cents with up to six decimals, such as "0.5"',
+  'signed-cents': 'a string of cents with up to six decimals, such as "0.5" or "-0.5"',
   'account-id': "an account's id, 64 lowercase hex characters",
   'api-key-id': 'the id of an API key, such as "key_" and 26 characters',
   scope: `a scope word such as "search" or "balance:read", of at most ${LONGEST_SCOPE} characters`,

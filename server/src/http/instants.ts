@@ -29,8 +29,13 @@ export function parseOptionalInstant(member: string, text: string | undefined): 
 /** The same, of an instant that is still to come at `now`. */
 export function parseComingInstant(member: string, text: string, now: number): number {
   const instant = parseInstantOf(member, text);
-  if (instant <= now) throw invalidRequest(`${member} must be in the future`);
+  requireComing(member, instant, now);
   return instant;
+}
+
+/** An instant that is still to come at `now`, or none. */
+export function requireComing(member: string, instant: number | null, now: number): void {
+  if (instant !== null && instant <= now) throw invalidRequest(`${member} must be in the future`);
 }
 
 /** Undefined for text that is no such time, or names a day or an hour that does not exist. */

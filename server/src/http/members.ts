@@ -18,7 +18,9 @@ const DEEPEST_METADATA = 32;
 export function parseAmount(member: string, text: string): bigint {
   const amount = parseCents(text);
   if (amount === undefined) {
-    throw invalidRequest(`${member} must be a string of cents such as "0.5"`);
+    throw invalidRequest(
+      `${member} must be a string of cents with up to six decimals, such as "0.5"`,
+    );
   }
   if (amount > LARGEST_AMOUNT) {
     throw new ApiError('amount_too_large', {

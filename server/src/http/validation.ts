@@ -9,6 +9,7 @@ interface Node {
   readonly type?: string;
   readonly format?: string;
   readonly enum?: readonly unknown[];
+  readonly anyOf?: readonly Node[];
   readonly properties?: Readonly<Record<string, Node>>;
   readonly items?: Node;
   readonly minimum?: number;
@@ -111,6 +112,7 @@ function expectation(node: Node | undefined): string {
   const format = node?.format === undefined ? undefined : EXPECTED[node.format];
   if (format !== undefined) return `must be ${format}`;
   if (node?.enum) return `must be one of ${node.enum.join(', ')}`;
+  if (node?.anyOf) return `${expectation(node.anyOf[0])}, or null`;
   switch (node?.type) {
     case 'string':
       return `must be a string of ${node.minLength ?? 0} to ${node.maxLength ?? 'any number of'} characters`;

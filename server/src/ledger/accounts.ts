@@ -20,36 +20,60 @@ export interface Account {
   readonly createdAt: number;
 }
 
+/** The facts of a new account; without a public id it gets a random one. */
+export interface NewAccount {
+  readonly kind: AccountKind;
+  readonly name: string;
+  readonly externalId: string | null;
+  /** Must have the form `ACCOUNT_PUBLIC_ID`. */
+  readonly publicId?: string | undefined;
+}
+
+/** The result of a creation. */
+export type AccountCreation =
+  | { readonly created: Account }
+  /** The account that has the external id already. */
+  | { readonly existing: Account }
+  /** The account that has the public id already, or the first half of it. */
+  | { readonly inTheWay: Account };
+
 /**
- * Makes an account, or answers the one that has the external id already. Throws ClockUnreliable: an
- * account that is made in the future could do nothing until then.
+ * Makes an account, in a transaction of the caller's. If both its ids are taken, the account with the
+ * external id is answered. Throws ClockUnreliable: an account that is made in the future could do
+ * nothing until then.
  */
 export async function createAccount(
-  database: Database,
-  input: { kind: AccountKind; name: string; externalId: string | null },
-): Promise<{ created: Account } | { existing: Account }> {
-  const publicId = newAccountPublicId();
+  on: Sql,
+  { kind, name, externalId, publicId = newAccountPublicId() }: NewAccount,
+): Promise<AccountCreation> {
   const id = accountIdOf(publicId);
-  return database.transaction(async (tx) => {
-    const values = [id, publicId, input.externalId, input.kind, input.name];
-    const [inserted] = await tx.rows<{ created_at: number }>(sql.insertAccount, values);
-    if (!inserted) {
-      const [row] = await tx.rows<sql.AccountRow>(sql.findAccountByExternalId, [input.externalId]);
-      if (!row) throw new Error('an account that is in the way cannot be read');
-      return { existing: accountOf(row) };
-    }
-    believedInstantOf({ clock: inserted.created_at, lastAt: Number.NEGATIVE_INFINITY });
-    await tx.rows(sql.insertBalance, [id]);
-    const created: Account = {
-      ...input,
-      id,
-      publicId,
-      status: 'active',
-      overdraftLimit: 0n,
-      createdAt: inserted.created_at,
-    };
-    return { created };
-  });
+  const values = [id, publicId, externalId, kind, name];
+  const [inserted] = await on.rows<{ created_at: number }>(sql.insertAccount, values);
+  if (!inserted) return whatIsInTheWay(on, id, externalId);
+  believedInstantOf({ clock: inserted.created_at, lastAt: Number.NEGATIVE_INFINITY });
+  const created: Account = {
+    id,
+    publicId,
+    externalId,
+    kind,
+    name,
+    status: 'active',
+    overdraftLimit: 0n,
+    createdAt: inserted.created_at,
+  };
+  return { created };
+}
+
+async function whatIsInTheWay(
+  on: Sql,
+  id: AccountId,
+  externalId: string | null,
+): Promise<AccountCreation> {
+  const [existing] = await on.rows<sql.AccountRow>(sql.findAccountByExternalId, [externalId]);
+  if (existing) return { existing: accountOf(existing) };
+  const [inTheWay] = await on.rows<sql.AccountRow>(sql.findAccountById, [id]);
+  if (!inTheWay) throw new Error('an account that is in the way cannot be read');
+  return { inTheWay: accountOf(inTheWay) };
 }
 
 export async function findAccount(on: Sql, publicId: string): Promise<Account | undefined> {

@@ -40,6 +40,9 @@ const SOUND: readonly string[] = [
   `insert into call_endings (account_id, number, at, ending) values (${ID}, 2, now(), 'delivered')`,
   `insert into call_claims (account_id, idempotency_digest, fingerprint, until)
    values (${ID}, ${DIGEST}, ${DIGEST}, now())`,
+  `insert into idempotent_requests (idempotency_digest, fingerprint, at, status, answer,
+                                    secret_sha256, secret_salt)
+   values (${DIGEST}, ${DIGEST}, now(), 201, '{}', ${HASH}, ${HASH})`,
 ];
 
 /** For each CHECK what makes a sound row break it, and it alone. */
@@ -81,6 +84,12 @@ const BROKEN: Readonly<Record<string, string>> = {
   holds_check: `grants = '{1,2}'`,
   holds_number_check: 'number = 0',
   operations_actor_check: `actor = 'operator_key'`,
+  idempotent_requests_fingerprint_check: `fingerprint = '\\x00'`,
+  idempotent_requests_idempotency_digest_check: `idempotency_digest = '\\x00'`,
+  idempotent_requests_salt_of_secret_check: 'secret_sha256 = null',
+  idempotent_requests_secret_salt_check: `secret_salt = '\\x00'`,
+  idempotent_requests_secret_sha256_check: `secret_sha256 = '\\x00'`,
+  idempotent_requests_status_check: 'status = 409',
   operations_call_check: `call = to_json(repeat('x', 4096))`,
   operations_check: 'amount = -1',
   operations_check1: 'fingerprint = null',

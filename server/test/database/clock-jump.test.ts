@@ -118,7 +118,7 @@ describe("while the database's clock is two hours ahead of the node's own", () =
       () => foresee(db.database, chargeOf(account) as SpendOperation),
       () => readSpendLimit(db.database, limit),
       () => setSpendLimit(db.database, limit, 2_000n),
-      () => createAccount(db.database, input),
+      () => db.database.transaction((tx) => createAccount(tx, input)),
     ]) {
       await expect(asked()).rejects.toThrow(ClockUnreliable);
     }

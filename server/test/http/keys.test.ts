@@ -98,6 +98,11 @@ describe('a change of a key', () => {
   test.each([
     ['nothing', {}, 'name at least one member to change'],
     ['a name that is null', { name: null }, 'name must be a string'],
+    [
+      'an expiry that is no time',
+      { expires_at: 5 },
+      'expires_at must be a time as in RFC 3339, such as "2030-01-31T12:00:00Z", or null',
+    ],
     ['a past expiry', { expires_at: '2020-01-01T00:00:00Z' }, 'expires_at must be in the future'],
     ["an operator's scope", { scopes: ['keys:write'] }, 'keys:write is for operator keys only'],
     ['an unknown member', { status: 'revoked' }, 'status is not a known member'],

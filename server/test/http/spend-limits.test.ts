@@ -150,11 +150,9 @@ test.each([
   },
 );
 
-test('what names nothing is 404, and a wrong body is 422 by name', async () => {
+test('an unknown account or key is 404; a wrong period or body is 422 by name', async () => {
   const unknownKey = 'key_00000000000000000000000000';
   for (const [path, code] of [
-    [limitOf('week'), 'spend_limit_not_found'],
-    [limitOf('week', `api_keys/${keyId}`), 'spend_limit_not_found'],
     [limitOf('day', `accounts/${'0'.repeat(64)}`), 'account_not_found'],
     [limitOf('day', 'accounts/nonsense'), 'account_not_found'],
     [limitOf('day', `api_keys/${unknownKey}`), 'api_key_not_found'],
@@ -164,6 +162,16 @@ test('what names nothing is 404, and a wrong body is 422 by name', async () => {
       const refused = await ask(method, path, body);
       expect(refused.status).toBe(404);
       expect(JSON.parse(refused.body).code).toBe(code);
+    }
+  }
+  for (const holder of [`accounts/${account}`, `api_keys/${keyId}`]) {
+    for (const [method, body] of [['PUT', { amount: '1' }], ['GET'], ['DELETE']] as const) {
+      const refused = await ask(method, limitOf('week', holder), body);
+      expect(refused.status).toBe(422);
+      expect(JSON.parse(refused.body)).toEqual({
+        code: 'invalid_request',
+        detail: 'period must be one of day, month, total',
+      });
     }
   }
   for (const [body, detail] of [

@@ -56,6 +56,10 @@ export const ERRORS = {
     status: 422,
     detail: 'This Idempotency-Key was used for another request: send a new one',
   },
+  secret_not_kept: {
+    status: 409,
+    detail: 'This Idempotency-Key made a secret that cannot be told again: rotate the API key',
+  },
   account_not_found: { status: 404, detail: 'There is no such account' },
   api_key_not_found: { status: 404, detail: 'There is no such API key' },
   grant_not_found: { status: 404, detail: 'There is no such grant' },
@@ -64,6 +68,7 @@ export const ERRORS = {
   spend_limit_not_found: { status: 404, detail: 'No spend limit is set for this period' },
   operator_key_not_found: { status: 404, detail: 'There is no such operator key' },
   external_id_taken: { status: 409, detail: 'Another account has this external_id' },
+  account_id_taken: { status: 409, detail: 'Another account has this id, or the first half of it' },
   api_key_taken: { status: 409, detail: 'This key is in use elsewhere and cannot be imported' },
   api_key_inactive: { status: 409, detail: 'The API key is revoked or expired' },
   too_many_secrets: { status: 409, detail: 'The API key has as many valid secrets as it may have' },

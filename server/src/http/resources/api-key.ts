@@ -31,8 +31,8 @@ export const ApiKeyResource = Type.Object(
   { $id: 'ApiKey' },
 );
 
-/** A key as it is shown; with its secret in the answer that made it only. */
-export function apiKeyResource(apiKey: ApiKey, secret?: string) {
+/** A key as it is shown, without its secret. */
+export function apiKeyResource(apiKey: ApiKey) {
   return {
     type: 'api_key',
     id: uuidId('key', apiKey.id),
@@ -45,7 +45,6 @@ export function apiKeyResource(apiKey: ApiKey, secret?: string) {
       expires_at: formatOptionalInstant(apiKey.expiresAt),
       revoked_at: formatOptionalInstant(apiKey.revokedAt),
       last_used_at: formatOptionalInstant(apiKey.lastUsedAt),
-      ...(secret !== undefined && { key: secret }),
     },
   };
 }

@@ -6,21 +6,22 @@ export const lockBalance: Statement = {
   text: 'select account_id from balances where account_id = $1 for no key update',
 };
 
-/** Nothing comes back where the external id is taken. */
+/**
+ * Makes an account with its balance, in one statement. Nothing comes back if the id, its first half or
+ * the external id is taken. $1 id, $2 public id, $3 external id, $4 kind, $5 name.
+ */
 export const insertAccount: Statement = {
   name: 'insert_account',
   text: `
-    insert into accounts (id, public_id, external_id, kind, name, created_at)
-    values ($1, $2, $3, $4, $5, date_trunc('milliseconds', clock_timestamp()))
-    on conflict (external_id) do nothing
-    returning created_at`,
-};
-
-export const insertBalance: Statement = {
-  name: 'insert_balance',
-  text: `
-    insert into balances (account_id, last_at)
-    select id, created_at from accounts where id = $1`,
+    with account as (
+      insert into accounts (id, public_id, external_id, kind, name, created_at)
+      values ($1, $2, $3, $4, $5, date_trunc('milliseconds', clock_timestamp()))
+      on conflict do nothing
+      returning id, created_at
+    ), balance as (
+      insert into balances (account_id, last_at) select id, created_at from account
+    )
+    select created_at from account`,
 };
 
 export interface AccountRow {
@@ -41,6 +42,12 @@ const ACCOUNTS = `
 export const findAccount: Statement = {
   name: 'find_account',
   text: `${ACCOUNTS} where a.public_id = $1`,
+};
+
+/** $1 the first half of a public id. */
+export const findAccountById: Statement = {
+  name: 'find_account_by_id',
+  text: `${ACCOUNTS} where a.id = $1`,
 };
 
 export const findAccountByExternalId: Statement = {

@@ -1,10 +1,11 @@
 import { Type } from 'typebox';
 import { createApiKey, importApiKey } from '../../../auth/api-keys.ts';
-import { answer, one } from '../../document.ts';
+import { OPTIONAL_IDEMPOTENCY_HEADER, one, replayable } from '../../document.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import { Instant, Name, ScopesIn, STRICT } from '../../formats.ts';
-import { parseComingInstant } from '../../instants.ts';
+import { parseOptionalInstant, requireComing } from '../../instants.ts';
 import { parseOptionalText, parseScopes } from '../../members.ts';
+import { answerOnce, SECRET_ERRORS } from '../../once.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { ACCOUNT_PATH, accountIn } from '../../paths.ts';
 import { apiKeyResource } from '../../resources/api-key.ts';
@@ -26,43 +27,55 @@ const Body = Type.Object(
   STRICT,
 );
 
-export function createApiKeyRoute(app: App, { database }: RouteParts): void {
+export function createApiKeyRoute(app: App, parts: RouteParts): void {
   app.post(
     '/v1/accounts/:id/api_keys',
     {
-      config: { scopes: ['keys:write'], errors: ['account_not_found', 'api_key_taken'] },
+      config: {
+        scopes: ['keys:write'],
+        errors: ['account_not_found', 'api_key_taken', ...SECRET_ERRORS],
+      },
       schema: {
         operationId: 'createApiKey',
         tags: ['API keys'],
         summary: 'Make an API key, or import one',
+        description:
+          'Send an `Idempotency-Key`, and no lost answer leaves a valid key whose secret nobody has: the repetition gets the same key with the same secret.',
         params: ACCOUNT_PATH,
+        headers: OPTIONAL_IDEMPOTENCY_HEADER,
         body: Body,
         response: {
-          200: answer('The imported key, which the account has already.', one('ApiKey')),
-          201: answer('The key; `key` is its secret, shown this one time.', one('ApiKey')),
+          200: replayable('The imported key, which the account has already.', one('ApiKey')),
+          201: replayable('The key; `key` is its secret, shown this one time.', one('ApiKey')),
         },
       },
     },
-    async ({ params, body }, reply) => {
+    async (request, reply) => {
+      const { body } = request;
       const terms = {
         name: parseOptionalText('name', body.name),
         scopes: body.scopes ? parseScopes(body.scopes) : null,
-        expiresAt:
-          body.expires_at === undefined
-            ? null
-            : parseComingInstant('expires_at', body.expires_at, Date.now()),
+        expiresAt: parseOptionalInstant('expires_at', body.expires_at),
       };
-      const account = await accountIn(database, params);
-      if (body.sha256 === undefined) {
-        const { apiKey, secret } = await createApiKey(database, account.id, terms);
-        return reply.code(201).send({ data: apiKeyResource(apiKey, secret) });
-      }
-      const sha256 = body.sha256.toLowerCase();
-      const result = await importApiKey(database, account.id, { ...terms, sha256 });
-      if ('taken' in result) throw new ApiError('api_key_taken');
-      return 'imported' in result
-        ? reply.code(201).send({ data: apiKeyResource(result.imported) })
-        : reply.code(200).send({ data: apiKeyResource(result.existing) });
+      const sha256 = body.sha256?.toLowerCase() ?? null;
+      const { id, publicId } = await accountIn(parts.database, request.params);
+      const asked = {
+        kind: 'api_key',
+        accountPublicId: publicId,
+        values: [terms.name, terms.scopes?.join() ?? null, terms.expiresAt, sha256],
+      } as const;
+      return answerOnce(parts, request, reply, asked, async (tx, newSecret) => {
+        requireComing('expires_at', terms.expiresAt, Date.now());
+        if (sha256 === null) {
+          const { apiKey, secret } = await createApiKey(tx, id, terms, newSecret());
+          return { status: 201, resource: apiKeyResource(apiKey), secret };
+        }
+        const result = await importApiKey(tx, id, { ...terms, sha256 });
+        if ('taken' in result) throw new ApiError('api_key_taken');
+        return 'imported' in result
+          ? { status: 201, resource: apiKeyResource(result.imported) }
+          : { status: 200, resource: apiKeyResource(result.existing) };
+      });
     },
   );
 }

@@ -1,9 +1,10 @@
 import { Type } from 'typebox';
-import { rotateApiKey, type TooManySecrets } from '../../../auth/api-keys.ts';
-import { answer, one } from '../../document.ts';
+import { findApiKey, rotateApiKeyIn, type TooManySecrets } from '../../../auth/api-keys.ts';
+import { OPTIONAL_IDEMPOTENCY_HEADER, one, replayable } from '../../document.ts';
 import { ApiError, apiKeyInactive } from '../../errors/api-error.ts';
 import { STRICT } from '../../formats.ts';
 import { formatInstant } from '../../instants.ts';
+import { answerOnce, SECRET_ERRORS } from '../../once.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { API_KEY_PATH, apiKeyIdIn } from '../../paths.ts';
 import { apiKeyResource } from '../../resources/api-key.ts';
@@ -25,33 +26,42 @@ const Body = Type.Object(
   STRICT,
 );
 
-export function rotateApiKeyRoute(app: App, { database }: RouteParts): void {
+export function rotateApiKeyRoute(app: App, parts: RouteParts): void {
   app.post(
     '/v1/api_keys/:id/rotate',
     {
       config: {
         scopes: ['keys:write'],
-        errors: ['api_key_not_found', 'api_key_inactive', 'too_many_secrets'],
+        errors: ['api_key_not_found', 'api_key_inactive', 'too_many_secrets', ...SECRET_ERRORS],
       },
       schema: {
         operationId: 'rotateApiKey',
         tags: ['API keys'],
         summary: 'Give an API key a new secret',
         description:
-          'The key keeps its id, its scopes and its limits. The old secret is refused `grace_s` seconds after the rotation, at once and on every node where that is 0. A secret that ends earlier, by a rotation before, keeps its end. Where the answer was lost, rotate again: that makes another secret. At most five are valid at once, so a sixth needs `grace_s` 0, or the end of an earlier one.',
+          'The key keeps its id, its scopes and its limits. The old secret is refused `grace_s` seconds after the rotation, at once and on every node if that is 0. A secret that ends earlier, by a rotation before, keeps its end. Send an `Idempotency-Key`, and a repetition after a lost answer gets the same secret; without one it makes another. At most five are valid at once, so a sixth needs `grace_s` 0, or the end of an earlier one.',
         params: API_KEY_PATH,
+        headers: OPTIONAL_IDEMPOTENCY_HEADER,
         body: Body,
         response: {
-          200: answer('The key; `key` is its new secret, shown this one time.', one('ApiKey')),
+          200: replayable('The key; `key` is its new secret, shown this one time.', one('ApiKey')),
         },
       },
     },
-    async ({ params, body }) => {
-      const result = await rotateApiKey(database, apiKeyIdIn(params), body.grace_s ?? 0);
-      if (!result) throw new ApiError('api_key_not_found');
-      if ('inactive' in result) throw apiKeyInactive(result.inactive);
-      if ('mostSecrets' in result) throw tooManySecrets(result);
-      return { data: apiKeyResource(result.apiKey, result.secret) };
+    async (request, reply) => {
+      const { grace_s: graceS = 0 } = request.body;
+      const apiKey = await findApiKey(parts.database, apiKeyIdIn(request.params));
+      if (!apiKey) throw new ApiError('api_key_not_found');
+      const { id, accountPublicId } = apiKey;
+      const asked = { kind: 'rotation', accountPublicId, values: [id, graceS] } as const;
+      return answerOnce(parts, request, reply, asked, async (tx, newSecret) => {
+        const secret = newSecret();
+        const result = await rotateApiKeyIn(tx, id, graceS, secret);
+        if (!result) throw new ApiError('api_key_not_found');
+        if ('inactive' in result) throw apiKeyInactive(result.inactive);
+        if ('mostSecrets' in result) throw tooManySecrets(result);
+        return { status: 200, resource: apiKeyResource(result.apiKey), secret };
+      });
     },
   );
 }

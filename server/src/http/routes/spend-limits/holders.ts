@@ -3,7 +3,7 @@ import { findApiKey } from '../../../auth/api-keys.ts';
 import type { OperatorScope } from '../../../auth/scopes.ts';
 import type { Sql } from '../../../db/database.ts';
 import type { LimitKey } from '../../../ledger/spend-limits.ts';
-import { ApiError } from '../../errors/api-error.ts';
+import { ApiError, invalidRequest } from '../../errors/api-error.ts';
 import type { ErrorCode } from '../../errors/codes.ts';
 import { accountIn, apiKeyIdIn } from '../../paths.ts';
 import { type LimitHolder, SPEND_PERIODS } from '../../resources/spend-limit.ts';
@@ -29,7 +29,7 @@ interface HolderKind {
   readonly noun: 'an account' | 'an API key';
   readonly writeScope: OperatorScope;
   readonly notFound: ErrorCode;
-  /** Throws where the path names no account or key, or no period. */
+  /** Throws if the path names no period, or no account or key. */
   readonly limitIn: (on: Sql, path: PathValues) => Promise<NamedLimit>;
 }
 
@@ -41,8 +41,9 @@ const ACCOUNTS: HolderKind = {
   writeScope: 'accounts:write',
   notFound: 'account_not_found',
   limitIn: async (on, path) => {
+    const period = periodIn(path);
     const { id: account, publicId: accountPublicId } = await accountIn(on, path);
-    const key = { account, apiKeyId: null, period: periodIn(path) };
+    const key = { account, apiKeyId: null, period };
     return { key, holder: { accountPublicId, apiKeyId: null } };
   },
 };
@@ -55,10 +56,11 @@ const API_KEYS: HolderKind = {
   writeScope: 'keys:write',
   notFound: 'api_key_not_found',
   limitIn: async (on, path) => {
+    const period = periodIn(path);
     const apiKey = await findApiKey(on, apiKeyIdIn(path));
     if (!apiKey) throw new ApiError('api_key_not_found');
     const { account, accountPublicId, id: apiKeyId } = apiKey;
-    const key = { account, apiKeyId, period: periodIn(path) };
+    const key = { account, apiKeyId, period };
     return { key, holder: { accountPublicId, apiKeyId } };
   },
 };
@@ -74,10 +76,6 @@ function pathOf(description: string) {
 
 function periodIn({ period }: PathValues): LimitKey['period'] {
   const known = SPEND_PERIODS.find((word) => word === period);
-  if (!known) {
-    throw new ApiError('spend_limit_not_found', {
-      detail: `The period of a spend limit is one of ${SPEND_PERIODS.join(', ')}`,
-    });
-  }
+  if (!known) throw invalidRequest(`period must be one of ${SPEND_PERIODS.join(', ')}`);
   return known;
 }

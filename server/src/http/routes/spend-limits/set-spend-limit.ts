@@ -23,7 +23,7 @@ export function setSpendLimitRoute(app: App, { database }: RouteParts): void {
       {
         config: {
           scopes: [writeScope],
-          errors: [notFound, 'spend_limit_not_found', 'amount_too_large', 'clock_unreliable'],
+          errors: [notFound, 'amount_too_large', 'clock_unreliable'],
         },
         schema: {
           operationId: `set${suffix}`,
