@@ -222,7 +222,7 @@ describe('a grant', () => {
     const { outcomes } = story.at(9, asked('grant_void', { grant: 1n }));
     expect(outcomes).toMatchObject([isOver]);
     expect(story.store.grants.get(1n)?.ended).toBeNull();
-    // What comes back finds it past.
+    // A reversal finds it past.
     story.at(10, reversal(3n));
     expect(story.store.grants.get(1n)?.ended).toEqual({ at: expiresAt, by: 'expiry' });
   });

@@ -59,7 +59,7 @@ type Shape = typeof shapes extends fc.Arbitrary<infer T> ? T : never;
 
 const batches = fc.record({
   step: steps,
-  /** What the operator sets before the batch; null: nothing. */
+  /** The operator sets it before the batch; null: it stays. */
   overdraftLimit: fc.constantFrom(null, null, null, 25n, 0n),
   shapes: fc.array(shapes, { minLength: 1, maxLength: 6 }),
 });

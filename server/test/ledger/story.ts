@@ -40,5 +40,5 @@ export const capture = (number: bigint, amount: bigint) =>
   asked('capture', { hold: number, amount });
 export const reversal = (number: bigint, amount: bigint | null = null) =>
   asked('reversal', { charge: number, amount });
-/** What the sweeper asks. */
+/** The operation of the sweeper. */
 export const advance = asked('advance', {});
