@@ -4,7 +4,7 @@ import type { ErrorCode } from './errors/codes.ts';
 import type { RouteParts } from './parts.ts';
 import { expectDone } from './refusals.ts';
 
-/** What every route that tells history may answer, as it books what is due before. */
+/** The errors of every route that tells history: it books first, in the lane, everything that is due. */
 export const HISTORY_ERRORS = [
   'overloaded',
   'account_busy',

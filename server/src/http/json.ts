@@ -33,14 +33,14 @@ function parsed(text: string): unknown {
 
 /** Most bodies have none: amounts and ids are strings. Strings may look like them; then we look closer. */
 const MAY_HAVE_NUMBERS = /[:,[]\s*-?\d/;
-/** Of valid JSON, all that says where a number stands. */
+/** The tokens of valid JSON from which the path of a number follows. */
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*|[{}[\],]/g;
 
-/** An object or a list that a place is in: the name of the member, or the number of the item. */
+/** An object or a list around a place, with the member's name or the item's number. */
 interface Around {
   readonly isList: boolean;
   at: string | number;
-  /** Of an object: the next string is a name. */
+  /** Whether the next string is the name of a member. */
   isNameNext: boolean;
 }
 

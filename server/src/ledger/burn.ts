@@ -43,8 +43,8 @@ export function creditFor(state: AccountState, reach: Reach): bigint {
 }
 
 /**
- * What the overdraft line can still pay within its limit. Below zero it is debt, which every spending is
- * reduced by: an adjustment, a late charge or a lowered limit took the line past its limit.
+ * The rest of the overdraft line within its limit. Below zero it is debt, and reduces every spending: an
+ * adjustment, a late charge or a lowered limit took the line past its limit.
  */
 export function overdraftLeft(state: AccountState): bigint {
   return state.overdraftLimit - state.overdraftUsed - state.overdraftReserved;

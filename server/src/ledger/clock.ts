@@ -11,6 +11,8 @@ export interface ClockReading {
   readonly clock: number;
   /** `-Infinity` if it is about no account. */
   readonly lastAt: number;
+  /** Named in the log. */
+  readonly account?: string;
 }
 
 /**
@@ -19,7 +21,7 @@ export interface ClockReading {
  */
 export type ClockFault = 'ahead' | 'behind';
 
-/** What is wrong with a reading, at the instant `own` of this node's clock; undefined: it is believed. */
+/** The fault of a reading, by the node's own clock; undefined: the reading is believed. */
 export function clockFault(
   { clock, lastAt }: ClockReading,
   own = Date.now(),
@@ -55,7 +57,7 @@ interface ClockLog {
   error(details: object, message: string): void;
 }
 
-/** What a node knows of the clocks, from every reading of its lane and of its sweeper. */
+/** A node's knowledge of the clocks, from every reading of its lane and of its sweeper. */
 export class ClockWatch {
   readonly #log: ClockLog;
   #fault: ClockFault | undefined;
@@ -73,7 +75,7 @@ export class ClockWatch {
   }
 
   /** Takes note of a reading; the log says when the clocks begin to disagree, and when they agree again. */
-  saw(reading: ClockReading & { readonly account?: string }, own = Date.now()): void {
+  saw(reading: ClockReading, own = Date.now()): void {
     const { clock, lastAt, account } = reading;
     if (lastAt - own <= CLOCK_TOLERANCE_MS) this.#lastAt = Math.max(this.#lastAt, lastAt);
     // Both clocks may have been ahead together. What was booked then says nothing about them now.

@@ -165,7 +165,7 @@ export class Lane {
     let decided: BatchDecision;
     try {
       const facts = factsOf(answers);
-      for (const [account, { reading }] of facts.accounts) clock.saw({ account, ...reading });
+      for (const { reading } of facts.accounts.values()) clock.saw(reading);
       const rest = readRest(facts.accounts, answers);
       if (rest.length > 0) {
         const restRead = await pipeline.flush(rest);

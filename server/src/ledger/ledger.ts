@@ -12,7 +12,7 @@ import { type Operation, type Outcome, SWEEPER } from './operations.ts';
  * overlap gains (adr/0001).
  */
 export class Ledger {
-  /** What this node knows of the clocks. */
+  /** This node's knowledge of the clocks. */
   readonly clock: ClockWatch;
   readonly #lane: Lane;
 

@@ -63,7 +63,7 @@ export function overflowsCounter(
   return limitsOf(state, apiKeyId).some((limit) => usedAt(limit, at) + amount > LARGEST_AMOUNT);
 }
 
-/** What counts in the period of `at`. */
+/** The amount that counts in the period of `at`. */
 function usedAt(limit: SpendLimit, at: number): bigint {
   return limit.periodStart < periodStart(limit.period, at) ? 0n : limit.used;
 }

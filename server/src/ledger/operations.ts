@@ -275,12 +275,12 @@ export type HoldEnding = 'capture' | 'void' | 'expiry';
 
 export interface InsufficientCredits {
   readonly code: 'insufficient_credits';
-  /** What could have paid for this operation, unused overdraft included; 0 in debt. */
+  /** The credit for this operation, unused overdraft included; 0 in debt. */
   readonly available: bigint;
   readonly required: bigint;
   /** Credit that there is besides, but not for this scope. */
   readonly elsewhere: bigint;
-  /** What is owed beyond all that could pay, and must be repaid before anything can be spent. */
+  /** The debt beyond all credit; it must be repaid before anything can be spent. */
   readonly debt: bigint;
 }
 

@@ -176,8 +176,12 @@ export class Posting {
     return [];
   }
 
-  /** Books the end of a grant that is past, and what came back into one that has ended. */
+  /**
+   * Books the end of a grant that is past, and what came back into one that has ended. A grant that is
+   * used up does not end: whether it is read at its expiry is chance.
+   */
   endOf(grant: Grant, at: number): void {
+    if (grant.remaining === 0n) return;
     if (grant.ended === null && !isPast(grant.expiresAt, at)) return;
     const entries =
       grant.ended === null ? this.end(grant, 'expiry', grant.expiresAt ?? at) : this.#leave(grant);

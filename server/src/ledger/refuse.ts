@@ -177,7 +177,7 @@ function hasScope({ keys }: AccountState, { apiKeyId, scope }: SpendOperation): 
   return keys.get(apiKeyId)?.scopes.includes(scope) === true;
 }
 
-/** What costs nothing is not refused, even in debt. */
+/** An operation that costs nothing is not refused, even in debt. */
 function refuseCredit(
   state: AccountState,
   required: bigint,
@@ -189,7 +189,7 @@ function refuseCredit(
   return insufficient(left, required, creditFor(state, { scope, anyScope: true }) - credit);
 }
 
-/** The refusal of what is more than is `left`, which is below zero in debt. */
+/** The refusal of more than is `left`, which is below zero in debt. */
 function insufficient(left: bigint, required: bigint, elsewhere: bigint): InsufficientCredits {
   const [available, debt] = left < 0n ? [0n, -left] : [left, 0n];
   return { code: 'insufficient_credits', available, required, elsewhere, debt };
@@ -232,7 +232,7 @@ function refuseReversal(
   return isTooLarge(state, amount ?? left) ? { code: 'amount_too_large' } : undefined;
 }
 
-/** What is taken is taken from all credit that no hold has reserved: the balance must not fall below zero. */
+/** A deduction may burn all credit that no hold has reserved, and must leave a balance of 0 or more. */
 function refuseAdjustment(
   state: AccountState,
   { amount, allowNegative }: AdjustmentOperation,

@@ -55,7 +55,7 @@ export async function setSpendLimit(
   }
 }
 
-/** A limit as it is now; undefined where none is set. Throws ClockUnreliable. */
+/** A limit as it is now; undefined: none is set. Throws ClockUnreliable. */
 export async function readSpendLimit(on: Sql, key: LimitKey): Promise<SpendLimitRead | undefined> {
   const [row] = await on.rows<sql.LimitRow>(sql.findLimit, nameOf(key));
   if (!row) return undefined;

@@ -61,7 +61,7 @@ export function statesOf(answers: Answers): Map<string, Known> {
   const accounts = new Map<string, Known>();
   for (const row of rowsOf<sql.BalanceRow>(answers, sql.readBalances)) {
     const state = stateOf(row, { keys, secrets, operatorKeys });
-    const reading = { clock: row.clock, lastAt: row.last_at };
+    const reading = { clock: row.clock, lastAt: row.last_at, account: row.account_id };
     const [now, fault] = [instantOf(reading), clockFault(reading)];
     accounts.set(row.account_id, { state, now, reading, fault });
   }

@@ -218,7 +218,7 @@ describe('what a node knows of the clocks', () => {
     expect(watch.isReliable).toBe(true);
   });
 
-  test('blames an account and no clock where both clocks are behind it', () => {
+  test('blames an account and no clock if both clocks are behind it', () => {
     const { watch, lines } = watching();
     for (const second of [0, 1]) {
       const now = NOW + second * 1_000;

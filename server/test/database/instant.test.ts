@@ -124,7 +124,7 @@ describe('with a clock that ticks at each reading', () => {
   });
 });
 
-test('a batch forgets no hold where the clock has gone back behind the last operation', async () => {
+test('a batch forgets no hold if the clock has gone back behind the last operation', async () => {
   const start = Date.now();
   await clock.set(start);
   const account = await newAccount(db.database);

@@ -394,7 +394,7 @@ export class Model {
     return this.#cannotPay(amount, scope);
   }
 
-  /** What the line owes beyond its limit is owed by all credit. */
+  /** The line's debt beyond its limit is owed by all credit. */
   #cannotPay(amount: bigint, scope: string | null): InsufficientCredits | undefined {
     const line = this.overdraftLimit + this.remaining(null) - this.reserved(null);
     const left = this.#credit(scope) + line;
@@ -404,7 +404,7 @@ export class Model {
     return { ...insufficient(left, amount), elsewhere };
   }
 
-  /** What was delivered is charged, unless a sum would leave int64. */
+  /** A late charge is refused only if a sum would leave int64. */
   #refuseLate(operation: Operation & { kind: 'charge' }, at: number): Refusal | undefined {
     const { amount, scope, apiKeyId: key } = operation;
     const owed = this.#owedAfter(amount, scope);
@@ -412,7 +412,7 @@ export class Model {
     return isTooLarge ? { code: 'amount_too_large' } : undefined;
   }
 
-  /** What the line would owe, holds included, once an amount is paid. */
+  /** The debt of the line, holds included, once an amount is paid. */
   #owedAfter(amount: bigint, scope: string | null): bigint {
     const ofTheLine = sum(this.#payers(amount, scope).filter(({ grant }) => grant === null));
     return this.reserved(null) - this.remaining(null) + ofTheLine;

@@ -59,7 +59,7 @@ type Shape = typeof shapes extends fc.Arbitrary<infer T> ? T : never;
 
 const batches = fc.record({
   step: steps,
-  /** What the operator sets before the batch; null: nothing. */
+  /** The operator sets it before the batch; null: it stays. */
   overdraftLimit: fc.constantFrom(null, null, null, 25n, 0n),
   shapes: fc.array(shapes, { minLength: 1, maxLength: 6 }),
 });
@@ -198,6 +198,8 @@ function expectInvariants(store: Store, model: Model, at: number): void {
     expect(0n <= reserved && reserved <= remaining && remaining <= amount).toBe(true);
     expect(reserved).toBe(model.reserved(Number(number)));
     if (ended) expect(remaining).toBe(reserved);
+    const known = model.grants.find((other) => BigInt(other.number) === number);
+    expect(ended).toEqual(known?.ended);
     if (!grant.started) continue;
     started += remaining;
     expect(remaining).toBe(model.remaining(Number(number)));
@@ -256,7 +258,10 @@ test('decide() agrees with the reference model on any sequence of operations, in
     rest: fc.array(batches, { maxLength: 8 }),
     suspended: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
     limited: fc.boolean(),
+    /** Whether the sweeper comes between the batches: it must make no difference to what is booked. */
+    swept: fc.boolean(),
   });
+  const sweep = asked('advance', {});
   const key = {
     account: ACCOUNT,
     scopes: ['search', 'contents'],
@@ -265,20 +270,27 @@ test('decide() agrees with the reference model on any sequence of operations, in
   };
   let stoppedByDebt = 0;
   fc.assert(
-    fc.property(sequences, ({ beginning, rest, suspended, limited }) => {
+    fc.property(sequences, ({ beginning, rest, suspended, limited, swept }) => {
       const limits = limited ? LIMITS : [];
       const model = new Model({ suspended, limits });
       const status: AccountState['status'] = suspended ? 'suspended' : 'active';
       const keys = new Map([[KEY, key]]);
       const store = new Store({ status, keys, limits: limits.map(stored) });
       let now = NOW;
-      for (const { step, overdraftLimit, shapes: asked } of [...beginning, ...rest]) {
+      for (const { step, overdraftLimit, shapes: wanted } of [...beginning, ...rest]) {
+        const recorded: Receipt[] = [];
+        for (const at of swept ? [now + Math.floor(step / 2), now + step] : []) {
+          const state = store.read([sweep], at);
+          const decision = decide(state, [sweep], at);
+          store.write(state, decision);
+          recorded.push(...decision.recorded);
+        }
         now += step;
         if (overdraftLimit !== null) {
           model.overdraftLimit = overdraftLimit;
           store.balance = { ...store.balance, overdraftLimit };
         }
-        const operations = asked.map((shape) => pruned(operationOf(shape, model, now)));
+        const operations = wanted.map((shape) => pruned(operationOf(shape, model, now)));
         const state = store.read(operations, now);
         const decision = decide(state, operations, now);
         store.write(state, decision);
@@ -286,12 +298,14 @@ test('decide() agrees with the reference model on any sequence of operations, in
         model.pass(now);
         const expected = operations.map((operation) => model.perform(operation, now));
         expect(decision.outcomes.map(outcomeInModelTerms)).toEqual(expected);
-        expect(decision.recorded.map(inModelTerms)).toEqual(model.booked.slice(before));
+        recorded.push(...decision.recorded);
+        expect(recorded.map(inModelTerms)).toEqual(model.booked.slice(before));
         expectInvariants(store, model, now);
       }
       stoppedByDebt += model.stoppedByDebt;
     }),
-    { numRuns: 12_000 },
+    { numRuns: 10_000 },
   );
-  expect(stoppedByDebt).toBeGreaterThan(500);
+  // Debt that only credit hides is reached often.
+  expect(stoppedByDebt).toBeGreaterThan(400);
 });

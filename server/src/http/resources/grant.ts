@@ -34,7 +34,8 @@ export const GrantResource = Type.Object(
         '`pending`: to come; `active`: can be spent; `ended`: has expired, was voided or is used up.',
       ),
       used_up: Type.Boolean({
-        description: 'All of it was spent; what is given back makes it `active` again.',
+        description:
+          'All of it was spent before it ended; what is given back before `expires_at` makes it `active` again.',
       }),
       ended_at: OrNull(Instant('When it expired or was voided.')),
       ended_by: OrNull(

@@ -1,0 +1,44 @@
+import { decide } from '../../src/ledger/decide.ts';
+import type { Operation } from '../../src/ledger/operations.ts';
+import type { AccountState } from '../../src/ledger/state.ts';
+import { asked, NOW } from './account.ts';
+import { Store } from './store.ts';
+
+/** Accounts over time without a database, and what tests ask of them. */
+
+export const SECOND = 1_000;
+
+/** An account over several batches, each read and written as a database would. */
+export class Story {
+  readonly store: Store;
+
+  constructor(change: Partial<AccountState> = {}) {
+    this.store = new Store(change);
+  }
+
+  /** Carries operations out at an instant, in seconds after the beginning. */
+  at(seconds: number, ...operations: Operation[]) {
+    const now = NOW + seconds * SECOND;
+    const state = this.store.read(operations, now);
+    const decision = decide(state, operations, now);
+    this.store.write(state, decision);
+    return decision;
+  }
+
+  get available(): bigint {
+    return this.store.balance.posted - this.store.balance.held;
+  }
+}
+
+/** A hold of so many seconds. */
+export const hold = (
+  amount: bigint,
+  seconds = 60,
+  change: Partial<Operation & { kind: 'hold' }> = {},
+) => asked('hold', { amount, expiresInMs: seconds * SECOND, ...change });
+export const capture = (number: bigint, amount: bigint) =>
+  asked('capture', { hold: number, amount });
+export const reversal = (number: bigint, amount: bigint | null = null) =>
+  asked('reversal', { charge: number, amount });
+/** The operation of the sweeper. */
+export const advance = asked('advance', {});
