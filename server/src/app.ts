@@ -68,6 +68,7 @@ export async function createApp(
     metricsToken: config.metricsToken,
     trustedProxies: config.trustedProxies,
     corsOrigins: config.corsOrigins,
+    rateLimits: config.rateLimits,
     readiness: opened.isReady,
   };
   const apis: FastifyInstance[] = [];

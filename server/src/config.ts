@@ -30,9 +30,27 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   /** The origins whose pages may call; `['*']`: all. */
   readonly corsOrigins: readonly string[];
+  /** How often a key may ask for its balance, and for the rest; and how often a client may fail. Null: no limit. */
+  readonly rateLimits: Readonly<Record<'balance' | 'billing' | 'failedKeys', RateSetting | null>>;
   /** Variables that begin with `PURSER_` and are none of ours, such as Kubernetes' service links. */
   readonly unknown: readonly string[];
 }
+
+export interface RateSetting {
+  readonly perSecond: number;
+  /** How many may come at once. */
+  readonly burst: number;
+}
+
+/**
+ * Requests a second, and how many may come at once. The balance endpoint's is a quarter of what one node
+ * answers: public clients poll it, and no key may have a node for itself.
+ */
+const RATES = {
+  PURSER_RATE_LIMIT_BALANCE: '10000:20000',
+  PURSER_RATE_LIMIT_BILLING: '100:1000',
+  PURSER_RATE_LIMIT_FAILED_KEYS: '20:200',
+} as const;
 
 /** Every variable of ours with the cure that its error names. */
 const CURES = {
@@ -47,11 +65,18 @@ const CURES = {
     'Set PURSER_TRUSTED_PROXIES to CIDRs with commas between them, such as 10.0.0.0/8,fd00::/8, or unset it to trust none.',
   PURSER_CORS_ORIGINS:
     'Set PURSER_CORS_ORIGINS to origins with commas between them, such as https://app.example.com, or to * for all, or unset it for none.',
+  PURSER_RATE_LIMIT_BALANCE: cureOfRate('PURSER_RATE_LIMIT_BALANCE'),
+  PURSER_RATE_LIMIT_BILLING: cureOfRate('PURSER_RATE_LIMIT_BILLING'),
+  PURSER_RATE_LIMIT_FAILED_KEYS: cureOfRate('PURSER_RATE_LIMIT_FAILED_KEYS'),
   DATABASE_URL:
     'Set DATABASE_URL to postgres://user:password@host:port/database, or unset it to use the embedded PostgreSQL.',
 } as const;
 
 type Variable = keyof typeof CURES;
+
+function cureOfRate(variable: keyof typeof RATES): string {
+  return `Set ${variable} to requests a second, perhaps with a colon and how many may come at once, such as 100:1000; or to off for no limit; or unset it for ${RATES[variable]}.`;
+}
 
 const LARGEST_PORT = 65_535;
 /** A name this close to one of ours is a typing error and not somebody else's variable. */
@@ -62,6 +87,7 @@ export function readConfig(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Config {
   const set = (name: Variable) => env[name] || undefined;
+  const rate = (name: keyof typeof RATES) => readRate(name, set(name) ?? RATES[name]);
   return {
     unknown: readUnknown(env),
     host: readHost(set('PURSER_HOST') ?? '127.0.0.1'),
@@ -74,6 +100,11 @@ export function readConfig(
     gatewayFile: readGatewayFile(set('PURSER_GATEWAY')),
     corsOrigins: readCorsOrigins(set('PURSER_CORS_ORIGINS')),
     trustedProxies: readTrustedProxies(set('PURSER_TRUSTED_PROXIES')),
+    rateLimits: {
+      balance: rate('PURSER_RATE_LIMIT_BALANCE'),
+      billing: rate('PURSER_RATE_LIMIT_BILLING'),
+      failedKeys: rate('PURSER_RATE_LIMIT_FAILED_KEYS'),
+    },
   };
 }
 
@@ -141,6 +172,16 @@ function readTrustedProxies(text: string | undefined): string[] {
     throw invalid('PURSER_TRUSTED_PROXIES', `"${proxy}" is neither an address nor a CIDR.`);
   }
   return proxies;
+}
+
+/** As in a price book: 0.01 to 1000000 a second, and by default as many at once, rounded up. */
+function readRate(variable: keyof typeof RATES, text: string): RateSetting | null {
+  if (text === 'off') return null;
+  const [, rate, given] = /^(\d{1,7}(?:\.\d{1,2})?)(?::(\d{1,7}))?$/.exec(text) ?? [];
+  const perSecond = Number(rate);
+  const burst = given === undefined ? Math.ceil(perSecond) : Number(given);
+  if (perSecond > 0 && burst > 0) return { perSecond, burst };
+  throw invalid(variable, `"${text}" is not a rate.`);
 }
 
 /** Compared letter for letter with what browsers send; those of apps have schemes of their own. */
