@@ -42,7 +42,8 @@ export function membersOf(names: ReadonlySet<string>, sent: SentRequest): Member
 /** Refuses a name that the price looks for where the price does not read. */
 function judgeOtherPlace(spelling: Spelling, other: Members, right: 'query' | 'body'): void {
   for (const members of objectsIn(other)) {
-    const misplaced = Object.keys(members).find((name) => spelling.meantBy(name) !== undefined);
+    const isPriced = (name: string) => spelling.meantBy(name, members === other) !== undefined;
+    const misplaced = Object.keys(members).find(isPriced);
     if (misplaced === undefined) continue;
     throw new RequestNotPriced(`${misplaced} must be in the ${right}: the price reads it there`, [
       misplaced,

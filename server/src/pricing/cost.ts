@@ -151,7 +151,7 @@ function judgeSpelling(names: ReadonlySet<string>, request: unknown): void {
   const spelling = spellingOf(names);
   for (const members of objectsIn(request)) {
     for (const name of Object.keys(members)) {
-      const meant = spelling.meantBy(name);
+      const meant = spelling.meantBy(name, members === request);
       if (meant === undefined || meant === name) continue;
       throw new RequestNotPriced(`${name} must be written ${meant}`, [name]);
     }

@@ -33,13 +33,13 @@ export interface Asked {
 
 declare module 'fastify' {
   interface FastifyRequest {
+    /** What the price book says of this request; null: nothing. */
+    call: { readonly priced: PricedRoute } | null;
     /** Null until it is admitted. */
     asked: Asked | null;
   }
 }
 
-/** The pattern of a request that no priced route takes. */
-export const UNMATCHED = 'unmatched';
 /** A query of a product may be longer than ours; all headers together are bounded besides. */
 const LONGEST_URL = 8_192;
 
@@ -50,7 +50,7 @@ export async function enter(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<ApiError | undefined> {
-  const refused = app.enter(request, UNMATCHED, LONGEST_URL);
+  const refused = app.enter(request, 'unmatched', LONGEST_URL);
   if (refused) return refused;
   const target = targetOf(request.raw.url ?? '');
   if (!target) return new ApiError('ambiguous_path');
@@ -64,6 +64,7 @@ export async function enter(
     return new ApiError('ambiguous_path');
   }
   request.pattern = priced.route.path;
+  request.call = { priced };
   const principal = await authenticate(request);
   request.principal = principal;
   const notAllowed = refusalOf(principal, 'customer', [priced.route.scope]);
