@@ -110,7 +110,7 @@ export interface Counting {
 }
 
 export interface CountingInput {
-  /** The members of the query or of the JSON body, whichever the method's price reads. */
+  /** The members of the query and of the JSON body together. */
   readonly request: unknown;
   readonly answer?: unknown;
 }
