@@ -74,6 +74,7 @@ export async function createApp(
     metricsToken: config.metricsToken,
     trustedProxies: config.trustedProxies,
     corsOrigins: config.corsOrigins,
+    rateLimits: config.rateLimits,
     readiness: async () => ({ ...(await opened.isReady()), clock: ledger.clock.isReliable }),
   };
   const apis: FastifyInstance[] = [];

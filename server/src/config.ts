@@ -40,9 +40,27 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   /** The origins whose pages may call; `['*']`: all. */
   readonly corsOrigins: readonly string[];
+  /** How often a key may ask for its balance, and for the rest; and how often a client may fail. Null: no limit. */
+  readonly rateLimits: Readonly<Record<'balance' | 'billing' | 'failedKeys', RateSetting | null>>;
   /** Variables that begin with `PURSER_` and are none of ours, such as Kubernetes' service links. */
   readonly unknown: readonly string[];
 }
+
+export interface RateSetting {
+  readonly perSecond: number;
+  /** How many may come at once. */
+  readonly burst: number;
+}
+
+/**
+ * Requests a second, and how many may come at once. The balance endpoint's is a quarter of what one node
+ * answers: public clients poll it, and no key may have a node for itself.
+ */
+const RATES = {
+  PURSER_RATE_LIMIT_BALANCE: '10000:20000',
+  PURSER_RATE_LIMIT_BILLING: '100:1000',
+  PURSER_RATE_LIMIT_FAILED_KEYS: '20:200',
+} as const;
 
 /** Every variable of ours with the cure that its error names; the help of `start` lists them. */
 export const CURES = {
@@ -62,6 +80,9 @@ export const CURES = {
     'Set PURSER_MAX_CONNECTIONS to a number from 1 to 1000000, or unset it for 10000.',
   PURSER_MIGRATION_URL:
     'Set PURSER_MIGRATION_URL to postgres://owner:password@host:port/database, the database of DATABASE_URL with the login that owns the tables; or unset it.',
+  PURSER_RATE_LIMIT_BALANCE: cureOfRate('PURSER_RATE_LIMIT_BALANCE'),
+  PURSER_RATE_LIMIT_BILLING: cureOfRate('PURSER_RATE_LIMIT_BILLING'),
+  PURSER_RATE_LIMIT_FAILED_KEYS: cureOfRate('PURSER_RATE_LIMIT_FAILED_KEYS'),
   DATABASE_URL:
     'Set DATABASE_URL to postgres://user:password@host:port/database, or unset it to use the embedded PostgreSQL.',
 } as const;
@@ -71,6 +92,10 @@ const URLS = ['DATABASE_URL', 'PURSER_MIGRATION_URL'] as const;
 const SECRETS: readonly Variable[] = [...URLS, 'PURSER_METRICS_TOKEN'];
 
 type Variable = keyof typeof CURES;
+
+function cureOfRate(variable: keyof typeof RATES): string {
+  return `Set ${variable} to requests a second, perhaps with a colon and how many may come at once, such as 100:1000; or to off for no limit; or unset it for ${RATES[variable]}.`;
+}
 
 const LARGEST_PORT = 65_535;
 const LONGEST_DRAIN_S = 3_600;
@@ -91,6 +116,7 @@ export function readConfig(
       'DATABASE_URL is not set: the embedded PostgreSQL needs none.',
     );
   }
+  const rate = (name: keyof typeof RATES) => readRate(name, set(name) ?? RATES[name]);
   return {
     unknown: readUnknown(env),
     host: readHost(set('PURSER_HOST') ?? '127.0.0.1'),
@@ -107,6 +133,11 @@ export function readConfig(
     drainMs: readDrain(set('PURSER_DRAIN_S') ?? '30'),
     corsOrigins: readCorsOrigins(set('PURSER_CORS_ORIGINS')),
     trustedProxies: readTrustedProxies(set('PURSER_TRUSTED_PROXIES')),
+    rateLimits: {
+      balance: rate('PURSER_RATE_LIMIT_BALANCE'),
+      billing: rate('PURSER_RATE_LIMIT_BILLING'),
+      failedKeys: rate('PURSER_RATE_LIMIT_FAILED_KEYS'),
+    },
   };
 }
 
@@ -208,6 +239,16 @@ function readTrustedProxies(text: string | undefined): string[] {
     throw invalid('PURSER_TRUSTED_PROXIES', `"${proxy}" is neither an address nor a CIDR.`);
   }
   return proxies;
+}
+
+/** As in a price book: 0.01 to 1000000 a second, and by default as many at once, rounded up. */
+function readRate(variable: keyof typeof RATES, text: string): RateSetting | null {
+  if (text === 'off') return null;
+  const [, rate, given] = /^(\d{1,7}(?:\.\d{1,2})?)(?::(\d{1,7}))?$/.exec(text) ?? [];
+  const perSecond = Number(rate);
+  const burst = given === undefined ? Math.ceil(perSecond) : Number(given);
+  if (perSecond > 0 && burst > 0) return { perSecond, burst };
+  throw invalid(variable, `"${text}" is not a rate.`);
 }
 
 /** Compared letter for letter with what browsers send; those of apps have schemes of their own. */

@@ -38,6 +38,12 @@ describe('a value that cannot be', () => {
     ['PURSER_TRUSTED_PROXIES', 'fd00::/129'],
     ['PURSER_TRUSTED_PROXIES', 'fd00::/x'],
     ['PURSER_TRUSTED_PROXIES', 'loopback'],
+    ['PURSER_RATE_LIMIT_BALANCE', '0'],
+    ['PURSER_RATE_LIMIT_BALANCE', '-1'],
+    ['PURSER_RATE_LIMIT_BILLING', '10:0'],
+    ['PURSER_RATE_LIMIT_BILLING', '10/s'],
+    ['PURSER_RATE_LIMIT_FAILED_KEYS', '10:20:30'],
+    ['PURSER_RATE_LIMIT_FAILED_KEYS', 'none'],
     ['PURSER_CORS_ORIGINS', 'https://app.example.com/'],
     ['PURSER_CORS_ORIGINS', 'https://app.example.com:443'],
     ['PURSER_CORS_ORIGINS', 'https://App.example.com'],
@@ -135,4 +141,11 @@ describe('a URL to another machine', () => {
       'PURSER_MIGRATION_URL',
     ]);
   });
+});
+
+test('a rate is so many a second, with a burst or without, or off', () => {
+  const rateOf = (text: string) => readConfig({ PURSER_RATE_LIMIT_BILLING: text }).rateLimits;
+  expect(rateOf('5:30').billing).toEqual({ perSecond: 5, burst: 30 });
+  expect(rateOf('0.5').billing).toEqual({ perSecond: 0.5, burst: 1 });
+  expect(rateOf('off')).toMatchObject({ billing: null, balance: { burst: 20_000 } });
 });

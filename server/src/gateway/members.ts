@@ -41,10 +41,10 @@ export function membersOf(names: MemberNames, sent: SentRequest): Members {
 
 /** Refuses a name that the price looks for where the price does not read. */
 function judgeOtherPlace(names: MemberNames, other: Members, right: 'query' | 'body'): void {
-  const { top, deep } = spellingOf(names);
+  const spelling = spellingOf(names);
   for (const members of objectsIn(other)) {
-    const spelling = members === other ? top : deep;
-    const misplaced = Object.keys(members).find((name) => spelling.meantBy(name) !== undefined);
+    const isPriced = (name: string) => spelling.meantBy(name, members === other) !== undefined;
+    const misplaced = Object.keys(members).find(isPriced);
     if (misplaced === undefined) continue;
     throw new RequestNotPriced(`${misplaced} must be in the ${right}: the price reads it there`, [
       misplaced,

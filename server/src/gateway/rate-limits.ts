@@ -17,16 +17,16 @@ export interface Rate {
 }
 
 /**
- * Token buckets by key and route, in the memory of this node: one node by itself is exact, n nodes let
- * at most n times as much pass.
+ * Token buckets by who asks and what for, in the memory of this node: one node by itself is exact, n nodes
+ * let at most n times as much pass.
  */
 export class RateLimits {
   /** In the order of their last use. */
   readonly #buckets = new Map<string, TokenBucket>();
 
-  /** Takes one request from the bucket of a key and a route. */
-  take(apiKeyId: string, route: string, { perSecond, burst }: RateLimit): Rate {
-    const name = `${apiKeyId} ${route}`;
+  /** Takes one request from the bucket of who asks and what for. */
+  take(who: string, what: string, { perSecond, burst }: RateLimit): Rate {
+    const name = `${who} ${what}`;
     const bucket = this.#bucket(name, perSecond, burst);
     const isWithin = bucket.tryRemoveTokens(1);
     const missing = burst - bucket.content;

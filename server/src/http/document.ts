@@ -179,15 +179,23 @@ const BODY_ERRORS = [
   'invalid_request',
 ] as const satisfies readonly ErrorCode[];
 
+/** What is told of a rate limit. */
+const RATE_HEADERS = {
+  'X-RateLimit-Limit': { type: 'string', description: 'Requests that may come at once.' },
+  'X-RateLimit-Remaining': { type: 'string', description: 'How many of them are left.' },
+  'X-RateLimit-Reset': { type: 'string', description: 'Unix seconds when all may come again.' },
+};
+
 function addError(responses: Record<string, unknown>, code: ErrorCode): void {
   const { status, detail, retryAfterS } = definitionOf(code);
   const line = `\`${code}\`: ${detail}.`;
   const before = responses[status] as Response | undefined;
   if (before?.description.includes(`\`${code}\``)) return;
+  const wait = { 'Retry-After': { type: 'string', description: 'Seconds to wait.' } };
   const headers =
     retryAfterS === undefined
       ? {}
-      : { headers: { 'Retry-After': { type: 'string', description: 'Seconds to wait.' } } };
+      : { headers: code === 'rate_limited' ? { ...wait, ...RATE_HEADERS } : wait };
   const known = before?.content?.['application/json']?.schema;
   responses[status] = {
     ...answer(
@@ -225,6 +233,7 @@ export function describeSecurity(
     'api_key_required',
     'api_key_invalid',
     'missing_scopes',
+    'rate_limited',
     'database_unavailable',
     ...(kind === 'operator'
       ? (['operator_key_required'] as const)

@@ -10,7 +10,8 @@ import type { Actor } from '../ledger/operations.ts';
 import { describeErrors, describeSecurity } from './document.ts';
 import { ApiError } from './errors/api-error.ts';
 import type { ErrorCode } from './errors/codes.ts';
-import type { App, HttpMetrics } from './parts.ts';
+import type { App, HttpMetrics, RouteParts } from './parts.ts';
+import type { OwnRate } from './rates.ts';
 
 /**
  * The way into every route and out of it. On the way in, before a body is read: the server is not
@@ -31,6 +32,8 @@ declare module 'fastify' {
     scopes?: readonly string[];
     /** What the route itself may answer; the group adds what all of its routes may. */
     errors?: readonly ErrorCode[];
+    /** Which limit a customer's route has; `billing` if nothing is said. */
+    rate?: OwnRate;
   }
 }
 
@@ -100,27 +103,37 @@ function leave(request: FastifyRequest, reply: FastifyReply, metrics: HttpMetric
 }
 
 /** Lets only keys of one kind into the routes of `app`, each with one of the route's scopes. */
-export function admitOnly(app: App, kind: Principal['kind'], authenticate: Authenticate): void {
+export function admitOnly(
+  app: App,
+  kind: Principal['kind'],
+  { authenticate, rates }: Pick<RouteParts, 'authenticate' | 'rates'>,
+): void {
   app.addHook('onRoute', (route) => {
     const scopes = scopesOf(route);
+    const what = route.config?.rate ?? 'billing';
     describeSecurity(route, kind, scopes);
-    route.onRequest = entrance(app, route.url, kind, scopes, authenticate);
+    const judge = (principal: Principal) => {
+      const refused = refusalOf(principal, kind, scopes);
+      if (refused || principal.kind === 'operator') return refused;
+      return rates.refuse(what, principal.apiKeyId);
+    };
+    route.onRequest = entrance(app, route.url, authenticate, judge);
   });
 }
 
+/** `judge` says what stands against a request of a principal. */
 function entrance(
   app: App,
   pattern: string,
-  kind: Principal['kind'],
-  scopes: readonly string[],
   authenticate: Authenticate,
+  judge: (principal: Principal) => ApiError | undefined,
 ): onRequestHookHandler {
   return (request, _reply, done) => {
     const refused = app.enter(request, pattern);
     if (refused) return done(refused);
     authenticate(request).then((principal) => {
       request.principal = principal;
-      done(refusalOf(principal, kind, scopes));
+      done(judge(principal));
     }, done);
   };
 }

@@ -13,6 +13,7 @@ import type { Database } from '../db/database.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { IsTrusted } from './peers.ts';
+import type { RateSettings, Rates } from './rates.ts';
 
 /** What the wire counts and shows at `/metrics`. */
 export interface HttpMetrics {
@@ -41,6 +42,8 @@ export interface HttpParts {
   readonly trustedProxies?: readonly string[];
   /** The origins whose pages may call customers' routes and the gateway, or `*`; none if left out. */
   readonly corsOrigins?: readonly string[];
+  /** Limits of customers' own routes and of refused keys; none if left out. */
+  readonly rateLimits?: RateSettings;
   readonly readiness: () => Promise<{ database: boolean; migrations: boolean; clock: boolean }>;
   /** For the machine's own command line: the routes of operator keys too. Never on the network. */
   readonly local?: boolean;
@@ -51,6 +54,7 @@ export interface RouteParts extends HttpParts {
   readonly authenticate: Authenticate;
   readonly onKeyUsed: OnKeyUsed;
   readonly isTrusted: IsTrusted;
+  readonly rates: Rates;
   /** The routes' own OpenAPI document, as JSON. */
   readonly openapi: () => string;
 }

@@ -16,6 +16,7 @@ import { parseJson } from './json.ts';
 import { addOpenApi, openApiText } from './openapi.ts';
 import type { App, HttpParts, RouteParts } from './parts.ts';
 import { type IsTrusted, trustOnly } from './peers.ts';
+import { NO_LIMITS, Rates } from './rates.ts';
 import { newRequestId, requestIdOf } from './request-id.ts';
 import { AccountResource, BalanceResource, PastBalanceResource } from './resources/account.ts';
 import { AdjustmentResource } from './resources/adjustment.ts';
@@ -158,11 +159,13 @@ export async function buildHttp(parts: HttpParts): Promise<App> {
   const isTrusted = trustOnly(parts.trustedProxies ?? []);
   const app = newApp(parts, isTrusted);
   const { onKeyUsed = () => {} } = parts;
+  const rates = new Rates(parts.rateLimits ?? NO_LIMITS, isTrusted, parts.log);
   const routeParts: RouteParts = {
     ...parts,
     onKeyUsed,
     authenticate: parts.authenticate ?? authenticateByKey(parts.keys, onKeyUsed),
     isTrusted,
+    rates,
     openapi: () => openApiText(app),
   };
   app.removeContentTypeParser('text/plain');
@@ -171,7 +174,7 @@ export async function buildHttp(parts: HttpParts): Promise<App> {
     { parseAs: 'buffer' },
     async (_: FastifyRequest, body: Buffer) => parseJson(body),
   );
-  app.setErrorHandler(errorHandler(parts.log));
+  app.setErrorHandler(errorHandler(parts.log, (request) => rates.refuseFailure(request)));
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   for (const schema of SCHEMAS) app.addSchema(schema);
@@ -187,12 +190,12 @@ export async function buildHttp(parts: HttpParts): Promise<App> {
   machineRoutes(app, routeParts);
   await app.register((group: App, _options, done) => {
     unmatched.share(group);
-    admitOnly(group, 'customer', routeParts.authenticate);
+    admitOnly(group, 'customer', routeParts);
     for (const add of CUSTOMER_ROUTES) add(group, routeParts);
     done();
   });
   await app.register((group: App, _options, done) => {
-    admitOnly(group, 'operator', routeParts.authenticate);
+    admitOnly(group, 'operator', routeParts);
     for (const add of OPERATOR_ROUTES) add(group, routeParts);
     if (parts.local) operatorKeyRoutes(group, routeParts);
     done();
@@ -218,7 +221,13 @@ export async function describeApi(): Promise<string> {
   return text;
 }
 
-const ABSENT: ReadonlySet<string> = new Set(['local', 'gateway', 'trustedProxies', 'corsOrigins']);
+const ABSENT: ReadonlySet<string> = new Set([
+  'local',
+  'gateway',
+  'trustedProxies',
+  'corsOrigins',
+  'rateLimits',
+]);
 
 function newApp({ log, metrics, gateway }: HttpParts, isTrusted: IsTrusted): App {
   const app = Fastify({
@@ -240,7 +249,7 @@ function newApp({ log, metrics, gateway }: HttpParts, isTrusted: IsTrusted): App
     // A path that cannot be decoded reaches no hook.
     frameworkErrors: (error, request, reply) => {
       mark(request, reply);
-      errorHandler(log)(error, request, reply);
+      errorHandler(log, () => undefined)(error, request, reply);
       metrics.answered(request.method, 'unmatched', reply.statusCode, 0);
     },
     clientErrorHandler: socketErrorHandler(newRequestId, (status) =>

@@ -182,11 +182,10 @@ class Sum {
  * otherwise: `Effort` and `effort[]` for `effort`. The price would not see it.
  */
 function judgeSpelling(looked: MemberNames, request: unknown): void {
-  const { top, deep } = spellingOf(looked);
+  const spelling = spellingOf(looked);
   for (const members of objectsIn(request)) {
-    const names = members === request ? top : deep;
     for (const name of Object.keys(members)) {
-      const meant = names.meantBy(name);
+      const meant = spelling.meantBy(name, members === request);
       if (meant === undefined || meant === name) continue;
       throw new RequestNotPriced(`${name} must be written ${meant}`, [name]);
     }

@@ -6,40 +6,44 @@ import type { MemberNames } from './price-book.ts';
  */
 
 /** The names that a price looks for, and everything that a reader could take for one of them. */
-class Spelling {
-  readonly #meant = new Map<string, string>();
-  readonly #names: ReadonlySet<string>;
+export class Spelling {
+  readonly #top: ReadonlySet<string>;
+  readonly #deep: ReadonlySet<string>;
+  readonly #meantAtTop: ReadonlyMap<string, string>;
+  readonly #meantInside: ReadonlyMap<string, string>;
 
-  constructor(names: ReadonlySet<string>) {
-    this.#names = names;
-    for (const name of names) for (const form of formsOf(name)) this.#meant.set(form, name);
+  /** `top` are names of members of the request itself, `deep` of anything in it. */
+  constructor(top: ReadonlySet<string>, deep: ReadonlySet<string>) {
+    this.#top = top;
+    this.#deep = deep;
+    this.#meantInside = byForm(deep);
+    this.#meantAtTop = new Map([...this.#meantInside, ...byForm(top)]);
   }
 
-  /** The name that a reader may take `written` for; undefined: none of them. */
-  meantBy(written: string): string | undefined {
-    if (this.#names.has(written)) return written;
+  /** The name that a reader may take `written` for, at the top or further inside; undefined: none of them. */
+  meantBy(written: string, isAtTop: boolean): string | undefined {
+    if (this.#deep.has(written)) return written;
+    if (this.#top.has(written)) return isAtTop ? written : undefined;
+    const meant = isAtTop ? this.#meantAtTop : this.#meantInside;
     const [cut, flat] = formsOf(written);
-    return this.#meant.get(cut) ?? this.#meant.get(flat);
+    return meant.get(cut) ?? meant.get(flat);
   }
 }
 
-/** The names that a price looks for among the members of a request, and in anything inside it. */
-interface Spellings {
-  readonly top: Spelling;
-  readonly deep: Spelling;
-}
-
-/** The spellings of a route's names, made once for each route. */
-export function spellingOf(names: MemberNames): Spellings {
-  let spellings = made.get(names);
-  if (!spellings) {
-    const { top, deep } = names;
-    spellings = { top: new Spelling(new Set([...top, ...deep])), deep: new Spelling(deep) };
-    made.set(names, spellings);
+/** The spelling of a route's names, made once for each route. */
+export function spellingOf(names: MemberNames): Spelling {
+  let spelling = made.get(names);
+  if (!spelling) {
+    spelling = new Spelling(names.top, names.deep);
+    made.set(names, spelling);
   }
-  return spellings;
+  return spelling;
 }
-const made = new WeakMap<MemberNames, Spellings>();
+const made = new WeakMap<MemberNames, Spelling>();
+
+function byForm(names: ReadonlySet<string>): Map<string, string> {
+  return new Map([...names].flatMap((name) => formsOf(name).map((form) => [form, name] as const)));
+}
 
 /**
  * A name as PHP registers it: without blanks before it, and with `_` for dots, brackets, blanks and NULs

@@ -185,7 +185,7 @@ describe('the OpenAPI document', () => {
     for (const operation of operations) {
       expect(operation).toMatchObject({ operationId: expect.any(String), security: [{}, {}] });
       expect(Object.keys(operation['responses'] as object)).toEqual(
-        expect.arrayContaining(['401', '403', '500', '503']),
+        expect.arrayContaining(['401', '403', '429', '500', '503']),
       );
     }
   });

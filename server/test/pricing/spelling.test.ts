@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { flattened, objectsIn, spellingOf } from '../../src/pricing/spelling.ts';
+import { flattened, objectsIn, Spelling } from '../../src/pricing/spelling.ts';
 
-const names = { top: new Set(['research_effort', 'count']), deep: new Set<string>() };
-const spelling = spellingOf(names).top;
+const spelling = new Spelling(new Set(['research_effort', 'count']), new Set(['urls']));
 
 describe('a name', () => {
   test.each([
@@ -18,15 +17,22 @@ describe('a name', () => {
     'research_effort\0.txt',
     're\u017fearch_effort',
   ])('may be taken for a name of the price: %j', (written) => {
-    expect(spelling.meantBy(written)).toBe('research_effort');
+    expect(spelling.meantBy(written, true)).toBe('research_effort');
   });
 
   test.each(['research-effort', 'effort', 'research_efforts', 'research', 'x[count]', ''])(
     'is another: %j',
     (written) => {
-      expect(spelling.meantBy(written)).toBeUndefined();
+      expect(spelling.meantBy(written, true)).toBeUndefined();
     },
   );
+
+  test('counts further inside only if the price looks for it there', () => {
+    const meantAt = (isAtTop: boolean) =>
+      ['count', 'Count', 'urls', 'URLs[]'].map((name) => spelling.meantBy(name, isAtTop));
+    expect(meantAt(true)).toEqual(['count', 'count', 'urls', 'urls']);
+    expect(meantAt(false)).toEqual([undefined, undefined, 'urls', 'urls']);
+  });
 
   test('is flattened as PHP registers it', () => {
     expect(['a.b', 'a b', ' a[b', 'a\0b', 'A_B'].map(flattened)).toEqual(Array(5).fill('a_b'));

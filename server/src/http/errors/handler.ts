@@ -17,10 +17,15 @@ const OF_FASTIFY: Readonly<Record<string, ErrorCode>> = {
 };
 
 /** The one way from a thrown thing to an answer. Nothing of an unexpected error leaves the process. */
-export function errorHandler(log: Logger) {
+export function errorHandler(
+  log: Logger,
+  /** The answer to a refused key in place of 401, if there were too many. */
+  refuseFailure: (request: FastifyRequest) => ApiError | undefined,
+) {
   const pace = new LogPace();
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply): void => {
-    const error = apiErrorOf(thrown, request);
+    const isRefusedKey = thrown instanceof NotAuthenticated;
+    const error = (isRefusedKey && refuseFailure(request)) || apiErrorOf(thrown, request);
     if (error.code === 'internal_error') {
       const { method, url = 'unmatched' } = request.routeOptions;
       log.error({ err: thrown, request_id: request.id, method, route: url }, 'unexpected error');

@@ -4,7 +4,6 @@ import { keyIn } from '../../auth/authentication.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
 import { endToEndNamed, requestHeaders } from '../../gateway/headers.ts';
 import { holdsKey } from '../../gateway/key-in-text.ts';
-import type { Rate } from '../../gateway/rate-limits.ts';
 import type { PricedRoute } from '../../gateway/route-table.ts';
 import { type Target, targetOf, withoutKey, withoutParameters } from '../../gateway/targets.ts';
 import type { Cors } from '../cors.ts';
@@ -12,6 +11,7 @@ import { refusalOf } from '../entry.ts';
 import { ApiError } from '../errors/api-error.ts';
 import type { App, RouteParts } from '../parts.ts';
 import type { IsTrusted } from '../peers.ts';
+import { judgeRate } from '../rates.ts';
 import type { Unmatched } from '../unmatched.ts';
 
 /** The way into a priced route: who asks, for what, and how often is judged before the body is read. */
@@ -33,13 +33,13 @@ export interface Asked {
 
 declare module 'fastify' {
   interface FastifyRequest {
+    /** What the price book says of this request; null: nothing. */
+    call: { readonly priced: PricedRoute } | null;
     /** Null until it is admitted. */
     asked: Asked | null;
   }
 }
 
-/** The pattern of a request that no priced route takes. */
-export const UNMATCHED = 'unmatched';
 /** A query of a product may be longer than ours; all headers together are bounded besides. */
 const LONGEST_URL = 8_192;
 
@@ -50,7 +50,7 @@ export async function enter(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<ApiError | undefined> {
-  const refused = app.enter(request, UNMATCHED, LONGEST_URL);
+  const refused = app.enter(request, 'unmatched', LONGEST_URL);
   if (refused) return refused;
   const target = targetOf(request.raw.url ?? '');
   if (!target) return new ApiError('ambiguous_path');
@@ -64,6 +64,7 @@ export async function enter(
     return new ApiError('ambiguous_path');
   }
   request.pattern = priced.route.path;
+  request.call = { priced };
   const principal = await authenticate(request);
   request.principal = principal;
   const notAllowed = refusalOf(principal, 'customer', [priced.route.scope]);
@@ -71,8 +72,7 @@ export async function enter(
   const admitted = admit(request.raw, { priced, method, target }, isTrusted);
   if (admitted instanceof ApiError) return admitted;
   request.asked = admitted;
-  const rate = gateway.rate(priced, principal.apiKeyId);
-  return rate ? judgeRate(rate, reply) : undefined;
+  return judgeRate(gateway.rate(priced, principal.apiKeyId), reply);
 }
 
 /** What of a request may be priced and forwarded; an error if the upstream could read it otherwise. */
@@ -119,14 +119,4 @@ function judgeHeaders(
 /** How many lines a header has: of some, Node keeps only the first. */
 function linesOf(name: string, rawHeaders: readonly string[]): number {
   return rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === name).length;
-}
-
-function judgeRate(rate: Rate, reply: FastifyReply): ApiError | undefined {
-  reply
-    .header('x-ratelimit-limit', rate.limit)
-    .header('x-ratelimit-remaining', rate.remaining)
-    .header('x-ratelimit-reset', Math.ceil((Date.now() + rate.fullInMs) / 1_000));
-  if (rate.isWithin) return undefined;
-  const seconds = String(Math.max(1, Math.ceil(rate.nextInMs / 1_000)));
-  return new ApiError('rate_limited', { headers: { 'retry-after': seconds } });
 }

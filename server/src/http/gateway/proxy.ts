@@ -11,7 +11,7 @@ import { customerOf } from '../entry.ts';
 import { optionalIdempotencyKey } from '../idempotency.ts';
 import type { App } from '../parts.ts';
 import { HttpClient } from './client.ts';
-import { type Asked, enter, type GatewayParts, UNMATCHED } from './entrance.ts';
+import { type Asked, enter, type GatewayParts } from './entrance.ts';
 import { callError } from './errors.ts';
 
 /**
@@ -20,6 +20,7 @@ import { callError } from './errors.ts';
  */
 export function addGateway(app: App, parts: GatewayParts): void {
   const { gateway, unmatched, cors } = parts;
+  app.decorateRequest('call', null);
   app.decorateRequest('asked', null);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
@@ -28,7 +29,7 @@ export function addGateway(app: App, parts: GatewayParts): void {
       enter(app, parts, request, reply).then(done, done);
     };
   });
-  cors.share(app, ({ pattern }) => pattern !== UNMATCHED);
+  cors.share(app, ({ call }) => call !== null);
   app.all('/*', { schema: { hide: true } }, (request, reply) =>
     request.asked
       ? proxy(gateway, request, request.asked, reply)

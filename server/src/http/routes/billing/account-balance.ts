@@ -27,7 +27,7 @@ export function accountBalance(app: App): void {
   app.get(
     '/v1/billing/account_balance',
     {
-      config: { scopes: ['balance:read'] },
+      config: { scopes: ['balance:read'], rate: 'balance' },
       schema: {
         operationId: 'getAccountBalance',
         tags: ['Billing'],
