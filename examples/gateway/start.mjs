@@ -146,7 +146,7 @@ async function main() {
   const folder = mkdtempSync(join(tmpdir(), 'purser-gateway-demo-'));
   const prices = join(folder, 'prices.yaml');
   const text = readFileSync(PRICES, 'utf8');
-  writeFileSync(prices, text.replace(/base_url: \S+/, `base_url: ${upstream.url}`));
+  writeFileSync(prices, text.replaceAll(/base_url: \S+/g, `base_url: ${upstream.url}`));
   const purser = startPurser({
     PURSER_GATEWAY: prices,
     PURSER_DATA_DIR: join(folder, 'data'),

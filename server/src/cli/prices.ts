@@ -2,7 +2,6 @@ import type { Command } from 'commander';
 import { OperatorError } from '../db/operator-error.ts';
 import type { PriceVersion } from '../gateway/price-books.ts';
 import { formatCents } from '../ledger/money.ts';
-import type { Parsed } from '../pricing/parse.ts';
 import type { Price, PriceBook, Route } from '../pricing/price-book.ts';
 import { command, type JsonOption } from './command.ts';
 import type { Context } from './context.ts';
@@ -108,7 +107,7 @@ async function showVersion(
   }
   if (text) return terminal.text(found.text);
   const book = expectPriceBook(`version ${found.version}`, found.text);
-  if (json) return terminal.line(JSON.stringify({ ...describe(found), ...summaryOf({ book }) }));
+  if (json) return terminal.line(JSON.stringify({ ...describe(found), ...summaryOf(book) }));
   terminal.line(`Version ${found.version}, in effect since ${describe(found).effective_at}.`);
   showRoutes(terminal, book);
 }
@@ -121,16 +120,20 @@ async function check({ terminal, fail }: Context, file: string, { json }: JsonOp
   const { formatProblems, parsePriceBook } = await import('../pricing/parse.ts');
   const { readPriceBookFile } = await import('../gateway/price-books.ts');
   const parsed = parsePriceBook(await readPriceBookFile(file));
-  const problems = 'problems' in parsed ? parsed.problems : [];
-  if (problems.length > 0) fail();
-  if (json) return terminal.line(JSON.stringify({ problems, ...summaryOf(parsed) }));
-  if ('book' in parsed) return show(terminal, parsed.book);
-  terminal.text(formatProblems(file, problems));
+  if ('problems' in parsed) {
+    fail();
+    if (json) terminal.line(JSON.stringify({ problems: parsed.problems, warnings: [] }));
+    else terminal.text(formatProblems(file, parsed.problems));
+    return;
+  }
+  const { book, warnings } = parsed;
+  if (json) return terminal.line(JSON.stringify({ problems: [], warnings, ...summaryOf(book) }));
+  show(terminal, book);
+  if (warnings.length > 0) terminal.line(terminal.colors.yellow('Warnings:'));
+  terminal.text(formatProblems(file, warnings));
 }
 
-function summaryOf(parsed: Parsed) {
-  if ('problems' in parsed) return {};
-  const { routes, upstreams } = parsed.book;
+function summaryOf({ routes, upstreams }: PriceBook) {
   return {
     upstreams: [...upstreams.keys()],
     routes: routes.map((route) => ({

@@ -50,8 +50,8 @@ export class EventMeter {
   readonly #errorEvents: readonly string[];
   readonly #mostBytes: number;
   readonly #request: Countable;
-  /** The last event of each name, as JSON; undefined: none has come. */
-  readonly #last: Map<string | null, string | undefined>;
+  /** The last event of each name, or of all, as JSON; undefined: none has come. */
+  readonly #last: Map<string | typeof ANY, string | undefined>;
   readonly #sums: Map<PricePerItem, Promise<bigint>>;
   #keptLength = 0;
   /** The stream cannot be counted any more. */
@@ -67,7 +67,7 @@ export class EventMeter {
     const parts = price.filter(isOfAnswer);
     const lasts = parts.filter(({ events }) => !events.isEach);
     const sums = parts.filter(({ events }) => events.isEach);
-    this.#last = new Map(lasts.map(({ events }) => [events.name, undefined]));
+    this.#last = new Map(lasts.flatMap(namesIn).map((name) => [name, undefined]));
     this.#sums = new Map(sums.map((part) => [part, Promise.resolve(0n)]));
     this.#parser = createParser({
       // Only an event that does not end can grow.
@@ -94,18 +94,18 @@ export class EventMeter {
     // An upstream may leave out the blank line after its last event.
     if (!this.#failure) this.#parser.feed(`${this.#decoder.decode()}\n\n`);
     if (this.#failure) return this.#failure;
-    const answers = new Map<string | null, Answer>();
+    const said = new Map<string | typeof ANY, Countable>();
     for (const [name, data] of this.#last) {
-      const counted = data === undefined ? MALFORMED : countedJson(data);
-      if (counted.kind !== 'countable') return counted;
-      answers.set(name, counted.answer);
+      const event = data === undefined ? null : readable(data);
+      if (event === null) return MALFORMED;
+      said.set(name, event);
     }
     const count: Answer['count'] = (part, request) => {
       const sum = this.#sums.get(part);
       if (sum !== undefined) return sum;
-      const answer = answers.get(part.events.name);
-      if (!answer) throw new Error('bug: a part of the price was not metered');
-      return answer.count(part, request);
+      const events = namesIn(part).map((name) => said.get(name));
+      const answer = events.length === 1 ? events[0] : together(events);
+      return part.count.count({ request, answer });
     };
     return { kind: 'countable', answer: { count } };
   }
@@ -116,15 +116,14 @@ export class EventMeter {
       return;
     }
     for (const [name, before] of this.#last) {
-      if (name === null ? !event.isJson : !event.isCalled(name)) continue;
+      if (name === ANY ? !event.isJson : !event.isCalled(name)) continue;
       this.#last.set(name, event.data);
       this.#keptLength += event.data.length - (before?.length ?? 0);
     }
     if (this.#keptLength > this.#mostBytes) this.#failure = { kind: 'answer_too_large' };
     for (const [part, sum] of this.#sums) {
-      const { name } = part.events;
-      if (name !== null && event.isCalled(name))
-        this.#sums.set(part, this.#added(sum, part, event));
+      const isCounted = part.events.names.some((name) => event.isCalled(name));
+      if (isCounted) this.#sums.set(part, this.#added(sum, part, event));
     }
   }
 
@@ -138,6 +137,18 @@ export class EventMeter {
     added.catch(() => {});
     return added;
   }
+}
+
+/** Stands for the name of events if a part of the price names none. */
+const ANY = Symbol('any event');
+
+function namesIn({ events: { names } }: PricePerItem): readonly (string | typeof ANY)[] {
+  return names.length === 0 ? [ANY] : names;
+}
+
+/** The members of all of them; of two with one name, the later. */
+function together(events: readonly Countable[]): Countable {
+  return Object.fromEntries(events.flatMap((event) => Object.entries(event ?? {}))) as Countable;
 }
 
 /** One event, which is read as JSON only if it may matter. */

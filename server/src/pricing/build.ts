@@ -49,7 +49,8 @@ function upstreamOf(name: string, raw: RawUpstream): Upstream {
 
 function routeOf(name: string, raw: RawRoute): Route {
   const { rate_limit, settlement, ...route } = { ...DEFAULTS, ...raw };
-  const price = route.price.map((part) => priceOf(part, raw.count_event_with ?? null));
+  const names = [raw.count_event_with ?? []].flat();
+  const price = route.price.map((part) => priceOf(part, names));
   return {
     name,
     methods: route.methods,
@@ -77,8 +78,8 @@ function routeOf(name: string, raw: RawRoute): Route {
   };
 }
 
-/** A part of a price; `event` names the events that are counted where it says nothing else. */
-export function priceOf(raw: RawPrice, event: string | null): Price {
+/** A part of a price; `names` are those of the events that it counts if it says nothing else. */
+export function priceOf(raw: RawPrice, names: readonly string[]): Price {
   if ('per_call' in raw) return { kind: 'call', amount: microcents(raw.per_call) };
   if ('by' in raw) {
     const { by: member, default: fallback = null, cents } = raw;
@@ -94,7 +95,7 @@ export function priceOf(raw: RawPrice, event: string | null): Price {
     count: compileCounting(count, of),
     atMost: at_most === undefined ? null : atMostOf(at_most),
     events: {
-      name: raw.each_event ?? raw.event ?? event,
+      names: [raw.each_event ?? raw.event ?? names].flat(),
       isEach: raw.each_event !== undefined,
     },
   };

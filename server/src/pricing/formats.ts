@@ -29,6 +29,13 @@ export const text = (format: string, pattern: string, title: string, description
 export const Member = (title: string, description: string) =>
   text('member', '^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$', title, description);
 
+/** The name of an event of a stream, or a list of such. */
+export const EventNames = (title: string, description: string) => {
+  const name = Member('Event', 'The name of an event.');
+  const list = { minItems: 1, maxItems: 8, description: 'At most 8 names of events.' };
+  return Type.Union([name, Type.Array(name, list)], { title, description });
+};
+
 /** An amount: cents as a decimal string. */
 export const Cents = (title: string, description: string) =>
   text(

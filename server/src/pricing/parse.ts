@@ -1,6 +1,7 @@
 import { type Document, LineCounter, parseDocument } from 'yaml';
 import { buildBook } from './build.ts';
 import { judge, type Violation } from './judge.ts';
+import { neighbours } from './neighbours.ts';
 import { excessOf, placeAt, placeOf } from './place.ts';
 import type { PriceBook } from './price-book.ts';
 import { judgeBook } from './rules.ts';
@@ -17,7 +18,9 @@ export interface Problem {
   readonly cure: string;
 }
 
-export type Parsed = { readonly book: PriceBook } | { readonly problems: readonly Problem[] };
+export type Parsed =
+  | { readonly book: PriceBook; readonly warnings: readonly Problem[] }
+  | { readonly problems: readonly Problem[] };
 
 const LARGEST_BYTES = 1_048_576;
 /** How many times over aliases may repeat what they stand for. */
@@ -26,7 +29,7 @@ const MOST_REPEATED = 100;
 const MOST_PROBLEMS = 200;
 
 /**
- * Reads a price book, or tells what is wrong with it, all at once (up to some hundred), in the order of its lines. Where the
+ * Reads a price book and what may not be meant in it, or tells what is wrong with it, all at once (up to some hundred), in the order of its lines. Where the
  * text is no YAML, that alone: the rest would be guessed.
  */
 export function parsePriceBook(text: string): Parsed {
@@ -51,12 +54,19 @@ export function parsePriceBook(text: string): Parsed {
   } catch (error) {
     return alone(`an alias cannot be followed: ${(error as Error).message}`, 'write it out');
   }
-  for (const found of violationsOf(value)) {
+  const placed = (found: Violation): Problem => {
     const { message, cure } = found;
-    problems.push({ ...placeOf(document, lines, text, found), message, cure });
-  }
-  if (problems.length === 0) return { book: buildBook(value as RawBook) };
-  return { problems: problems.sort((a, b) => a.line - b.line || a.column - b.column) };
+    return { ...placeOf(document, lines, text, found), message, cure };
+  };
+  problems.push(...violationsOf(value).map(placed));
+  if (problems.length > 0) return { problems: problems.sort(byPlace) };
+  const raw = value as RawBook;
+  const warnings = firstOf(neighbours(raw.routes)).map(placed).sort(byPlace);
+  return { book: buildBook(raw), warnings };
+}
+
+function byPlace(a: Problem, b: Problem): number {
+  return a.line - b.line || a.column - b.column;
 }
 
 /** Of the schema and of the rules, which can only be asked where the schema has told all. */

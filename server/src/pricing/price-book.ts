@@ -124,9 +124,9 @@ export interface AmountByMember {
 
 /** Which events of a stream are counted. */
 export interface EventChoice {
-  /** Their `type`, or a member that they have; null: any event that is JSON. */
-  readonly name: string | null;
-  /** Whether each one is counted, and the counts are added up; else the last one is. */
+  /** Their `type`, or a member that they have. None: any event that is JSON. */
+  readonly names: readonly string[];
+  /** Whether each one is counted, and the counts are added up; else the last one of each name is. */
   readonly isEach: boolean;
 }
 

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { Cents, Expression, Member, STRICT, text, Whole } from './formats.ts';
+import { Cents, EventNames, Expression, Member, STRICT, text, Whole } from './formats.ts';
 
 /** The parts of a price, as JSON Schema. */
 
@@ -76,15 +76,15 @@ export const PerItem = Type.Object(
       }),
     ),
     event: Type.Optional(
-      Member(
+      EventNames(
         'Event',
-        'Of a stream, the last event that is called so is counted: by its `type`, or by a member that it has. Default: `count_event_with` of the route.',
+        'Of a stream, the last event of this name is counted. Default: `count_event_with` of the route.',
       ),
     ),
     each_event: Type.Optional(
-      Member(
+      EventNames(
         'Each event',
-        'Of a stream, every event that is called so is counted, and the counts are added up.',
+        'Of a stream, every event of this name is counted, and the counts are added up.',
       ),
     ),
     at_most: Type.Optional(

@@ -135,7 +135,7 @@ function judgeAdded(path: Path, { members }: RawAdded, { methods }: RawRoute): V
 
 /** The price would see what the customer sent, and the upstream what was added. */
 function judgeAddedPrice(path: Path, { members }: RawAdded, { price }: RawRoute): Violation[] {
-  const { top, deep } = namesOf(price.map((part) => priceOf(part, null)));
+  const { top, deep } = namesOf(price.map((part) => priceOf(part, [])));
   const read = Object.keys(members).filter((name) => top.has(name) || deep.has(name));
   return read.map((name) => {
     const at = [...path, 'members', name];

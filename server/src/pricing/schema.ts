@@ -1,5 +1,5 @@
 import { type Static, type TSchema, Type } from 'typebox';
-import { Member, Seconds, STRICT, text, Whole } from './formats.ts';
+import { EventNames, Member, Seconds, STRICT, text, Whole } from './formats.ts';
 import { ENDINGS, ERROR_FORMATS, type ErrorFormat } from './price-book.ts';
 import { ByMember, PerCall, PerItem } from './price-schema.ts';
 
@@ -222,7 +222,7 @@ const Route = Type.Object(
     metering_buffer_bytes: Type.Optional(
       Whole(
         'Metering buffer',
-        'How much of an answer is kept to count in it; of a stream, of one event.',
+        'How much of an answer is kept to count in it; of a stream, of the events that are counted.',
         {
           minimum: 1,
           maximum: LARGEST_METERING_BUFFER_BYTES,
@@ -232,9 +232,9 @@ const Route = Type.Object(
       ),
     ),
     count_event_with: Type.Optional(
-      Member(
+      EventNames(
         'Count the event with',
-        'If the answer is a stream of events: the last event is counted that has this member, or this type. Default: the last event.',
+        'Of a stream, the last event of this name is counted: of its `type`, or with a member of this name. Of several names, the last event of each, their members together. Default: the last event.',
       ),
     ),
     replay_bytes: Type.Optional(
@@ -254,20 +254,9 @@ const Route = Type.Object(
       ),
     ),
     error_event: Type.Optional(
-      Type.Union(
-        [
-          Member('Event', 'Its name.'),
-          Type.Array(Member('Event', 'Its name.'), {
-            minItems: 1,
-            maxItems: 8,
-            description: 'At most 8 names of events.',
-          }),
-        ],
-        {
-          title: 'Error event',
-          description:
-            'The event that reports a failure in the middle of a stream, or a list of such: named by its `type`, or by a member that it has. The call is then free. Default: none.',
-        },
+      EventNames(
+        'Error event',
+        'The name of the event that reports a failure in the middle of a stream. The call is then free. Default: none.',
       ),
     ),
     error_format: Type.Optional(

@@ -112,6 +112,21 @@ data: {"type":"message_stop"}
     expect(await metered(withoutTypes, { price: PRICE })).toEqual({ input: '25', output: '15' });
   });
 
+  test('counts in several events at once, of which the later names win', async () => {
+    const names = '    count_event_with: [message_start, message_delta]\n';
+    const parts = ['input_tokens', 'output_tokens'].map(
+      (name) =>
+        `      - {per: ${name}, cents: "1", count: "${`[answer.usage.${name}, answer.message.usage.${name}][0]`}", at_most: 100}`,
+    );
+    const price = parts.join('\n');
+    const counted = { input_tokens: '25', output_tokens: '15' };
+    expect(await metered(STREAM, { price, more: names })).toEqual(counted);
+    const both = STREAM.replaceAll('"output_tokens":15', '"output_tokens":15,"input_tokens":30');
+    expect(await metered(both, { price, more: names })).toEqual({ ...counted, input_tokens: '30' });
+    const missing = STREAM.replaceAll('message_start', 'other');
+    expect(await metered(missing, { price, more: names })).toBe('answer_malformed');
+  });
+
   test('cannot be counted where one of them is missing', async () => {
     for (const event of ['message_start', 'message_delta']) {
       const without = STREAM.replaceAll(event, 'other');

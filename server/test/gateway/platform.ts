@@ -13,10 +13,10 @@ export const PAGES = 10;
 /** What a customer's key may do in these tests. */
 export const SCOPES: readonly string[] = ['balance:read', 'billing:read', 'search', 'contents'];
 
-/** The example price book as it is, but for the address and the secret of its upstream. */
+/** The example price book as it is, but for the addresses and the secret of its upstreams. */
 export function examplePrices(upstream: string): string {
   return readFileSync(EXAMPLE, 'utf8')
-    .replace(/base_url: \S+/, `base_url: ${upstream}`)
+    .replaceAll(/base_url: \S+/g, `base_url: ${upstream}`)
     .replace('env: UPSTREAM_KEY', 'env: TEST_UPSTREAM_KEY');
 }
 

@@ -27,7 +27,7 @@ const ITEMS: Price = {
   of: 'answer',
   count: { text: '', names: NO_NAMES, count: async () => 0n },
   atMost: { text: '', names: NO_NAMES, count: async () => 20_000_000n },
-  events: { name: null, isEach: false },
+  events: { names: [], isEach: false },
 };
 
 function routeOf(price: readonly Price[]): Route {

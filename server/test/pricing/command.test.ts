@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import picocolors from 'picocolors';
 import { afterAll, expect, test } from 'vitest';
 import { run } from '../../src/cli/run.ts';
-import { SOUND } from './books.ts';
+import { SOUND, textWith } from './books.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'purser-prices-'));
@@ -48,13 +48,28 @@ function fileOf(text: string): string {
 test('prices check shows each route with its price', async () => {
   const { code, out } = await prices('check', join(ROOT, 'examples/you-prices.yaml'));
   expect(code).toBe(0);
-  expect(out).toBe(`The price book is sound: 5 routes, 1 upstream.
-  GET,POST /v1/search        0.5 cents a call + 0.1 cents per pages of the answer
-  POST /v1/contents          0.1 cents per pages of the answer
-  POST /v1/answer            0.5 cents a call
-  POST /v1/research          cents by research_effort: lite 1.2, standard (default) 5, deep 10, exhaustive 45, frontier 120
-  POST /v1/finance_research  cents by research_effort: deep 11, exhaustive 50
+  expect(out).toBe(`The price book is sound: 7 routes, 2 upstreams.
+  GET,POST /v1/search          0.5 cents a call + 0.1 cents per pages of the answer
+  POST /v1/contents            0.1 cents per pages of the answer
+  POST /v1/answer              0.5 cents a call
+  POST /v1/research            cents by research_effort: lite 1.2, standard (default) 5, deep 10, exhaustive 45, frontier 120
+  GET /v1/research/:id         free
+  GET /v1/research/:id/stream  free
+  POST /v1/finance_research    cents by research_effort: deep 11, exhaustive 50
 `);
+});
+
+test('prices check shows a price by a member of the request, with that of any other', async () => {
+  const text = textWith(`      - per: tokens
+        units: 1000
+        cents: {by: model, prices: {small: "1", large: "2.5"}, default: "3"}
+        count: answer.tokens
+        at_most: 5
+`);
+  const { out } = await prices('check', fileOf(text));
+  expect(out).toContain(
+    'cents per 1000 tokens of the answer by model: small 1, large 2.5, any other 3\n',
+  );
 });
 
 test('prices check --json says the same to programs', async () => {
@@ -62,6 +77,7 @@ test('prices check --json says the same to programs', async () => {
   expect(code).toBe(0);
   expect(JSON.parse(out)).toEqual({
     problems: [],
+    warnings: [],
     upstreams: ['you'],
     routes: [
       {
@@ -89,6 +105,26 @@ test('prices check tells every problem with its place, and ends with 1', async (
     column: 19,
     message: 'routes.search.price[0].per_call is a number, and cents are never numbers',
     cure: 'put it in quotes: "0.5"',
+  });
+});
+
+test('prices check warns of routes that an upstream may take for one another, and ends with 0', async () => {
+  const file = fileOf(`${SOUND}  other:
+    {methods: [GET], path: /v1/*, scope: other, upstream: you, price: []}
+`);
+  const { code, out } = await prices('check', file);
+  expect(code).toBe(0);
+  expect(out).toContain('The price book is sound: 2 routes');
+  expect(out).toContain(`Warnings:\n${file}:12:28  routes.other.path: many`);
+  const asJson = JSON.parse((await prices('check', file, '--json')).out);
+  expect(asJson.problems).toEqual([]);
+  expect(asJson.warnings).toHaveLength(1);
+  expect(asJson.warnings[0]).toEqual({
+    line: 12,
+    column: 28,
+    message:
+      'routes.other.path: many upstreams take GET /v1/search/ for a call of the route search',
+    cure: expect.stringContaining('one price'),
   });
 });
 

@@ -7,7 +7,6 @@ import { PriceBookSchema } from '../../src/pricing/schema.ts';
 import { answer, bookOf, exampleText, routeOf } from './books.ts';
 
 const YOU = exampleText('you-prices.yaml');
-const LLM = exampleText('llm-prices.yaml');
 
 /** What a call costs at most before it, and in the end, in cents. */
 async function centsOf(text: string, name: string, request: unknown, said?: unknown) {
@@ -147,44 +146,32 @@ describe('the example of a search platform', () => {
       contents: { perSecond: 10, burst: 10 },
       answer: { perSecond: 10, burst: 10 },
       research: { perSecond: 10, burst: 10 },
+      research_task: { perSecond: 10, burst: 10 },
+      research_events: { perSecond: 10, burst: 10 },
       finance_research: { perSecond: 5, burst: 5 },
     });
   });
-});
 
-describe('the example of a language model', () => {
-  const messages = [{ role: 'user', content: 'x'.repeat(60) }];
-  const usage = { prompt_tokens: 1_000, completion_tokens: 500, total_tokens: 1_500 };
-
-  test('charges what the upstream counted, of a plain answer and of the last event', async () => {
-    const request = { messages, max_tokens: 1_000 };
-    // 1,000 × 15 cents and 500 × 60 cents, each for a million.
-    const plain = { choices: [{ message: { content: 'x' } }], usage };
-    expect((await centsOf(LLM, 'chat', request, plain))[1]).toBe('0.045');
-    expect((await centsOf(LLM, 'chat', request, { choices: [], usage }))[1]).toBe('0.045');
+  test('sends each call to the host that has it', () => {
+    const { routes, upstreams } = bookOf(YOU);
+    const hosts = routes.map(({ name, upstream }) => [name, upstreams.get(upstream)?.baseUrl]);
+    const [index, agents] = ['https://ydc-index.io', 'https://api.you.com'];
+    expect(Object.fromEntries(hosts)).toEqual({
+      search: index,
+      contents: index,
+      answer: agents,
+      research: agents,
+      research_task: agents,
+      research_events: agents,
+      finance_research: agents,
+    });
+    for (const { secret } of upstreams.values()) {
+      expect(secret).toEqual({ header: 'x-api-key', env: 'UPSTREAM_KEY', prefix: '' });
+    }
   });
 
-  test.each([
-    [{ messages: [] }, 2, 16_384],
-    [{ messages: [], max_tokens: 100 }, 2, 100],
-    [{ messages: [], max_completion_tokens: 50, max_tokens: 100 }, 2, 50],
-    [{ messages: [], max_tokens: null, n: 3 }, 2, 3 * 16_384],
-    [{ messages }, JSON.stringify(messages).length, 16_384],
-    [{ messages, tools: [{ a: 1 }] }, JSON.stringify([...messages, { a: 1 }]).length, 16_384],
-  ])(
-    'holds for %j the length of its texts and the longest output',
-    async (request, input, output) => {
-      const { maximum } = await costBefore(routeOf(LLM, 'chat'), request);
-      expect(Number(maximum.quantities['input'])).toBeGreaterThanOrEqual(input);
-      expect(Number(maximum.quantities['input'])).toBeLessThanOrEqual(input + 4);
-      expect(maximum.quantities['output']).toBe(String(output));
-    },
-  );
-
-  test('does not take a stream without usage for a free one', async () => {
-    const route = routeOf(LLM, 'chat');
-    const before = await costBefore(route, { messages });
-    await expect(costAfter(route, answer({ choices: [] }), before)).rejects.toThrow('no usage');
-    expect(route.settlement.answer_malformed).toBe('maximum');
+  test('takes nothing for looking after a task that was paid', async () => {
+    expect(await centsOf(YOU, 'research_task', {})).toEqual(['0', '0']);
+    expect(await centsOf(YOU, 'research_events', {})).toEqual(['0', '0']);
   });
 });

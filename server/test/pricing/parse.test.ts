@@ -77,7 +77,7 @@ routes:
         count: answer.usage.tokens
         at_most: request.most
         event: message_delta
-      - {per: results, cents: "1", count: "1", at_most: 9, each_event: results}
+      - {per: results, cents: "1", count: "1", at_most: 9, each_event: [results, more]}
     settlement: {upstream_4xx: counted, client_left_midway: free}
 `);
     expect(book.topUpUrl).toBe('https://example.com/billing?from=402');
@@ -105,7 +105,7 @@ routes:
           amount: 100_000n,
           units: 1_000n,
           of: 'answer',
-          events: { name: 'usage', isEach: false },
+          events: { names: ['usage'], isEach: false },
         },
         { quantity: 'words', amount: 1_000_000n, units: 1n, of: 'request', atMost: null },
         {
@@ -123,9 +123,9 @@ routes:
             amounts: new Map([['small', 1_000_000n]]),
             default: 2_000_000n,
           },
-          events: { name: 'message_delta', isEach: false },
+          events: { names: ['message_delta'], isEach: false },
         },
-        { quantity: 'results', events: { name: 'results', isEach: true } },
+        { quantity: 'results', events: { names: ['results', 'more'], isEach: true } },
       ],
       memberNames: {
         top: new Set(['effort', 'model', 'stream_options', 'stream', 'text', 'most']),

@@ -283,3 +283,49 @@ describe('a problem', () => {
     );
   });
 });
+
+describe('a warning', () => {
+  const warningsOf = (...paths: string[]) => {
+    const routes = paths.map(
+      (path, index) =>
+        `  r${index}: {methods: [GET], path: "${path}", scope: a, upstream: you, price: []}`,
+    );
+    const text = `upstreams: {you: {base_url: https://a.example}}\nroutes:\n${routes.join('\n')}\n`;
+    const parsed = parsePriceBook(text);
+    if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
+    return parsed.warnings.map(({ line, message }) => `${line} ${message}`);
+  };
+
+  test.each([
+    [['/v1/search', '/v1/Search'], '4 routes.r1.path: many upstreams take GET /v1/Search'],
+    [['/v1/search', '/v1/search/'], '4 routes.r1.path: many upstreams take GET /v1/search/'],
+    [['/v1/:id/a', '/V1/:name/a/'], '4 routes.r1.path: many upstreams take GET /V1/:name/a/'],
+    [['/*', '/v1/search'], '3 routes.r0.path: many upstreams take GET /v1/search/ for'],
+    // A parameter may be empty.
+    [['/v1/items', '/v1/items/:id'], '4 routes.r1.path: many upstreams take GET /v1/items/ for'],
+  ])('of %j names the route that is too near', (paths, message) => {
+    expect(warningsOf(...paths)[0]).toContain(message);
+  });
+
+  test.each([
+    [['/v1/search', '/v1/contents']],
+    [['/v1/search', '/v1/search/more']],
+    [['/v1/:id', '/v2/:id']],
+    [['/v1/search/*']],
+    [['/']],
+  ])('is not given of %j', (paths) => {
+    expect(warningsOf(...paths)).toEqual([]);
+  });
+
+  test('is not given of other methods', () => {
+    const text = `${SOUND}  other:
+    {methods: [POST], path: /v1/Search, scope: other, upstream: you, price: []}
+`;
+    expect(parsePriceBook(text)).toMatchObject({ warnings: [] });
+  });
+
+  test('is given once for each spelling, of many routes at once too', () => {
+    const paths = Array.from({ length: 300 }, (_, index) => `/v1/route${index}`);
+    expect(warningsOf('/*', ...paths)).toHaveLength(200);
+  });
+});

@@ -17,7 +17,8 @@ export class ApiError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly #members: ApiErrorOptions['members'];
+  /** What stands in the body beside `detail` and `code`. */
+  readonly members: Readonly<Record<string, unknown>>;
 
   constructor(code: ErrorCode, options: ApiErrorOptions = {}) {
     const { status, detail, retryAfterS } = definitionOf(code);
@@ -29,7 +30,7 @@ export class ApiError extends Error {
       retryAfterS === undefined
         ? (options.headers ?? {})
         : { 'retry-after': String(retryAfterS), ...options.headers };
-    this.#members = options.members;
+    this.members = options.members ?? {};
   }
 
   /** The same with more members in its body. */
@@ -37,13 +38,13 @@ export class ApiError extends Error {
     return new ApiError(this.code, {
       detail: this.message,
       headers: this.headers,
-      members: { ...this.#members, ...members },
+      members: { ...this.members, ...members },
     });
   }
 
   /** The body, as JSON. */
   get body(): string {
-    return JSON.stringify({ detail: this.message, code: this.code, ...this.#members });
+    return JSON.stringify({ detail: this.message, code: this.code, ...this.members });
   }
 }
 

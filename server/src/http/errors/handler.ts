@@ -4,6 +4,7 @@ import { NotAuthenticated } from '../../auth/principal.ts';
 import { DatabaseUnavailable } from '../../db/database.ts';
 import { LogPace } from '../../gateway/log-pace.ts';
 import { ClockUnreliable } from '../../ledger/clock.ts';
+import { bodyIn } from '../gateway/error-formats.ts';
 import { ApiError, JSON_TYPE } from './api-error.ts';
 import type { ErrorCode } from './codes.ts';
 
@@ -32,7 +33,10 @@ export function errorHandler(
     } else if (error.status >= 500 && pace.isDue(error.code)) {
       log.warn({ code: error.code, request_id: request.id, err: causeOf(thrown) }, error.message);
     }
-    reply.code(error.status).headers(error.headers).type(JSON_TYPE).send(error.body);
+    // A call of a priced route is answered as that route's customers expect.
+    const format = request.call?.priced.route.errorFormat ?? 'purser';
+    const body = bodyIn(format, error);
+    reply.code(error.status).headers(error.headers).type(JSON_TYPE).send(body);
   };
 }
 
