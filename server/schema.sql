@@ -719,127 +719,127 @@ ALTER TABLE ONLY public.operator_key_uses
 -- Name: SCHEMA public; Type: ACL; Schema: -; Owner: -
 --
 
-GRANT USAGE ON SCHEMA public TO purser_server;
+GRANT USAGE ON SCHEMA public TO purser_serving;
 
 --
 -- Name: TABLE accounts; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.accounts TO purser_server;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.accounts TO purser_serving;
 
 --
 -- Name: TABLE api_key_secrets; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.api_key_secrets TO purser_server;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.api_key_secrets TO purser_serving;
 
 --
 -- Name: TABLE api_key_uses; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.api_key_uses TO purser_server;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.api_key_uses TO purser_serving;
 
 --
 -- Name: TABLE api_keys; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.api_keys TO purser_server;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.api_keys TO purser_serving;
 
 --
 -- Name: TABLE balances; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.balances TO purser_server;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.balances TO purser_serving;
 
 --
 -- Name: TABLE call_claims; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.call_claims TO purser_server;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.call_claims TO purser_serving;
 
 --
 -- Name: TABLE call_endings; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.call_endings TO purser_server;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.call_endings TO purser_serving;
 
 --
 -- Name: TABLE entries; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT ON TABLE public.entries TO purser_server;
+GRANT SELECT,INSERT ON TABLE public.entries TO purser_serving;
 
 --
 -- Name: TABLE entry_sums; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT ON TABLE public.entry_sums TO purser_server;
+GRANT SELECT,INSERT ON TABLE public.entry_sums TO purser_serving;
 
 --
 -- Name: TABLE grants; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.grants TO purser_server;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.grants TO purser_serving;
 
 --
 -- Name: TABLE holds; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT,DELETE ON TABLE public.holds TO purser_server;
+GRANT SELECT,INSERT,DELETE ON TABLE public.holds TO purser_serving;
 
 --
 -- Name: TABLE operations; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT ON TABLE public.operations TO purser_server;
+GRANT SELECT,INSERT ON TABLE public.operations TO purser_serving;
 
 --
 -- Name: TABLE operator_key_uses; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.operator_key_uses TO purser_server;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.operator_key_uses TO purser_serving;
 
 --
 -- Name: TABLE operator_keys; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.operator_keys TO purser_server;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.operator_keys TO purser_serving;
 
 --
 -- Name: TABLE price_books; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT ON TABLE public.price_books TO purser_server;
+GRANT SELECT,INSERT ON TABLE public.price_books TO purser_serving;
 
 --
 -- Name: TABLE purser_migrations; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT ON TABLE public.purser_migrations TO purser_server;
+GRANT SELECT ON TABLE public.purser_migrations TO purser_serving;
 
 --
 -- Name: TABLE rollups; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.rollups TO purser_server;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.rollups TO purser_serving;
 
 --
 -- Name: TABLE spend_limits; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.spend_limits TO purser_server;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.spend_limits TO purser_serving;
 
 --
 -- Name: TABLE usage_days; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_days TO purser_server;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_days TO purser_serving;
 
 --
 -- Name: TABLE usage_quantities; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_quantities TO purser_server;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_quantities TO purser_serving;
 
 --
 -- PostgreSQL database dump complete
