@@ -9,7 +9,7 @@ import * as sql from './sql.ts';
  * Requests that make an account, a key or a key's new secret, each done once under its Idempotency-Key.
  * A repetition gets the first answer, for ever.
  *
- * Secrets are kept as hashes only, so a replay derives the secret again (adr/0011): HKDF (RFC 5869) of
+ * Secrets are kept as hashes only, so a replay derives the secret again (adr/0009): HKDF (RFC 5869) of
  * the caller's own key and idempotency key, which are stored nowhere, with a salt that only the
  * database has. Neither alone gives it. The salt is forgotten after 24 hours.
  */

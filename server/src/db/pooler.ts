@@ -41,7 +41,7 @@ export async function expectOwnSession(
     throw new OperatorError(
       'The connection pool in front of PostgreSQL gave no second session.',
       (error as Error).message,
-      'Give it room: a server takes up to 13 sessions at once (PgBouncer: default_pool_size, with pool_mode = session).',
+      'Give it room: a server takes up to 11 sessions at once (PgBouncer: default_pool_size, with pool_mode = session).',
       { cause: error },
     );
   } finally {

@@ -24,8 +24,8 @@ const POOL_SETTINGS: Settings = {
   statement_timeout: `${STATEMENT_TIMEOUT_MS}`,
   idle_in_transaction_session_timeout: '5s',
 };
-/** Times that something is run: again after a conflict, or on a new connection after a bad one. */
-const MOST_RUNS = 3;
+/** Times that something is run, by what stood against it before. */
+const MOST_RUNS = { conflict: 3, connection: 2, wait: 1, statement: 1 };
 
 export interface PostgresOptions {
   /** Where to connect now; asked for every new connection. */
@@ -110,12 +110,15 @@ export class PostgresDatabase implements Database {
         client.release();
         return result;
       } catch (error) {
+        // Anything else is the work's own to say, and final.
         const cause = error instanceof DatabaseUnavailable ? error.cause : undefined;
-        const isUnfit = cause !== undefined && faultOf(cause) === 'connection';
-        if (isUnfit && isRolledBack(cause)) this.#generation += 1;
-        client.release(isUnfit || !(await isRolledBackOn(client)));
-        const mayWork = cause !== undefined && isRolledBack(cause) && faultOf(cause) !== 'wait';
-        if (once || !mayWork || runs >= MOST_RUNS) throw error;
+        const fault = cause === undefined ? 'statement' : faultOf(cause);
+        const isUndone = isRolledBack(cause);
+        if (fault === 'connection' && isUndone && client.generation === this.#generation) {
+          this.#generation += 1;
+        }
+        client.release(fault === 'connection' || !(await isRolledBackOn(client)));
+        if (once || !isUndone || runs >= MOST_RUNS[fault]) throw error;
       }
     }
   }

@@ -59,9 +59,8 @@ export async function setRights(owner: Sql, login: string): Promise<void> {
   await owner.rows(sql.makeRole);
   // Who may not make roles may have been given one, or has the one of the releases before.
   for (const name of [role, ROLE_BEFORE]) {
-    const fitness = await fitnessOf(owner, name, login);
-    if (!fitness) continue;
-    if (!fitness.is_able) await owner.rows(grantTo(name));
+    if (!(await fitnessOf(owner, name, login))) continue;
+    if (!(await isFit(owner, name, login))) await owner.rows(grantTo(name));
     return;
   }
 }

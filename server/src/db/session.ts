@@ -12,16 +12,16 @@ import * as sql from './sql.ts';
 /** How long the server may take to answer the set-up of a session. */
 const ANSWER_TIMEOUT_MS = 1_000;
 
-/** The settings that decisions rest on. No code relies on `TimeZone`; people who read the log do. */
-export const SESSION_SETTINGS: Readonly<Record<string, string>> = {
+/** The settings of a session by name; `transaction_timeout` counts from PostgreSQL 17 on. */
+export type Settings = Readonly<Record<string, string>>;
+
+/** What decisions rest on. Instants are read by `DateStyle`, and with their zone whatever `TimeZone` is. */
+const SESSION_SETTINGS: Settings = {
   TimeZone: 'UTC',
   DateStyle: 'ISO',
   synchronous_commit: 'on',
   jit: 'off',
 };
-
-/** The settings of a session by name; `transaction_timeout` counts from PostgreSQL 17 on. */
-export type Settings = Readonly<Record<string, string>>;
 
 /** Where a session is. */
 export interface SessionFacts {

@@ -268,7 +268,7 @@ export class Lane {
         this.#pipeline = undefined;
         if (this.#awaySince === undefined) {
           this.#awaySince = performance.now();
-          this.#options.log.warn({ err: error }, 'PostgreSQL is away');
+          this.#options.log.warn({ err: error }, 'PostgreSQL gives the lane no connection');
         }
         if (performance.now() - this.#awaySince >= RECONNECT_FOR_MS) return undefined;
         await delay(RECONNECT_EVERY_MS);
