@@ -17,6 +17,7 @@ upstreams:
     answer_timeout_s: 1
     idle_timeout_s: 1
   closed: {base_url: "http://127.0.0.1:9"}
+  patient: {base_url: ${upstream}, answer_timeout_s: 30, idle_timeout_s: 30}
 routes:
   fixed: &fixed
     methods: [GET, POST]
@@ -72,6 +73,17 @@ routes:
     count_event_with: usage
     price:
       - {per: output, cents: "0.1", count: answer.usage.output, at_most: 20}
+  fixed_open: {<<: *fixed, path: /fixed-open, upstream: patient}
+  fixed_short: {<<: *fixed, path: /fixed-short, upstream: patient, longest_s: 1}
+  fixed_short_other:
+    <<: *fixed
+    path: /fixed-short-other
+    upstream: patient
+    longest_s: 1
+    settlement: {time_exceeded: free}
+  counted_short: {<<: *counted, path: /counted-short, upstream: patient, longest_s: 1}
+  events_short: {<<: *events, path: /events-short, upstream: patient, longest_s: 1}
+  events_error: {<<: *events, path: /events-error, error_event: error}
   events_other:
     <<: *events
     path: /events-other
@@ -112,6 +124,22 @@ test.concurrent.each(Object.entries(CASES))('%s', async (_, { path, leaveAfter, 
   ]);
   expect(holds).toEqual([]);
   if (answer.isWhole) expect(saidCost(answer)).toBe(expected.cost);
+});
+
+test('more than the maximum costs the maximum if the account has no more', async () => {
+  const customer = await gateway.customer('2.6');
+  const answer = await customer.get('/counted?items=30');
+  expect([answer.status, saidCost(answer)]).toEqual([200, '2.5']);
+  expect((await endingOf(customer.account)).ending).toBe('above_maximum');
+  expect(await customer.balance()).toBe('0.1');
+});
+
+test('ten calls whose clients leave at once are paid, since the upstream has them', async () => {
+  const customer = await gateway.customer('100');
+  await Promise.all(
+    Array.from({ length: 10 }, () => customer.get('/counted?do=silence', { leaveAfter: 0 })),
+  );
+  await expect.poll(() => customer.balance(), { timeout: 5_000 }).toBe('75');
 });
 
 test('after all of it the books add up', async () => {

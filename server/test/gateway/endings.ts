@@ -129,6 +129,67 @@ export const CASES: Readonly<Record<string, Case>> = {
     cost: '0',
   },
 
+  'an upstream that refuses the secret of the operator is free': {
+    path: '/fixed?status=401',
+    status: 502,
+    ending: 'upstream_rejected_operator',
+    cost: '0',
+  },
+  'an upstream that forbids the operator a counted answer is free': {
+    path: '/counted?status=403',
+    status: 502,
+    ending: 'upstream_rejected_operator',
+    cost: '0',
+  },
+  'a refusal of an upstream that takes no secret is the answer': {
+    path: '/fixed-open?status=401',
+    status: 401,
+    ending: 'upstream_4xx',
+    cost: '0',
+  },
+  'a call that takes too long before its answer is free': {
+    path: '/fixed-short?do=silence',
+    status: 504,
+    ending: 'time_exceeded',
+    cost: '0',
+  },
+  'a counted answer that takes too long before it can be passed on is free': {
+    path: '/counted-short?do=hang',
+    status: 504,
+    ending: 'time_exceeded',
+    cost: '0',
+  },
+  'a call that takes too long midway is paid': {
+    path: '/fixed-short?do=hang',
+    status: 200,
+    ending: 'time_exceeded',
+    cost: '0.5',
+  },
+  'a call that takes too long midway is free if the route says so': {
+    path: '/fixed-short-other?do=hang',
+    status: 200,
+    ending: 'time_exceeded',
+    cost: '0',
+  },
+  'a stream that takes too long midway costs the maximum': {
+    path: '/events-short?do=events&then=silence',
+    status: 200,
+    ending: 'time_exceeded',
+    cost: '2',
+  },
+  'a stream with an event that tells of an error is free': {
+    path: '/events-error?do=events&usage=error',
+    status: 200,
+    ending: 'upstream_error_event',
+    cost: '0',
+  },
+  'a stream without such an event is paid': {
+    path: '/events-error?do=events&items=4',
+    status: 200,
+    ending: 'delivered',
+    cost: '0.4',
+  },
+
   'what was counted in the answer is paid': {
     path: '/counted?items=7',
     status: 200,

@@ -164,6 +164,7 @@ function sendEvents(query: URLSearchParams, response: ServerResponse): void {
   const lines = [
     ...Array.from({ length: 3 }, (_, n) => JSON.stringify({ n, usage: null })),
     ...(query.get('usage') === 'none' ? [] : [JSON.stringify({ usage: { output } })]),
+    ...(query.get('usage') === 'error' ? [JSON.stringify({ error: { message: 'failed' } })] : []),
     '[DONE]',
   ];
   const next = () => {
