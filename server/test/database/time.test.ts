@@ -2,10 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createApiKey } from '../../src/auth/api-keys.ts';
 import { sha256 } from '../../src/auth/authentication.ts';
+import { changeAccount } from '../../src/ledger/accounts.ts';
 import { readBalance } from '../../src/ledger/current.ts';
 import { LOCAL, type Operation } from '../../src/ledger/operations.ts';
 import { KeyReads } from '../../src/ledger/reads.ts';
 import { Sweeper } from '../../src/ledger/sweeper.ts';
+import { verify } from '../../src/ledger/verify.ts';
 import { useDatabase } from '../postgres.ts';
 import {
   Counts,
@@ -177,6 +179,31 @@ describe('a hold', () => {
     expect(balance?.posted).toBe(50n - (sum['capture'] ?? 0n) + (sum['reversal'] ?? 0n));
     expect(sum['capture']).toBeGreaterThan(10n);
   });
+});
+
+test('a late charge is paid by a suspended account without credit, its key revoked, and counts', async () => {
+  const account = await newAccount(db.database);
+  const terms = { name: null, scopes: null, expiresAt: null };
+  const { apiKey } = await createApiKey(db.database, account.id, terms);
+  await db.query(
+    `insert into spend_limits (account_id, holder, period, amount, used, period_start)
+     values ($1, $2, 'month', 1, 0, 'epoch')`,
+    [account.id, apiKey.id],
+  );
+  await submit(grantOf(account, 2n));
+  await db.query(`update api_keys set revoked_at = now() where id = $1`, [apiKey.id]);
+  await changeAccount(db.database, account.publicId, { status: 'suspended' });
+  const spent = { amount: 5n, apiKeyId: apiKey.id, scope: 'search' };
+  expect(await submit(chargeOf(account, spent))).toMatchObject({ kind: 'refused' });
+  const late = chargeOf(account, { ...spent, late: true });
+  expect(await submit(late)).toMatchObject({ kind: 'recorded', receipt: { availableAfter: -3n } });
+  expect(await submit(late)).toMatchObject({ kind: 'replayed' });
+  const [limit] = await db.query<{ used: string }>(
+    'select used from spend_limits where account_id = $1',
+    [account.id],
+  );
+  expect(limit?.used).toBe('5');
+  expect((await verify(db.database, { only: account.publicId })).problem).toBeNull();
 });
 
 test('a spend limit lets exactly what it allows through, from two nodes at once', async () => {
