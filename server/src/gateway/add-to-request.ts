@@ -8,7 +8,7 @@ import type { AddToRequest } from '../pricing/price-book.ts';
  * object that has no name twice.
  */
 export function withAdded(body: Buffer, { when, members }: AddToRequest): Buffer {
-  // One character a byte, so that what is no UTF-8 stays too. What JSON is made of is ASCII.
+  // One character a byte, so that bytes that are no UTF-8 stay too. JSON's own characters are ASCII.
   const json = body.toString('latin1');
   const from = json.search(/\S/);
   if (json[from] !== '{') return body;

@@ -9,7 +9,7 @@ import {
 } from '../pricing/price-book.ts';
 import { parseJson } from './request-body.ts';
 
-/** What of an upstream's answer is counted, without keeping more of it than a bound. */
+/** Counts an upstream's answer without keeping more of it than a bound. */
 
 /** An answer that can be counted, or why the call ends otherwise. */
 export type Counted =
@@ -27,7 +27,7 @@ export function countedJson(text: Buffer | string): Counted {
   return answer === null ? MALFORMED : { kind: 'countable', answer: jsonAnswer(answer) };
 }
 
-/** What a JSON text says to a count; null: it is not JSON, or nothing that a count can read. */
+/** A JSON text as a count reads it; null: it is not JSON, or no count can read it. */
 function readable(text: Buffer | string): Countable | null {
   const value = parseJson(text);
   if (value === undefined) return null;
@@ -82,14 +82,14 @@ export class EventMeter {
   }
 
   /**
-   * Takes the next piece of the stream. What it counts in every event is done before the next turn of the
-   * event loop, so that nothing piles up between pieces.
+   * Takes the next piece of the stream. Counts of every event need no I/O: they are done before the event
+   * loop turns, so that nothing piles up between pieces.
    */
   feed(chunk: Buffer): void {
     if (!this.#failure) this.#parser.feed(this.#decoder.decode(chunk, { stream: true }));
   }
 
-  /** What there is to count, after the last piece. Call it once. */
+  /** Ends the count after the last piece. Call it once. */
   end(): Counted {
     // An upstream may leave out the blank line after its last event.
     if (!this.#failure) this.#parser.feed(`${this.#decoder.decode()}\n\n`);

@@ -242,7 +242,7 @@ function amountIn({ amount: priced }: PricePerItem, request: Countable): Choice 
   return { amount, by: [member, value ?? 'default'] };
 }
 
-/** What a receipt can say of a value. */
+/** A value that a receipt can show. */
 const NAMEABLE = /^[^\p{Cc}\p{Cs}]{1,64}$/u;
 
 /** The value of a member of the request, as text; undefined: there is none. */

@@ -133,7 +133,7 @@ function* ofAlternatives(nodes: readonly Node[], value: unknown, path: Path): Ge
   yield { path, message, cure };
 }
 
-/** Of alternatives of several types, the only one that is an object, a list, or neither, as the value. */
+/** The only one of the alternatives that is an object, a list or neither, as the value is. */
 function meantOf(nodes: readonly Node[], value: unknown): Node | undefined {
   const kind = isObject(value) ? 'object' : Array.isArray(value) ? 'array' : 'scalar';
   const alike = nodes.filter(

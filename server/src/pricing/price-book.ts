@@ -109,13 +109,13 @@ export interface PricePerItem {
   readonly count: Counting;
   /** At most this many, known before the call. Null where the request is counted. */
   readonly atMost: Counting | null;
-  /** What of an answer that is a stream is counted. */
+  /** The events that are counted if the answer is a stream. */
   readonly events: EventChoice;
 }
 
 /** An amount chosen by a member of the request. */
 export interface AmountByMember {
-  /** Of the query or of the JSON body. */
+  /** A member of the query or of the JSON body. */
   readonly member: string;
   readonly amounts: ReadonlyMap<string, bigint>;
   /** For any other value, and if the request has none; null: such a request is refused. */
@@ -149,7 +149,7 @@ export interface MemberNames {
 /** A JSONata expression over `request` and `answer`, ready to run. */
 export interface Counting {
   readonly text: string;
-  /** What it may look for in a request. */
+  /** The names that it may look for in a request. */
   readonly names: MemberNames;
   /** Millionths, of at most so many steps (200,000 if it is left out). Rejects with CountingFailed. */
   count(input: CountingInput, mostSteps?: number): Promise<bigint>;

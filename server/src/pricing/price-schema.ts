@@ -63,7 +63,7 @@ export const PerItem = Type.Object(
     ),
     count: Expression(
       'Count',
-      'A JSONata expression over `request` and, where the answer is counted, `answer`; it gives a number from 0 up. Nothing found counts as 0.',
+      'A JSONata expression over `request` and, if the answer is counted, `answer`; it gives a number from 0 up. Nothing found counts as 0.',
     ),
     of: Type.Optional(
       Type.Unsafe<'request' | 'answer'>({
@@ -96,7 +96,7 @@ export const PerItem = Type.Object(
         {
           title: 'At most',
           description:
-            'At most this many: a whole number, or a JSONata expression over `request`, which must find a number. Required where the answer is counted, because the money for it is held before the call.',
+            'At most this many: a whole number, or a JSONata expression over `request`, which must find a number. Required if the answer is counted, because the money for it is held before the call.',
         },
       ),
     ),
@@ -117,7 +117,7 @@ export const ByMember = Type.Object(
         maxLength: 64,
         title: 'Default',
         description:
-          'The value where the request has none; one of `cents`. Without it, a request must have the member.',
+          'The value if the request has none; one of `cents`. Without it, a request must have the member.',
       }),
     ),
     cents: Prices('The price of a call for each value; a request with another is refused.'),

@@ -248,7 +248,7 @@ function* judgeItems(path: Path, price: Extract<RawPrice, { per: string }>): Gen
   }
   for (const member of ['event', 'each_event'] as const) {
     if (isOfAnswer || price[member] === undefined) continue;
-    const message = `${name}.${member} has no use where the request is counted`;
+    const message = `${name}.${member} has no use if the request is counted`;
     yield { path: [...path, member], message, cure: 'leave it out' };
   }
   if (price.event !== undefined && price.each_event !== undefined) {

@@ -186,6 +186,41 @@ describe('a problem', () => {
     ],
     [counting.replace('(answer)', '(answer'), '10:', 'see'],
     [
+      counting.replace('}', ', event: a, each_event: b}'),
+      'routes.search.price[0] has both event and each_event',
+      'to count all of them',
+    ],
+    [
+      '{per: words, cents: "1", count: request.n, of: request, event: a}',
+      '10:72 routes.search.price[0].event has no use if the request is counted',
+      'leave it out',
+    ],
+    [
+      counting.replace('"1"', '0.1'),
+      'routes.search.price[0].cents is a number, and cents are never numbers',
+      'put it in quotes: "0.1"',
+    ],
+    [
+      counting.replace('"1"', '{by: model, prices: {a: 1}}'),
+      'routes.search.price[0].cents.prices.a is a number',
+      'put it in quotes: "1"',
+    ],
+    [
+      counting.replace('"1"', '{by: model, prices: {a: "1"}, default: a}'),
+      'routes.search.price[0].cents.default must be cents in quotes',
+      'for any other value',
+    ],
+    [
+      counting.replace('"1"', '{by: model, price: {a: "1"}}'),
+      'routes.search.price[0].cents.price is not a known member',
+      'did you mean prices?',
+    ],
+    [
+      counting.replace('"1"', '{by: model, prices: {a: "9999999999999"}}'),
+      'routes.search.price[0].cents.prices.a is more than an account can have',
+      'at most',
+    ],
+    [
       counting.replace('5', '5, of: request').replace('answer', 'request'),
       'routes.search.price[0].at_most has no use',
       'leave it out',
@@ -282,6 +317,23 @@ describe('a problem', () => {
       'prices.yaml:10:19  routes.search.price[0].per_call is a number, and cents are never numbers\n    put it in quotes: "0.5"\n',
     );
   });
+});
+
+test('a member that is added to requests is none that the price looks for', () => {
+  const more = '    add_to_request: {members: {n: 1, stream: true}}\n';
+  for (const [count, found] of [
+    ['request.n', 1],
+    ['request.**.n', 1],
+    ['request.other', 0],
+  ] as const) {
+    const price = `      - {per: n, cents: "1", of: request, count: ${count}}`;
+    const text = textWith(price, more).replace('[GET]', '[POST]');
+    const problems = problemsOf(text);
+    expect(problems).toHaveLength(found);
+    if (found) expect(problems[0]).toContain('add_to_request.members.n: the price looks for n');
+  }
+  const byMember = textWith('      - {by: stream, cents: {"true": "1"}}', more);
+  expect(problemsOf(byMember.replace('[GET]', '[POST]'))[0]).toContain('looks for stream');
 });
 
 describe('a warning', () => {

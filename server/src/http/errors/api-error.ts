@@ -17,7 +17,7 @@ export class ApiError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** What stands in the body beside `detail` and `code`. */
+  /** The members of the body beside `detail` and `code`. */
   readonly members: Readonly<Record<string, unknown>>;
 
   constructor(code: ErrorCode, options: ApiErrorOptions = {}) {

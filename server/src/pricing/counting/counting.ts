@@ -8,8 +8,8 @@ import { boundWork, Work } from './work.ts';
  * Counting with JSONata. The expressions are the operator's; requests and answers are only ever data.
  *
  * A count is bounded in its steps (`work.ts`), in the depth of its calls and in the length of its lists.
- * What JSONata does in one step must be quick by itself: what is not is forbidden. So is what would give
- * another count another time.
+ * A function that is not quick by itself in one step is forbidden. So is one that would give another
+ * count another time.
  */
 
 const DEEPEST = 200;

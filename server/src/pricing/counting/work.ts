@@ -30,7 +30,7 @@ export class Work {
     this.#most = mostSteps;
   }
 
-  /** Throws if it was the last straw. */
+  /** Throws if the steps are used up. */
   spend(items: number): void {
     this.#items += items;
     if (this.#items > this.#most * ITEMS_A_STEP) {
@@ -38,7 +38,7 @@ export class Work {
     }
   }
 
-  /** How often this was called for a node before. */
+  /** How often it was called for this node before. */
   timesBefore(node: object): number {
     const times = this.#evaluated.get(node) ?? 0;
     this.#evaluated.set(node, times + 1);
