@@ -59,7 +59,7 @@ const lines = (): [ErrorCode, string, string, string][] => [
     '`purser limit set`',
   ],
   ['not_found', 'account show ..', 'nothing at this path', 'Compare the id'],
-  ['url_too_long', `account show ${'x'.repeat(300)}`, 'too long', '64 characters'],
+  ['url_too_long', `account show ${'x'.repeat(3_000)}`, 'too long', '64 characters'],
   [
     'body_too_large',
     `charge create --account ${account} --amount 1 --description ${'x'.repeat(70_000)}`,
@@ -209,6 +209,13 @@ describe.each([
     const ran = await runCommand(['account', 'list'], refusing(code, []));
     expect(partsOf(ran).solution).toBe('Run the command again.');
   });
+});
+
+test('clock_unreliable says to set the clocks, and how to run it again', async () => {
+  const line = 'charge create --account a --amount 1'.split(' ');
+  const { solution } = partsOf(await runCommand(line, refusing('clock_unreliable', [])));
+  expect(solution).toMatch(/by NTP\. Run the command again with --idempotency-key /);
+  tried.add('clock_unreliable');
 });
 
 test('the codes that are left need no cure of their own', async () => {

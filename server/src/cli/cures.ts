@@ -15,10 +15,11 @@ type Cure = string | ((refusal: Refusal) => string);
 const UNEXPECTED = 'This is a defect of Purser: please report it with the text above.';
 
 /** The same command again; with the idempotency key that it had, it is done once. */
-const AGAIN: Cure = ({ request: { idempotencyKey } }) =>
-  idempotencyKey === undefined
+function again({ request: { idempotencyKey } }: Refusal): string {
+  return idempotencyKey === undefined
     ? 'Run the command again.'
     : `Run the command again with --idempotency-key ${idempotencyKey}: it is done once, however often it is run.`;
+}
 
 const CURES: Readonly<Record<ErrorCode, Cure>> = {
   malformed_request: UNEXPECTED,
@@ -93,14 +94,14 @@ const CURES: Readonly<Record<ErrorCode, Cure>> = {
   upstream_failed: UNEXPECTED,
   upstream_timeout: UNEXPECTED,
 
-  overloaded: AGAIN,
-  account_busy: AGAIN,
-  database_unavailable: AGAIN,
-  outcome_unknown: AGAIN,
-  stopping: AGAIN,
-  clock_unreliable:
-    'Set the clocks of this machine and of the database by NTP, then run the command again.',
-  not_ready: AGAIN,
+  overloaded: again,
+  account_busy: again,
+  database_unavailable: again,
+  outcome_unknown: again,
+  stopping: again,
+  clock_unreliable: (refusal) =>
+    `Set the clocks of this machine and of the database by NTP. ${again(refusal)}`,
+  not_ready: again,
   internal_error: 'Look at the log above; if it does not help, report it with the text above.',
 };
 

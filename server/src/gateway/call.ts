@@ -146,7 +146,8 @@ export class Call {
       await this.#settleWithin();
       return this.#hand(status, headers, body);
     }
-    if (!this.#running.payment.isHeld) return this.#hand(status, headers, body);
+    const isCounted = this.#running.payment.isHeld;
+    if (!isCounted && route.errorEvents.length === 0) return this.#hand(status, headers, body);
     if (WITHOUT_BODY.has(status)) {
       await this.#count(EMPTY);
       return this.#hand(status, headers, body);
@@ -155,6 +156,7 @@ export class Call {
     if (isReadable && isEventStream(headers) && !Buffer.isBuffer(body)) {
       return this.#hand(status, headers, body, new EventMeter(route, this.#running.before));
     }
+    if (!isCounted) return this.#hand(status, headers, body);
     if (!isReadable || !isJson(headers['content-type']?.toString())) {
       await this.#count({ kind: 'answer_malformed' });
       return this.#hand(status, headers, body);

@@ -1,6 +1,7 @@
 import FindMyWay from 'find-my-way';
 import { type CostBefore, costBefore, hasRequestPart, isKnownBefore } from '../pricing/cost.ts';
 import type { PriceBook, Route } from '../pricing/price-book.ts';
+import { storeOf } from '../pricing/routing.ts';
 import type { PriceVersion } from './price-books.ts';
 import type { UpstreamClient } from './upstreams.ts';
 
@@ -59,8 +60,7 @@ export class RouteTable {
 
   /** The route of a request; undefined where no route has its method and path. */
   match(method: string, path: string): PricedRoute | undefined {
-    const found = this.#router.find(method as FindMyWay.HTTPMethod, path);
-    return (found?.store as PricedRoute | undefined) ?? undefined;
+    return storeOf(this.#router, method, path) as PricedRoute | undefined;
   }
 
   /** The methods that have a route at a path, with HEAD for GET; empty: none has. */

@@ -1,5 +1,6 @@
 import createRouter, { type HTTPMethod } from 'find-my-way';
 import { nameOf, type Violation } from './judge.ts';
+import { storeOf } from './routing.ts';
 import type { RawRoute } from './schema.ts';
 
 /**
@@ -20,11 +21,11 @@ export function* neighbours(routes: Readonly<Record<string, RawRoute>>): Generat
       else owners.set(call, name);
     }
   }
-  // A spelling that no route has may be caught by a wildcard, or by a parameter that is empty.
+  // A spelling that no route has may be caught by a wildcard.
   for (const [name, { methods, path }] of all) {
     for (const method of methods) {
       for (const spelling of spellingsOf(path)) {
-        const other = router.find(method as HTTPMethod, spelling)?.store as string | undefined;
+        const other = storeOf(router, method, spelling) as string | undefined;
         if (other === undefined || folded(routes[other]?.path ?? '') === folded(path)) continue;
         yield warning(other, `${method} ${spelling}`, name);
       }

@@ -40,6 +40,9 @@ const SOUND: readonly string[] = [
   `insert into call_endings (account_id, number, at, ending) values (${ID}, 2, now(), 'delivered')`,
   `insert into call_claims (account_id, idempotency_digest, fingerprint, until)
    values (${ID}, ${DIGEST}, ${DIGEST}, now())`,
+  `insert into idempotent_calls (account_id, idempotency_digest, fingerprint, payment_digest, until,
+                                 expires_at, is_used, charge, status, headers, body)
+   values (${ID}, ${DIGEST}, ${DIGEST}, ${DIGEST}, now(), now(), true, 2, 200, '{}', '')`,
   `insert into idempotent_requests (idempotency_digest, fingerprint, at, status, answer,
                                     secret_sha256, secret_salt)
    values (${DIGEST}, ${DIGEST}, now(), 201, '{}', ${HASH}, ${HASH})`,
@@ -84,6 +87,12 @@ const BROKEN: Readonly<Record<string, string>> = {
   holds_check: `grants = '{1,2}'`,
   holds_number_check: 'number = 0',
   operations_actor_check: `actor = 'operator_key'`,
+  idempotent_calls_answer_check: 'body = null',
+  idempotent_calls_charge_check: 'is_used = false, status = null, headers = null, body = null',
+  idempotent_calls_fingerprint_check: `fingerprint = '\\x00'`,
+  idempotent_calls_idempotency_digest_check: `idempotency_digest = '\\x00'`,
+  idempotent_calls_payment_digest_check: `payment_digest = '\\x00'`,
+  idempotent_calls_status_check: 'status = 199',
   idempotent_requests_fingerprint_check: `fingerprint = '\\x00'`,
   idempotent_requests_idempotency_digest_check: `idempotency_digest = '\\x00'`,
   idempotent_requests_salt_of_secret_check: 'secret_sha256 = null',

@@ -273,6 +273,13 @@ describe('a path', () => {
     expect(await customer.balance()).toBe('10');
   });
 
+  test('without the segment of a parameter is no call of its route', async () => {
+    const customer = await gateway.customer('10');
+    expect((await customer.get('/v1/items/')).status).toBe(404);
+    expect((await customer.get('/v1/items/a')).status).toBe(200);
+    expect(await customer.balance()).toBe('9.5');
+  });
+
   test('is forwarded as it came, and no other request is smuggled in', async () => {
     const customer = await gateway.customer('10');
     const before = gateway.upstream.requests.length;

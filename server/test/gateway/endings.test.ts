@@ -84,6 +84,7 @@ routes:
   counted_short: {<<: *counted, path: /counted-short, upstream: patient, longest_s: 1}
   events_short: {<<: *events, path: /events-short, upstream: patient, longest_s: 1}
   events_error: {<<: *events, path: /events-error, error_event: error}
+  fixed_events: {<<: *fixed, path: /fixed-events, error_event: error}
   events_other:
     <<: *events
     path: /events-other
@@ -108,7 +109,7 @@ const CODES: Readonly<Record<number, string>> = { 502: 'upstream_failed', 504: '
 
 /** What an answer says that it has cost, in its head or at its end. */
 function saidCost({ headers, trailers }: Delivered): unknown {
-  return headers['x-credits-charged'] ?? trailers['x-credits-charged'];
+  return trailers['x-credits-charged'] ?? headers['x-credits-charged'];
 }
 
 test.concurrent.each(Object.entries(CASES))('%s', async (_, { path, leaveAfter, ...expected }) => {

@@ -183,6 +183,18 @@ export const CASES: Readonly<Record<string, Case>> = {
     ending: 'upstream_error_event',
     cost: '0',
   },
+  'a stream of a fixed price with such an event is given back': {
+    path: '/fixed-events?do=events&usage=error',
+    status: 200,
+    ending: 'upstream_error_event',
+    cost: '0',
+  },
+  'a stream of a fixed price without such an event is paid': {
+    path: '/fixed-events?do=events',
+    status: 200,
+    ending: 'delivered',
+    cost: '0.5',
+  },
   'a stream without such an event is paid': {
     path: '/events-error?do=events&items=4',
     status: 200,
