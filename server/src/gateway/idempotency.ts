@@ -1,10 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '../db/database.ts';
 import { digestOf } from '../ledger/digest.ts';
 import type { AccountId } from '../ledger/ids.ts';
 import type { Digest } from '../ledger/operations.ts';
 import type { Headers } from './headers.ts';
-import { lateDigestOf, SETTLE_FOR_MS } from './payment.ts';
+import { INSIST_FOR_MS, insist } from './insist.ts';
+import { lateDigestOf } from './payment.ts';
 import { longestOf, type Purchase } from './purchase.ts';
 import * as sql from './sql.ts';
 
@@ -20,8 +20,6 @@ import * as sql from './sql.ts';
 const KEEP_FOR_MS = 24 * 3_600_000;
 const FORGET_EVERY_MS = 60_000;
 const MOST_FORGOTTEN_AT_ONCE = 500;
-const RETRY_FIRST_MS = 50;
-const RETRY_LONGEST_MS = 2_000;
 
 /** An attempt's right to an idempotency key. */
 export interface Claim {
@@ -87,7 +85,7 @@ export class IdempotencyKeys {
     const { account, digest: payment, priced } = purchase;
     const digest = digestOfKey(key);
     const claim = { account, digest, payment };
-    const runsForMs = longestOf(priced) + SETTLE_FOR_MS;
+    const runsForMs = longestOf(priced) + INSIST_FOR_MS;
     const keepForMs = Math.max(KEEP_FOR_MS, 2 * runsForMs);
     const values = [account, digest, fingerprint, payment, runsForMs, keepForMs];
     for (;;) {
@@ -170,21 +168,21 @@ export class IdempotencyKeys {
     return late?.charge ?? null;
   }
 
-  /** Repeats a statement until PostgreSQL has carried it out, or the time for it is over. */
+  /** Writes until PostgreSQL has. Without it, the next request with the key asks the ledger. */
   async #insist(write: () => Promise<unknown>): Promise<void> {
-    const until = performance.now() + SETTLE_FOR_MS;
-    for (let wait = RETRY_FIRST_MS; ; wait = Math.min(2 * wait, RETRY_LONGEST_MS)) {
-      try {
-        await write();
-        return;
-      } catch (error) {
-        if (performance.now() + wait > until) {
-          this.#log.warn({ err: error }, 'how a call with an idempotency key ended is not written');
-          return;
-        }
-        await delay(wait);
-      }
-    }
+    const failed = await insist(
+      () =>
+        write().then(
+          () => null,
+          (error: unknown) => ({ error }),
+        ),
+      (result) => result === null,
+    );
+    if (failed === null) return;
+    this.#log.warn(
+      { err: failed.error },
+      'the end of a call with an idempotency key is not written',
+    );
   }
 
   async #forget(): Promise<void> {

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { digestOf } from '../ledger/digest.ts';
 import type { AccountId } from '../ledger/ids.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -11,20 +10,16 @@ import {
   type Refusal,
 } from '../ledger/operations.ts';
 import type { Cost } from '../pricing/cost.ts';
+import { insist } from './insist.ts';
 import { callText, chargeOf, firstOperationOf, type Purchase } from './purchase.ts';
 
 /**
  * How a call is paid. A price that is known is charged before the call is forwarded, and reversed if
  * the call turns out to be free. Any other is held at its maximum, and captured or voided.
  *
- * A settlement is repeated until the ledger has answered it, for ten minutes, whatever PostgreSQL's
- * state. Each repetition has the same idempotency key, so the ledger carries it out once.
+ * A settlement is repeated until the ledger has answered it, whatever PostgreSQL's state (`insist.ts`).
+ * Each repetition has the same idempotency key, so the ledger carries it out once.
  */
-
-/** How long a settlement is repeated while PostgreSQL cannot carry it out. */
-export const SETTLE_FOR_MS = 600_000;
-const RETRY_FIRST_MS = 50;
-const RETRY_LONGEST_MS = 2_000;
 
 /** What a call has cost so far. Amounts are microcents. */
 export interface Payment {
@@ -189,16 +184,13 @@ export class Payments {
     };
   }
 
-  /** Repeats an operation until the ledger has answered it, or the time for it is over. */
-  async #insist(operation: Operation): Promise<Outcome> {
-    const until = performance.now() + SETTLE_FOR_MS;
-    for (let wait = RETRY_FIRST_MS; ; wait = Math.min(2 * wait, RETRY_LONGEST_MS)) {
-      const outcome = await this.#ledger.submit(operation, () => true);
-      if (outcome.kind !== 'failed' || performance.now() + wait > until) return outcome;
-      // The lane is closed: what is open stays as if the server had died.
-      if (outcome.code === 'stopping') return outcome;
-      await delay(wait);
-    }
+  /** Submits an operation until the ledger has answered it. */
+  #insist(operation: Operation): Promise<Outcome> {
+    return insist(
+      () => this.#ledger.submit(operation, () => true),
+      // Once the lane is closed, what is open stays as if the server had died.
+      (outcome) => outcome.kind !== 'failed' || outcome.code === 'stopping',
+    );
   }
 
   #receiptOf(outcome: Outcome, done: string, payment: Payment): Receipt | undefined {
