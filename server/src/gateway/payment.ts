@@ -115,9 +115,10 @@ export class Payments {
     let isLate = false;
     const { maximum } = purchase.before;
     const isAbove = cost.amount > maximum.amount;
-    // The overage is charged only if there is credit for it.
-    if (isAbove && refusedWith(outcome, 'insufficient_credits'))
+    // The overage is charged only if the ledger takes it: if there is credit for it.
+    if (isAbove && outcome.kind === 'refused' && outcome.refusal.code !== 'hold_ended') {
       outcome = await ask(maximum.amount);
+    }
     if (hasExpired(outcome)) {
       isLate = true;
       outcome = await this.#chargeLate(purchase, payment, isAbove ? maximum : cost);
@@ -212,10 +213,6 @@ export function lateDigestOf(hold: bigint) {
 /** The idempotency digest of one step of a payment, which its number names in its account. */
 function stepDigest(number: bigint, step: string) {
   return digestOf(`gateway\0${number}\0${step}`);
-}
-
-function refusedWith(outcome: Outcome, code: Refusal['code']): boolean {
-  return outcome.kind === 'refused' && outcome.refusal.code === code;
 }
 
 /** Whether a capture came too late for its hold. */
