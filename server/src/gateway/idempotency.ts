@@ -90,9 +90,11 @@ export class IdempotencyKeys {
     const values = [account, digest, fingerprint, payment, runsForMs, keepForMs];
     for (;;) {
       if ((await this.#database.rows(sql.claimCall, values)).length > 0) return claim;
-      const known = await this.#read(account, digest, fingerprint);
+      const known = await this.#read(account, digest, fingerprint, payment);
       // The row went between the two statements.
       if (known === null) continue;
+      // The statement was carried out although its connection was lost.
+      if (known === 'own') return claim;
       if ('answer' in known) return known;
       const left = { ...claim, payment: known.abandoned };
       const paid = await this.#chargeOf(left);
@@ -110,19 +112,24 @@ export class IdempotencyKeys {
    * KeyNotFree.
    */
   async find(account: AccountId, key: string, fingerprint: Digest): Promise<Replay | null> {
-    const known = await this.#read(account, digestOfKey(key), fingerprint);
-    return known && 'answer' in known ? known : null;
+    const known = await this.#read(account, digestOfKey(key), fingerprint, null);
+    return known !== null && known !== 'own' && 'answer' in known ? known : null;
   }
 
-  /** What is known of a key: an answer, an attempt that nobody ended, or null. Rejects with KeyNotFree. */
+  /**
+   * What is known of a key: an answer, an attempt that nobody ended, that it is claimed for `own`, or
+   * null: nothing. Rejects with KeyNotFree.
+   */
   async #read(
     account: AccountId,
     digest: Digest,
     fingerprint: Digest,
-  ): Promise<Replay | { readonly abandoned: Digest } | null> {
+    own: Digest | null,
+  ): Promise<Replay | { readonly abandoned: Digest } | 'own' | null> {
     const values = [account, digest, fingerprint];
     const [known] = await this.#database.rows<sql.IdempotentCallRow>(sql.readCall, values);
     if (!known) return null;
+    if (known.payment_digest === own) return 'own';
     if (!known.is_same) throw new KeyNotFree('reused');
     const { is_used, may_run, charge, status, headers, body } = known;
     if (is_used) {

@@ -84,7 +84,7 @@ describe('a price book', () => {
 
   test('cannot be changed once it is loaded, by the role that the server works under', async () => {
     const change = { name: 'change', text: `update price_books set text = ''` };
-    await expect(db.database.rows(change)).rejects.toMatchObject(code: '42501' );
+    await expect(db.database.rows(change)).rejects.toMatchObject({ cause: { code: '42501' } });
   });
 
   test('that changes an upstream lets a call end whose body is still on its way', async () => {

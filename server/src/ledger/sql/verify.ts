@@ -79,6 +79,7 @@ export const TABLES = [
   'api_keys',
   'call_endings',
   'call_claims',
+  'idempotent_calls',
 ] as const;
 
 /**
