@@ -1,20 +1,24 @@
 import type { Database, Sql } from '../db/database.ts';
 import * as sql from './sql/verify.ts';
+import { type Check, LAST_NUMBER, type OffenderRow } from './sql/verify-check.ts';
+import { entrySums, rollups } from './sql/verify-rollups.ts';
+import { states } from './sql/verify-state.ts';
+import { type Summed, summed } from './sql/verify-sums.ts';
 import * as walk from './sql/verify-walk.ts';
+import { smaller } from './state.ts';
 
 /**
- * The proof of ledger.md §9, while the server may go on working.
+ * The proof of the ledger's invariants (README.md), while the server may go on working.
  *
- * Operations and entries are append-only, so they are walked in ranges of numbers, each in a snapshot
- * of its own that is short: hot rows can be pruned meanwhile. What the entries of a range move is
- * added up by grant; the rest of the way and the rows that change (balances, grants, holds, limits)
- * are then looked at in one last snapshot, in which everything must agree. Small accounts go many to
- * one such snapshot. What is kept in memory are the grants of a chunk that have something left.
+ * Accounts are proved in chunks, in the order of their ids, and a chunk in one snapshot if it is small.
+ * Operations and entries are append-only, so those of a large account are walked in ranges of numbers,
+ * each in a short snapshot of its own: hot rows can be pruned meanwhile. What the entries of a range move
+ * is added up, and the last snapshot has the rest of the way and the rows that change: in it everything
+ * must agree. So each row is read a fixed number of times, however many accounts there are.
  */
 
-/** Accounts, and operations, that one snapshot covers at most. */
-const MOST_ACCOUNTS = 500;
-const MOST_OPERATIONS = 100_000n;
+/** How much one snapshot covers at most: about a second. */
+export const VERIFY_BOUNDS = { mostAccounts: 10_000, mostOperations: 100_000n };
 
 export interface Verification {
   readonly accounts: number;
@@ -53,38 +57,39 @@ export class UnknownAccount extends Error {}
 export async function verify(
   database: Database,
   options: VerifyOptions = {},
+  { mostAccounts, mostOperations }: typeof VERIFY_BOUNDS = VERIFY_BOUNDS,
 ): Promise<Verification> {
   const done = { accounts: 0, operations: 0, entries: 0 };
-  const stray = await findStray(database);
-  if (stray) return { ...done, problem: stray, provedTo: null };
-  const { signal, onProgress } = options;
-  const run = new Run(database, done, signal);
+  const { signal } = options;
+  let total = 0;
+  const onProgress = () =>
+    options.onProgress?.(done.accounts, Math.max(total, done.accounts), done.operations);
+  const newRun = () => new Run(database, mostOperations, signal, done, onProgress);
   if (options.only !== undefined) {
-    const problem = await run.prove([await accountOf(database, options.only)]);
+    const problem = await newRun().prove([await accountOf(database, options.only)]);
     return { ...done, problem, provedTo: null };
   }
   let last = options.after === undefined ? undefined : await accountOf(database, options.after);
   const [size] = await database.rows<{ accounts: bigint }>(sql.size, [last?.id ?? null]);
-  const total = Number(size?.accounts ?? 0);
+  total = Number(size?.accounts ?? 0);
   while (!signal?.aborted) {
-    const values = [last?.id ?? null, MOST_ACCOUNTS];
-    const chunk = chunkOf(await database.rows<sql.AccountRow>(sql.chunk, values));
-    if (chunk.length === 0) return { ...done, problem: null, provedTo: null };
-    const problem = await run.prove(chunk, (operations) =>
-      onProgress?.(done.accounts, Math.max(total, done.accounts), operations),
-    );
+    const found = await database.rows<sql.AccountRow>(sql.chunk, [last?.id ?? null, mostAccounts]);
+    const chunk = firstOf(found, mostOperations);
+    const run = newRun();
+    const problem = (await run.findStray(last?.id, chunk.at(-1)?.id)) ?? (await run.prove(chunk));
     if (problem) return { ...done, problem, provedTo: last?.public_id ?? null };
+    if (chunk.length === 0) return { ...done, problem: null, provedTo: null };
     if (!signal?.aborted) last = chunk.at(-1);
   }
   return { ...done, problem: null, provedTo: last?.public_id ?? null };
 }
 
 /** As many accounts as one snapshot can cover, and one at least. */
-function chunkOf(accounts: readonly sql.AccountRow[]): sql.AccountRow[] {
+function firstOf(accounts: readonly sql.AccountRow[], mostOperations: bigint): sql.AccountRow[] {
   let operations = 0n;
   const end = accounts.findIndex(({ last_number }, index) => {
     operations += last_number ?? 0n;
-    return index > 0 && operations > MOST_OPERATIONS;
+    return index > 0 && operations > mostOperations;
   });
   return end === -1 ? [...accounts] : accounts.slice(0, end);
 }
@@ -95,15 +100,8 @@ async function accountOf(database: Database, publicId: string): Promise<sql.Acco
   return account;
 }
 
-/** A range of an account's operations: those after a number, up to another. */
-interface Range {
-  readonly account: string;
-  readonly after: bigint;
-  readonly last: bigint;
-}
-
-/** By account, what the entries moved of each grant (null: the overdraft line), where it is not 0. */
-type Sums = Map<string, Map<bigint | null, bigint>>;
+/** After an operation of one account, up to one of the same account or a later one. */
+type Range = readonly [account: string, after: bigint, lastAccount: string, upTo: bigint];
 
 interface Done {
   accounts: number;
@@ -111,157 +109,122 @@ interface Done {
   entries: number;
 }
 
+/** The proof of one chunk. */
 class Run {
   readonly #database: Database;
-  readonly #done: Done;
+  readonly #mostOperations: bigint;
   readonly #signal: AbortSignal | undefined;
+  readonly #done: Done;
+  readonly #onProgress: () => void;
+  /** The sums of the ranges of a large account, a text each. */
+  readonly #kept = new Map<Summed, string[]>();
 
-  constructor(database: Database, done: Done, signal: AbortSignal | undefined) {
+  constructor(
+    database: Database,
+    mostOperations: bigint,
+    signal: AbortSignal | undefined,
+    done: Done,
+    onProgress: () => void,
+  ) {
     this.#database = database;
-    this.#done = done;
+    this.#mostOperations = mostOperations;
     this.#signal = signal;
+    this.#done = done;
+    this.#onProgress = onProgress;
   }
 
-  /** Proves accounts; null where nothing is wrong, or the run was ended. */
-  async prove(
-    accounts: readonly sql.AccountRow[],
-    onProgress: (operations: number) => void = () => {},
-  ): Promise<Problem | null> {
-    const sums: Sums = new Map(accounts.map(({ id }) => [id, new Map()]));
-    const walked = new Map<string, bigint>();
-    for (const { id, last_number } of accounts) {
-      let after = 0n;
-      for (; (last_number ?? 0n) - after > MOST_OPERATIONS; after += MOST_OPERATIONS) {
-        if (this.#signal?.aborted) return null;
-        const range = { account: id, after, last: after + MOST_OPERATIONS };
-        const problem = await this.#inSnapshot((tx) => this.#walk(tx, [range], sums));
-        if (problem) return problem;
-        onProgress(this.#done.operations);
-      }
-      walked.set(id, after);
+  /** The first row that belongs to no account, after an account and up to another; of none to the end. */
+  findStray(after: string | undefined, upTo: string | undefined): Promise<Problem | null> {
+    return this.#inSnapshot((tx) => firstProblem(tx, [sql.strays], [after ?? null, upTo ?? null]));
+  }
+
+  /** Proves accounts that follow one another; null if nothing is wrong, or the run was ended. */
+  async prove(accounts: readonly sql.AccountRow[]): Promise<Problem | null> {
+    const [first, last] = [accounts[0], accounts.at(-1)];
+    if (!first || !last) return null;
+    const { id, last_number, rolled_up: rolledUp } = first;
+    let walked = 0n;
+    while (accounts.length === 1 && (last_number ?? 0n) - walked > this.#mostOperations) {
+      if (this.#signal?.aborted) return null;
+      const end = await this.#endOfRange(id, walked + this.#mostOperations);
+      if (end === null) break;
+      const range: Range = [id, walked, id, end];
+      const problem = await this.#inSnapshot((tx) => this.#walkApart(tx, range, rolledUp));
+      if (problem) return problem;
+      this.#onProgress();
+      walked = end;
     }
-    const problem = await this.#inSnapshot((tx) =>
-      this.#finish(tx, [...walked.keys()], walked, sums),
-    );
+    const rest: Range = [id, walked, last.id, LAST_NUMBER];
+    const problem = await this.#inSnapshot((tx) => this.#finish(tx, rest, rolledUp));
     this.#done.accounts += accounts.length;
-    onProgress(this.#done.operations);
+    this.#onProgress();
     return problem;
   }
 
   async #inSnapshot<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
     return this.#database.transaction(async (tx) => {
       await tx.rows(sql.snapshot);
-      await tx.rows(sql.patience);
+      await tx.rows(sql.settings);
       return work(tx);
     });
   }
 
-  async #walk(tx: Sql, ranges: readonly Range[], sums: Sums): Promise<Problem | null> {
-    const values = [
-      ranges.map(({ account }) => account),
-      ranges.map(({ after }) => after),
-      ranges.map(({ last }) => last),
-    ];
-    const problem = await firstProblem(tx, walk.walks, values);
-    if (problem) return problem;
-    for (const row of await tx.rows<walk.SumRow>(walk.sums, values)) add(sums, row);
-    const [counts] = await tx.rows<{ operations: bigint; entries: bigint }>(walk.counts, values);
+  /** The operation from a number on from which nothing follows; null: nothing comes after it. */
+  async #endOfRange(account: string, number: bigint): Promise<bigint | null> {
+    const [end] = await this.#inSnapshot((tx) =>
+      tx.rows<{ number: bigint }>(walk.endOfRange, [account, number]),
+    );
+    return end?.number ?? null;
+  }
+
+  /** Proves a range. */
+  async #walk(tx: Sql, range: Range): Promise<Problem | null> {
+    const problem = await firstProblem(tx, [...walk.walks, entrySums], range);
+    const [counts] = await tx.rows<{ operations: bigint; entries: bigint }>(walk.counts, range);
     this.#done.operations += Number(counts?.operations ?? 0);
     this.#done.entries += Number(counts?.entries ?? 0);
-    return null;
+    return problem;
+  }
+
+  /** A range of a large account, of which the last snapshot is given no more than its sums. */
+  async #walkApart(tx: Sql, range: Range, rolledUp: bigint): Promise<Problem | null> {
+    const problem = await this.#walk(tx, range);
+    const [account, after, , upTo] = range;
+    for (const part of summed) {
+      const end = part.isRolledUp ? smaller(upTo, rolledUp) : upTo;
+      if (problem || end <= after) continue;
+      const [row] = await tx.rows<{ sums: string }>(part.ofRange, [account, after, account, end]);
+      this.#kept.set(part, [...(this.#kept.get(part) ?? []), row?.sums ?? '[]']);
+    }
+    return problem;
   }
 
   /** The rest of the way, and whether the rows that change agree with all of it. */
-  async #finish(
-    tx: Sql,
-    accounts: readonly string[],
-    walked: ReadonlyMap<string, bigint>,
-    sums: Sums,
-  ): Promise<Problem | null> {
-    const ranges = accounts.map((account) => ({
-      account,
-      after: walked.get(account) ?? 0n,
-      last: LAST_NUMBER,
-    }));
-    return (
-      (await this.#walk(tx, ranges, sums)) ??
-      (await firstProblem(tx, sql.checks, [accounts])) ??
-      (await compareSums(tx, accounts, sums))
-    );
-  }
-}
-
-const LAST_NUMBER = 9_223_372_036_854_775_807n;
-
-function add(sums: Sums, { account_id, grant_number, sum }: walk.SumRow): void {
-  const ofAccount = sums.get(account_id);
-  const total = (ofAccount?.get(grant_number) ?? 0n) + BigInt(sum);
-  if (total === 0n) ofAccount?.delete(grant_number);
-  else ofAccount?.set(grant_number, total);
-}
-
-/** Whether grants, overdraft and posted are what the entries sum up to. */
-async function compareSums(
-  tx: Sql,
-  accounts: readonly string[],
-  sums: Sums,
-): Promise<Problem | null> {
-  type GrantRow = { account_id: string; number: bigint; remaining: bigint };
-  for (const { account_id, number, remaining } of await tx.rows<GrantRow>(sql.grantsLeft, [
-    accounts,
-  ])) {
-    const sum = sums.get(account_id)?.get(number) ?? 0n;
-    sums.get(account_id)?.delete(number);
-    if (sum === remaining) continue;
-    const details = `grant ${number} has ${remaining} left, its entries sum to ${sum}`;
-    return problemOf(tx, 'what remains of each grant is the sum of its entries', {
-      account_id,
-      details,
-    });
-  }
-  for (const row of await tx.rows<sql.StateRow>(sql.balances, [accounts])) {
-    const { account_id, overdraft_used } = row;
-    const left = sums.get(account_id) ?? new Map();
-    const line = left.get(null) ?? 0n;
-    if (line !== -overdraft_used) {
-      const details = `the overdraft used is ${overdraft_used}, its entries sum to ${line}`;
-      return problemOf(tx, 'the overdraft is the sum of its entries', { account_id, details });
+  async #finish(tx: Sql, range: Range, rolledUp: bigint): Promise<Problem | null> {
+    const [first, walked, last] = range;
+    let problem =
+      (await this.#walk(tx, range)) ??
+      (await firstProblem(tx, [...states, rollups], [first, last]));
+    for (const part of summed) {
+      const from = part.isRolledUp ? smaller(walked, rolledUp) : walked;
+      const values = [first, from, last, this.#kept.get(part) ?? []];
+      problem ??= await firstProblem(tx, [part.check], values);
     }
-    left.delete(null);
-    const [[number, sum] = []] = left;
-    if (number === undefined) continue;
-    const details = `grant ${number} has nothing left, its entries sum to ${sum}`;
-    return problemOf(tx, 'what remains of each grant is the sum of its entries', {
-      account_id,
-      details,
-    });
+    return problem;
   }
-  const [offender] = await tx.rows<sql.OffenderRow>(sql.posted, [accounts]);
-  return offender ? problemOf(tx, sql.POSTED, offender) : null;
-}
-
-async function findStray(database: Database): Promise<Problem | null> {
-  const [stray] = await database.transaction(async (tx) => {
-    await tx.rows(sql.patience);
-    return tx.rows<sql.OffenderRow>(sql.strayAccounts);
-  });
-  return stray ? problemOf(database, 'every row belongs to an account', stray) : null;
 }
 
 async function firstProblem(
   tx: Sql,
-  checks: readonly sql.Check[],
+  checks: readonly Check[],
   values: readonly unknown[],
 ): Promise<Problem | null> {
-  for (const { promise, statement } of checks) {
-    const [offender] = await tx.rows<sql.OffenderRow>(statement, values);
-    if (offender) return problemOf(tx, promise, offender);
+  for (const { promises, statement } of checks) {
+    const [offender] = await tx.rows<OffenderRow>(statement, values);
+    if (!offender) continue;
+    const { account_id, rule, details } = offender;
+    const [account] = await tx.rows<{ public_id: string }>(sql.publicId, [account_id]);
+    return { account: account?.public_id ?? account_id, promise: promises[rule] ?? '', details };
   }
   return null;
-}
-
-async function problemOf(on: Sql, promise: string, offender: sql.OffenderRow): Promise<Problem> {
-  const [account] = await on.rows<{ public_id: string }>(sql.publicIds, [offender.account_id]);
-  const { details } = offender;
-  return { account: account?.public_id ?? offender.account_id, promise, details };
 }

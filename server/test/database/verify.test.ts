@@ -1,7 +1,8 @@
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { Account } from '../../src/ledger/accounts.ts';
 import { verify } from '../../src/ledger/verify.ts';
 import { useDatabase } from '../postgres.ts';
+import { useCorruption } from './corruption.ts';
 import { liveOneDay } from './day.ts';
 import { newAccount, useLedger } from './rig.ts';
 
@@ -15,30 +16,7 @@ beforeAll(async () => {
   account = await liveOneDay(db, rig.ledger);
 });
 
-const TABLES = ['accounts', 'balances', 'grants', 'holds', 'operations', 'entries', 'spend_limits'];
-
-/** Changes rows behind every constraint between tables. */
-const change = (texts: readonly string[]) =>
-  db.query(['set local session_replication_role = replica', ...texts].join(';\n'));
-
-/** Runs a corruption, and keeps the rows to put them back afterwards. */
-async function corrupt(text: string): Promise<void> {
-  await change([...TABLES.map((table) => `create table kept_${table} as table ${table}`), text]);
-}
-
-afterEach(async () => {
-  const [kept] = await db.query<{ kept: boolean }>(
-    `select to_regclass('kept_accounts') is not null as kept`,
-  );
-  if (!kept?.kept) return;
-  await change(
-    TABLES.flatMap((table) => [
-      `delete from ${table}`,
-      `insert into ${table} select * from kept_${table}`,
-      `drop table kept_${table}`,
-    ]),
-  );
-});
+const corrupt = useCorruption(db);
 
 /** The operation of a kind that comes first. */
 const first = (kind: string) =>

@@ -5,7 +5,7 @@ import { BEFORE_ALL } from './accounts.ts';
  * What operations `o` add to usage, a line each: charges of all three kinds on their day, reversals on
  * theirs for the key, scope and route of their charge.
  */
-const USED = `
+export const USED = `
   (o.at at time zone 'UTC')::date as day,
   case when o.kind = 'reversal' then c.api_key_id else o.api_key_id end as api_key_id,
   case when o.kind = 'reversal' then c.scope else o.scope end as scope,
@@ -14,19 +14,19 @@ const USED = `
   case when o.kind = 'reversal' then 0 else o.amount end as charged,
   case when o.kind = 'reversal' then o.amount else 0 end as reversed`;
 /** The charge of a reversal, in the order of its index: no plan can look for it elsewhere. */
-const USED_JOIN = `
+export const USED_JOIN = `
   left join lateral (
     select r.api_key_id, r.scope, r.call from operations r
     where o.kind = 'reversal' and (r.account_id, r.number) >= (o.account_id, o.subject)
     order by r.account_id, r.number limit 1
   ) c on true`;
-const IS_USE = `o.kind in ('charge', 'capture', 'overage', 'reversal')`;
+export const IS_USE = `o.kind in ('charge', 'capture', 'overage', 'reversal')`;
 /** What was counted of the calls of operations `o`, a line each: that of an overage is its capture's. */
-const COUNTED = `
+export const COUNTED = `
   (o.at at time zone 'UTC')::date as day, o.api_key_id, o.scope, o.call ->> 'route' as route,
   q.key as quantity, q.value::numeric as amount`;
-const COUNTED_JOIN = `cross join lateral json_each_text(o.call -> 'quantities') q`;
-const IS_COUNTED = `o.kind in ('charge', 'capture') and o.call is not null`;
+export const COUNTED_JOIN = `cross join lateral json_each_text(o.call -> 'quantities') q`;
+export const IS_COUNTED = `o.kind in ('charge', 'capture') and o.call is not null`;
 /** The operations of the ranges $4 and $5 of account $1. */
 const IN_RANGES = `
   from unnest($4::bigint[], $5::bigint[]) as range (first, before)
