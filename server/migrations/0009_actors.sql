@@ -1,6 +1,6 @@
 -- Up Migration
 
--- Who did an operation. Persons and other parts of the system come with `alter type … add value`.
+-- The actor of an operation. Persons and other parts of the system come with `alter type … add value`.
 create type actor_kind as enum ('operator_key', 'api_key', 'local', 'sweeper', 'gateway');
 
 -- Null is unknown: what was booked before, and by nodes of the release before. `actor_id` names the

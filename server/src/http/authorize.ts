@@ -27,7 +27,7 @@ export interface AuthorizationRequest {
   } | null;
   readonly description: string | null;
   readonly metadata: string | null;
-  /** Who asks for it: the operator's backend. */
+  /** The operator's backend, which asks for it. */
   readonly actor: Actor;
 }
 

@@ -166,12 +166,12 @@ export function operatorOf(request: FastifyRequest): OperatorPrincipal {
   throw new Error('this route does not admit operators');
 }
 
-/** Who asks, as the ledger names it, on a route that admits operators only. */
+/** The actor of what a request asks for, on a route that admits operators only. */
 export function operatorActor(request: FastifyRequest): Actor {
   return actorOf(operatorOf(request));
 }
 
-/** Whom an answer is for. Customers are told less; nobody known is told no more than they. */
+/** The reader of an answer. Customers are told less than the operator, and a stranger no more than they. */
 export function audienceOf({ principal }: FastifyRequest): Principal['kind'] {
   return principal?.kind ?? 'customer';
 }

@@ -11,10 +11,10 @@ export type Book = 'funding' | 'promotion' | 'revenue' | 'breakage' | 'adjustmen
 /** How a grant ended. */
 export type GrantEnding = 'expiry' | 'void';
 
-/** The kinds of who does an operation; `sweeper` and `gateway` are the system itself. */
+/** The kinds of actors; `sweeper` and `gateway` are parts of the system. */
 export type ActorKind = 'operator_key' | 'api_key' | 'local' | 'sweeper' | 'gateway';
 
-/** Who does an operation (README.md, "Who did it"). */
+/** Somebody or something that does operations (README.md, "Actors"). */
 export interface Actor {
   readonly kind: ActorKind;
   /** The UUID of the key; null: the kind says it all. */

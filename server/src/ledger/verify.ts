@@ -116,7 +116,7 @@ class Run {
   readonly #signal: AbortSignal | undefined;
   readonly #done: Done;
   readonly #onProgress: () => void;
-  /** What the ranges of a large account sum up to, a text each. */
+  /** The sums of the ranges of a large account, a text each. */
   readonly #kept = new Map<Summed, string[]>();
 
   constructor(
@@ -181,7 +181,7 @@ class Run {
     return end?.number ?? null;
   }
 
-  /** What is proved of every range. */
+  /** Proves a range. */
   async #walk(tx: Sql, range: Range): Promise<Problem | null> {
     const problem = await firstProblem(tx, [...walk.walks, entrySums], range);
     const [counts] = await tx.rows<{ operations: bigint; entries: bigint }>(walk.counts, range);

@@ -9,7 +9,7 @@ import { useCorruption } from './corruption.ts';
 import { liveOneDay } from './day.ts';
 import { chargeOf, newAccount, useLedger } from './rig.ts';
 
-/** What `verify` finds in instants, in what is summed up, in actors, and in rows of no account. */
+/** Faults that `verify` finds in instants, in sums, in actors, and in rows of no account. */
 
 const db = useDatabase();
 const rig = useLedger(db.database);
@@ -28,7 +28,7 @@ beforeAll(async () => {
   const call = JSON.stringify({ route: 'search', quantities: { calls: '1', pages: '2.5' } });
   await rig.ledger.submit(chargeOf(account, { amount: 2n, call }), () => true);
   await rollUp(db.database, null, EVERYTHING);
-  // What the rollup does not count yet.
+  // The rollup does not count this one yet.
   await rig.ledger.submit(chargeOf(account, { amount: 3n, call }), () => true);
   await db.query(
     `insert into call_endings (account_id, number, at, ending)

@@ -30,7 +30,7 @@ export const ActorSchema = (description: string) =>
 
 type ActorResource = { readonly type: ActorType; readonly id: string | null };
 
-/** Who did it, as the audience is told: customers do not learn by which of the operator's keys. */
+/** An actor as its audience is told: customers do not learn which of the operator's keys it was. */
 export function actorResource(
   actor: Actor | null,
   audience: Principal['kind'],

@@ -3,7 +3,7 @@ export interface ActorColumns {
   actor_id: string | null;
 }
 
-/** Who did operations `o`, as `actor` and `actor_id`: the operation's own key is not kept twice. */
+/** The actor of operations `o`, as `actor` and `actor_id`: the operation's own key is not kept twice. */
 export const actorColumns = (o: string, prefix = ''): string => `
   ${o}.actor as ${prefix}actor,
   coalesce(${o}.actor_id, case ${o}.actor when 'api_key' then ${o}.api_key_id end)

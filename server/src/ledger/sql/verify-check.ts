@@ -1,9 +1,9 @@
 import type { Statement } from '../../db/database.ts';
 
 /**
- * What the statements of the proof have in common. A check is a question that a sound ledger answers
- * with no row: rows from somewhere, and for each promise what of a row breaks it and how that is told.
- * So one look at a row proves many promises.
+ * The parts that the statements of the proof share. A check is a question that a sound ledger answers with
+ * no row: it has rows from somewhere, and for each promise a condition that breaks it, and the words for
+ * that. So one look at a row proves many promises.
  */
 
 export interface OffenderRow {
@@ -14,7 +14,7 @@ export interface OffenderRow {
 }
 
 export interface Check {
-  /** What holds, as sentences. */
+  /** Sentences that hold. */
   readonly promises: readonly string[];
   /** Answers the first offender. */
   readonly statement: Statement;

@@ -10,7 +10,7 @@ import { type Check, check, inRange, LAST_NUMBER, ofAccount, proof, row } from '
 
 /** Sums over whole accounts. */
 export interface Summed {
-  /** What a range of one account adds, as one JSON text. */
+  /** The sums that a range of one account adds, as one JSON text. */
   readonly ofRange: Statement;
   /**
    * Compares. $1 and $3 the first and the last account, $2 up to which operation of the first one
@@ -80,7 +80,7 @@ const grants: Summed = {
 // --- spend limits -----------------------------------------------------------------------------
 
 /**
- * What operations `o` add to what was spent: on the day (UTC) of the charge, of a capture on that of its
+ * The amounts that operations `o` add to what was spent: on the day (UTC) of the charge, of a capture on that of its
  * hold, of a reversal on that of its charge.
  */
 const spent = (operations: string) => `
@@ -191,7 +191,7 @@ const used = (operations: string) => `
   select ${USED} from ${operations} o ${USED_JOIN} where ${IS_USE}`;
 const counted = (operations: string) => `
   select ${COUNTED} from ${operations} o ${COUNTED_JOIN} where ${IS_COUNTED}`;
-/** What of a rollup's operations no range was summed up from. */
+/** The operations of a rollup of which no range was summed up. */
 const rolledUp = (lines: (operations: string) => string) => `
   select false, r.account_id, u.* from rollups r
   cross join lateral (${lines(restOf('r.account_id', 'r.number'))}) u

@@ -3,19 +3,19 @@ import { check, inRange, proof, row } from './verify-check.ts';
 /**
  * The proof over what is append-only, operations and entries, in ranges of their order (`inRange`).
  * Several small accounts are one range, and a large account is several: what lies before such a range
- * has been proved before, so it begins with what the row before it says. A range ends where nothing
- * follows from its last operation, so that what an operation left is known within it.
+ * has been proved before, so it begins with what the row before it says. Nothing follows from the last
+ * operation of a range, so that what an operation left is known within it.
  */
 
 const HOLD_ENDINGS = `('capture', 'hold_void', 'hold_expiry')`;
-/** What follows from the operation before it, in the same moment. */
+/** Kinds that follow from the operation before, in the same moment. */
 const FOLLOWERS = `('overage', 'grant_end')`;
-/** What gives back to grants that have ended, so that a `grant_end` follows. */
+/** Kinds that give back to grants that have ended, so that a `grant_end` follows. */
 const LED = `('capture', 'overage', 'hold_void', 'hold_expiry', 'reversal', 'grant_end')`;
-/** What becomes due by itself. */
+/** Kinds that become due by themselves. */
 const DUE = `('grant_start', 'grant_end', 'hold_expiry')`;
 
-/** Who a row says that did it, in words. */
+/** The actor of a row, in words. */
 const ACTOR = `concat_ws(' ', coalesce(actor::text, 'nobody known'), actor_id)`;
 
 /** The kinds whose grant matters. */
@@ -242,7 +242,7 @@ const holds = check('holds', 'account_id, number', HOLDS, [
   },
 ]);
 
-/** What reversals gave back of a charge, by payer; the charges are those of the range's reversals. */
+/** The amounts that reversals gave back of a charge, by payer, for the charges of the range's reversals. */
 const REVERSALS = `
   select c.account_id, c.subject, s.amount, back.grant_number, back.amount as back,
          sum(back.amount) over (partition by c.account_id, c.subject) as all_back,
