@@ -76,11 +76,12 @@ describe('members that are added to a request', () => {
     const object = fc.dictionary(name, fc.oneof(value, fc.dictionary(name, value)));
     const merged = (one: unknown, other: unknown): unknown => {
       if (!isObject(one) || !isObject(other)) return other;
-      const result: Record<string, unknown> = { ...one };
+      const result = new Map(Object.entries(one));
       for (const [member, inner] of Object.entries(other)) {
-        result[member] = Object.hasOwn(one, member) ? merged(one[member], inner) : inner;
+        result.set(member, Object.hasOwn(one, member) ? merged(one[member], inner) : inner);
       }
-      return result;
+      // As members of its own, `__proto__` too.
+      return Object.fromEntries(result);
     };
     fc.assert(
       fc.property(object, object, fc.constantFrom(undefined, 1, '\t'), (body, members, indent) => {
