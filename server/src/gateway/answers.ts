@@ -81,6 +81,11 @@ export class EventMeter {
     });
   }
 
+  /** Whether an event has told of an error. */
+  get hasErrorEvent(): boolean {
+    return this.#failure?.kind === 'upstream_error_event';
+  }
+
   /**
    * Takes the next piece of the stream. Counts of every event need no I/O: they are done before the event
    * loop turns, so that nothing piles up between pieces.

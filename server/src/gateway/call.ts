@@ -39,6 +39,8 @@ export interface CallParts extends CheckoutParts {
 
 /** How long an answer waits for PostgreSQL. Then it goes out, and is settled behind it. */
 const LONGEST_SETTLING_MS = 3_000;
+/** Many clients leave after the last event: the end of the stream may come so much later. */
+const LONGEST_END_MS = 500;
 
 /** One call, from its request to its settlement (`call-state.ts`). */
 export class Call {
@@ -61,6 +63,8 @@ export class Call {
   #wasAnswering = false;
   /** The answer as it streams through us; undefined: it does not. */
   #stream: AnswerStream | undefined;
+  /** Whether all of it has come, and is settled. */
+  #isThrough = false;
   #settled: Promise<void> = Promise.resolve();
 
   constructor(parts: CallParts) {
@@ -202,6 +206,7 @@ export class Call {
     this.#stream = new AnswerStream(body, {
       onPiece: (piece) => {
         meter?.feed(piece);
+        if (meter?.hasErrorEvent) this.#ending = 'upstream_error_event';
         this.#key.add(piece);
         const isLost = this.#request.client.hasLeft && !this.#key.isRecording;
         if (isLost) this.#stop('client_left');
@@ -211,7 +216,8 @@ export class Call {
         await this.#keep(status, headers);
         const payment = this.#running.settled;
         onSettled(payment);
-        if (this.#request.client.hasLeft) this.#end(this.#undelivered());
+        this.#isThrough = true;
+        if (this.#request.client.hasLeft) this.#end(this.#ending);
         return withComment && payment ? Buffer.from(receiptComment(payment)) : null;
       },
     });
@@ -248,11 +254,13 @@ export class Call {
     }
   }
 
-  /** The client has left its answer: one that can be kept is read to its end, any other ends now. */
+  /** The client has left: an answer to keep is read on; of another, only the end is waited for. */
   #left(): void {
-    const isGoingOn = this.#stopped === null && this.#stream?.errored === null;
-    if (isGoingOn && this.#key.isRecording && !this.#key.isKept) {
-      this.#stream?.detach();
+    if (this.#stopped === null && this.#stream?.errored === null && !this.#isThrough) {
+      this.#stream.detach();
+      if (this.#key.isRecording) return;
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#stop('client_left'), LONGEST_END_MS);
       return;
     }
     const ending = this.#undelivered();
@@ -268,8 +276,8 @@ export class Call {
 
   /** The ending of an answer that the customer has not got whole. */
   #undelivered(): CallEnding {
-    const isError = this.#ending === 'upstream_4xx' || this.#ending === 'upstream_5xx';
-    return isError || this.#key.isKept ? this.#ending : endingMidway(this.#course);
+    const isHad = this.#isThrough || this.#key.isKept;
+    return isHad ? this.#ending : endingMidway(this.#ending, this.#course);
   }
 
   /** Nothing of an answer has gone out, nor will. */

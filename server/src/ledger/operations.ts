@@ -177,8 +177,8 @@ export interface CallText {
   readonly version: number;
   /** Decimal numbers. */
   readonly quantities: Readonly<Record<string, string>>;
-  /** The members of the request that chose a price, with what they chose. */
-  readonly choices: Readonly<Record<string, string>>;
+  /** The members of the request that chose a price, with what they chose. The oldest calls have none. */
+  readonly choices?: Readonly<Record<string, string>>;
   /** Until when the call may take, in milliseconds since 1970. */
   readonly until: number;
   /** Charged after the hold of the call had expired. */

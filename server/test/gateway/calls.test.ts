@@ -79,7 +79,7 @@ describe('a call', () => {
     }
   });
 
-  test('has a receipt with route, price version, quantities and ending', async () => {
+  test('has a receipt with route, price version, quantities, choices and ending', async () => {
     const customer = await gateway.customer('10');
     const counted = await customer.get('/v1/counted?items=7');
     const receipt = await customer.receipt(String(counted.headers['x-charge-id']));
@@ -92,14 +92,20 @@ describe('a call', () => {
         route: 'counted',
         price_version: 1,
         quantities: { calls: '1', items: '7' },
+        choices: {},
         ending: 'delivered',
         status: 200,
       },
     });
+    const chosen = await customer.get('/v1/effort?effort=low');
+    expect(await customer.receipt(String(chosen.headers['x-charge-id']))).toMatchObject({
+      amount: '1',
+      call: { route: 'effort', choices: { effort: 'low' } },
+    });
     const failed = await customer.get('/v1/fixed?status=500');
     expect(failed.headers).toMatchObject({
       'x-credits-charged': '0',
-      'x-credits-remaining': '8.8',
+      'x-credits-remaining': '7.8',
     });
     expect(await customer.receipt(String(failed.headers['x-charge-id']))).toMatchObject({
       amount: '0.5',

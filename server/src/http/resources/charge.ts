@@ -40,6 +40,10 @@ export const ChargeResource = Type.Object(
             route: RouteName('The route of the price book.'),
             price_version: Type.Integer({ minimum: 1, description: 'The version that priced it.' }),
             quantities: Quantities('What was counted.'),
+            choices: Type.Record(Type.String(), Type.String(), {
+              description: 'The members of the request that chose a price, with what they chose.',
+              examples: [{ model: 'gpt-5' }],
+            }),
             ending: Type.String({
               description:
                 'How the call ended: `delivered`, or an ending of the settlement such as `upstream_timeout`. `in_progress`: it is under way. `unknown`: the server died before it could tell.',
@@ -102,6 +106,6 @@ function resourceOf(
 
 function callOf({ call }: Receipt, ended: Charge['call']) {
   if (call === null || ended === null) return null;
-  const { route, version, quantities, late = false } = JSON.parse(call) as CallText;
-  return { route, price_version: version, quantities, ...ended, late };
+  const { route, version, quantities, choices = {}, late = false } = JSON.parse(call) as CallText;
+  return { route, price_version: version, quantities, choices, ...ended, late };
 }
