@@ -1,4 +1,4 @@
-import { randomInt } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -6,16 +6,19 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** An upstream that fails at random, in every way that an upstream can. */
 export interface FlakyUpstream {
   readonly url: string;
+  /** The ids of the answers that it failed to give: an error, or one that it broke off or never ended. */
+  readonly failed: ReadonlySet<string>;
   /** From now on every answer is a good one. */
   heal(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Tells the upstream's own errors from the gateway's. */
-export const OWN_HEADER = 'x-flaky';
+/** Carries the id of an answer, which stands at the beginning of its body too. */
+export const ID_HEADER = 'x-answer-id';
 
-const JSON_HEAD = { 'content-type': 'application/json', [OWN_HEADER]: 'yes' };
-const STATUSES = [400, 404, 429, 500, 503];
+const JSON_TYPE = 'application/json';
+/** 401 says that the operator's secret is wrong. */
+const STATUSES = [400, 401, 404, 429, 500, 503];
 const HUGE_BYTES = 2_000_000;
 /** Longer and shorter than the soak's price book lets an answer, a pause and a call take. */
 const SLOW_MS = 900;
@@ -25,13 +28,20 @@ const MOST_ITEMS = 23;
 /** Starts it. A path that ends in `events` is answered with a stream of events. */
 export async function startFlakyUpstream(): Promise<FlakyUpstream> {
   let isFlaky = true;
+  const failed = new Set<string>();
+  /** The answers under way, by id. */
+  const open = new Set<string>();
   const server = createServer((request, response) => {
     request.resume().on('end', () => {
       const isStream = new URL(request.url ?? '', 'http://upstream').pathname.endsWith('events');
       const dice = isFlaky ? randomInt(100) : 99;
-      if (dice < 30) fail(response, dice, isStream);
-      else if (isStream) sendEvents(response, isFlaky ? randomInt(20) : 0);
-      else response.writeHead(200, JSON_HEAD).end(items());
+      const id = randomUUID();
+      open.add(id);
+      response.on('close', () => open.delete(id)).setHeader(ID_HEADER, id);
+      if (dice < FAILING) failed.add(id);
+      if (dice < 35) misbehave(response, id, dice, isStream);
+      else if (isStream) sendEvents(response, id, 'well');
+      else sendJson(response, items(id));
     });
   });
   server.keepAliveTimeout = 60_000;
@@ -39,6 +49,7 @@ export async function startFlakyUpstream(): Promise<FlakyUpstream> {
   const refusing = (async () => {
     while (isFlaky) {
       await delay(randomInt(500, 2_000));
+      for (const id of open) failed.add(id);
       await refuse(server, port);
     }
   })();
@@ -48,6 +59,7 @@ export async function startFlakyUpstream(): Promise<FlakyUpstream> {
   };
   return {
     url: `http://127.0.0.1:${port}`,
+    failed,
     heal,
     close: async () => {
       await heal();
@@ -56,46 +68,68 @@ export async function startFlakyUpstream(): Promise<FlakyUpstream> {
   };
 }
 
-function fail(response: ServerResponse, dice: number, isStream: boolean): void {
+/** Below it, `misbehave` fails; from there on it gives an answer, though a strange one. */
+const FAILING = 20;
+
+function misbehave(response: ServerResponse, id: string, dice: number, isStream: boolean): void {
   if (dice < 8) {
     const status = STATUSES[randomInt(STATUSES.length)] ?? 500;
-    response.writeHead(status, JSON_HEAD).end('{"error":"flaky"}');
+    response.writeHead(status, { 'content-type': JSON_TYPE }).end(`{"id":"${id}","error":"flaky"}`);
   } else if (dice < 11) response.destroy();
   else if (dice < 15) {
-    const whole = items();
-    response.writeHead(200, { ...JSON_HEAD, 'content-length': whole.length });
+    const whole = items(id);
+    response.writeHead(200, { 'content-type': JSON_TYPE, 'content-length': whole.length });
     response.write(whole.slice(0, randomInt(whole.length)));
     setTimeout(() => response.destroy(), randomInt(30));
-  } else if (dice < 18) response.writeHead(200, JSON_HEAD).end('{"items": [');
-  else if (dice < 20) response.writeHead(200, { 'content-type': 'text/plain' }).end('three items');
+  } else if (dice < FAILING) {
+    // What hangs ends by a timeout of the gateway's.
+    if (isStream) sendEvents(response, id, BAD_STREAMS[dice - 15] ?? 'slowly');
+    else if (dice === 15)
+      response.writeHead(200, { 'content-type': JSON_TYPE }).write(`{"id":"${id}"`);
+    else response.destroy();
+  } else if (dice < 23) sendJson(response, `{"id":"${id}","items": [`);
   else if (dice < 25) {
-    const answer = () => response.writeHead(200, JSON_HEAD).end(items());
-    setTimeout(answer, randomInt(SLOW_MS));
-  } else if (dice < 28) {
-    const text = 'x'.repeat(HUGE_BYTES);
-    response.writeHead(200, JSON_HEAD).end(JSON.stringify({ items: [1], text }));
-  } else if (isStream) sendEvents(response, 19);
-  // What hangs ends by a timeout of the gateway's.
-  else if (dice < 29) response.writeHead(200, JSON_HEAD).write('{"items": [');
+    response.writeHead(200, { 'content-type': 'text/plain' }).end(`${id}: three items`);
+  } else if (dice < 30) setTimeout(() => sendJson(response, items(id)), randomInt(SLOW_MS));
+  else if (dice < 33 || !isStream) {
+    sendJson(response, JSON.stringify({ id, items: [1], text: 'x'.repeat(HUGE_BYTES) }));
+  } else sendEvents(response, id, 'uncounted');
 }
 
-function items(): string {
-  const list = Array.from({ length: randomInt(1, MOST_ITEMS) }, (_, item) => item);
-  return JSON.stringify({ items: list });
+function sendJson(response: ServerResponse, json: string): void {
+  response.writeHead(200, { 'content-type': JSON_TYPE }).end(json);
 }
 
-/** Events with `usage` in the last but one; 17: without it, 18: broken off, 19: too slow. */
-function sendEvents(response: ServerResponse, how: number): void {
-  response.writeHead(200, { 'content-type': 'text/event-stream', [OWN_HEADER]: 'yes' });
+function items(id: string): string {
+  const output = randomInt(1, MOST_ITEMS);
+  return JSON.stringify({ id, items: Array.from({ length: output }, () => 0), usage: { output } });
+}
+
+const BAD_STREAMS = [
+  'broken off',
+  'broken off',
+  'with an error',
+  'with an error',
+  'slowly',
+] as const;
+
+/** Events, with `usage` in the last but one. */
+function sendEvents(
+  response: ServerResponse,
+  id: string,
+  how: (typeof BAD_STREAMS)[number] | 'well' | 'uncounted',
+): void {
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
   const usage = JSON.stringify({ usage: { output: randomInt(1, MOST_ITEMS) } });
-  const parts = Array.from({ length: randomInt(1, 8) }, (_, n) => JSON.stringify({ n }));
-  const lines = [...parts, ...(how === 17 ? [] : [usage]), '[DONE]'];
+  const parts = Array.from({ length: randomInt(1, 8) }, (_, n) => JSON.stringify({ id, n }));
+  const error = how === 'with an error' ? ['{"error": "flaky"}'] : [];
+  const lines = [...parts, ...error, ...(how === 'uncounted' ? [] : [usage]), '[DONE]'];
   const next = () => {
     const line = lines.shift();
     if (line === undefined) return response.end();
-    if (how === 18 && lines.length === 1) return response.destroy();
+    if (how === 'broken off' && lines.length === 1) return response.destroy();
     response.write(`data: ${line}\n\n`);
-    return setTimeout(next, how === 19 ? SLOW_MS : randomInt(20));
+    return setTimeout(next, how === 'slowly' ? SLOW_MS : randomInt(20));
   };
   next();
 }

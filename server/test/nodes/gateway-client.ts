@@ -1,9 +1,10 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Delivered, type SendOptions, send } from '../gateway/rig.ts';
-import { OWN_HEADER } from './flaky-upstream.ts';
+import { ID_HEADER } from './flaky-upstream.ts';
+import type { Node } from './node.ts';
 
-/** Customers of the gateway who call it at random, and remember what they were told. */
+/** Customers of the gateway who call it at random, and remember what they received and were told. */
 
 export interface Payer {
   readonly account: string;
@@ -15,15 +16,42 @@ export interface Wish {
   readonly payer: Payer;
   readonly path: string;
   readonly idempotencyKey: string | undefined;
-  /** What the customer was told of an answer that came whole. */
-  bought?: { readonly charged: string; readonly chargeId: string };
   /** Whether there is nothing more to ask: an answer, or a refusal. */
   isOver: boolean;
 }
 
-/** What the customers were told, all together. */
+/** One request and what came of it. */
+export interface Attempt {
+  readonly wish: Wish;
+  readonly node: Node;
+  readonly startedAt: number;
+  /** What of the upstream's answer was received; null: no part of it. */
+  readonly received: Received | null;
+  /** What was told of the payment, in the head or at the end. */
+  readonly told: Told;
+}
+
+export interface Received {
+  /** The id that the upstream gave its answer. */
+  readonly id: string;
+  readonly status: number;
+  readonly body: string;
+  readonly isWhole: boolean;
+  /** Whether it is the answer to an earlier attempt, given again. */
+  readonly isReplay: boolean;
+}
+
+export interface Told {
+  /** Cents; undefined: nothing was told. */
+  readonly charged: string | undefined;
+  readonly charge: string | undefined;
+  readonly hold: string | undefined;
+}
+
+/** What the customers saw, all together. */
 export interface Journal {
   readonly wishes: Wish[];
+  readonly attempts: Attempt[];
   /** Statuses with the code of the gateway's own errors, and how often. */
   readonly outcomes: Map<string, number>;
 }
@@ -46,7 +74,7 @@ export async function callUntil(
   isOver: () => boolean,
   journal: Journal,
   payers: readonly Payer[],
-  urlOf: () => string,
+  anyNode: () => Node,
 ): Promise<void> {
   while (!isOver()) {
     const wish: Wish = {
@@ -57,9 +85,11 @@ export async function callUntil(
     };
     journal.wishes.push(wish);
     const tries = wish.idempotencyKey === undefined ? 1 : randomInt(1, MOST_TRIES);
-    for (let tried = 0; tried < tries && !wish.isOver && !isOver(); tried += 1) {
-      await ask(wish, journal, urlOf(), leaving());
-      if (!wish.isOver) await delay(randomInt(ASK_AGAIN_MS));
+    for (let tried = 0; tried < tries && !isOver(); tried += 1) {
+      await ask(wish, journal, anyNode(), leaving());
+      // Now and then an answer that was received is asked for again.
+      if (wish.isOver && randomInt(3) > 0) break;
+      await delay(randomInt(ASK_AGAIN_MS));
     }
   }
 }
@@ -68,31 +98,45 @@ export async function callUntil(
 export async function ask(
   wish: Wish,
   journal: Journal,
-  url: string,
+  node: Node,
   leave: Pick<SendOptions, 'leaveAfter' | 'leaveAfterMs'> = {},
 ): Promise<string> {
   const { payer, path, idempotencyKey } = wish;
   const headers = idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey };
-  const answer = await send(url + path, payer.key, { headers, ...leave });
+  const startedAt = performance.now();
+  const answer = await send(node.url + path, payer.key, { headers, ...leave });
   const outcome = outcomeOf(answer);
   journal.outcomes.set(outcome, (journal.outcomes.get(outcome) ?? 0) + 1);
+  const received = receivedIn(answer);
+  journal.attempts.push({ wish, node, startedAt, received, told: toldIn(answer) });
   const isAnswered = answer.isWhole && answer.status >= 200 && answer.status < 300;
-  if (isAnswered) {
-    const told = { ...answer.headers, ...answer.trailers };
-    const { 'x-credits-charged': charged, 'x-charge-id': chargeId } = told;
-    // Without them the payment was not settled in time, or nothing was charged.
-    if (charged && chargeId) wish.bought = { charged: `${charged}`, chargeId: `${chargeId}` };
-  }
-  wish.isOver = isAnswered || FINAL.test(outcome);
+  wish.isOver ||= isAnswered || FINAL.test(outcome);
   return outcome;
 }
 
-const FINAL = /^4\d\d (insufficient_credits|already_answered|too_many_attempts)$/;
+const FINAL = /^4\d\d (insufficient_credits|already_answered)$/;
+
+function receivedIn({ status, headers, body, isWhole }: Delivered): Received | null {
+  const { [ID_HEADER]: id, 'idempotency-replayed': replayed } = headers;
+  if (id === undefined) return null;
+  return { id: `${id}`, status, body, isWhole, isReplay: replayed === 'true' };
+}
+
+function toldIn({ headers, trailers }: Delivered): Told {
+  const told = { ...headers, ...trailers };
+  const text = (name: string) => told[name]?.toString();
+  return {
+    charged: text('x-credits-charged'),
+    charge: text('x-charge-id'),
+    hold: text('x-hold-id'),
+  };
+}
 
 function outcomeOf({ status, headers, body, isWhole }: Delivered): string {
   if (!isWhole) return status === 0 ? 'no answer' : `${status} broken off`;
+  if (headers['idempotency-replayed'] !== undefined) return `${status} replayed`;
   if (status < 400) return String(status);
-  if (headers[OWN_HEADER] !== undefined) return `${status} of the upstream`;
+  if (headers[ID_HEADER] !== undefined) return `${status} of the upstream`;
   return `${status} ${JSON.parse(body).code}`;
 }
 
