@@ -260,10 +260,9 @@ export class Call {
     this.#end(ending);
   }
 
-  /** If the client is there, its connection is closed by the wire, which tells. */
+  /** The upstream has broken off, or the call is stopped. Whatever the client still gets is not the answer. */
   #bodyFailed(): void {
-    const isAlone = this.#state === 'answering' && this.#request.client.hasLeft;
-    if (isAlone) this.#end(this.#undelivered());
+    if (this.#state === 'answering') this.#end(this.#undelivered());
   }
 
   /** The ending of an answer that the customer has not got whole. */
