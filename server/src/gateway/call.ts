@@ -11,6 +11,7 @@ import { type CheckoutParts, checkOut, type PaidCall } from './checkout.ts';
 import {
   type CallEnding,
   type Course,
+  ENDING_FACTS,
   endingMidway,
   endingWithoutAnswer,
   freesKey,
@@ -202,6 +203,8 @@ export class Call {
     this.#stream = new AnswerStream(body, {
       onPiece: (piece) => {
         meter?.feed(piece);
+        // Many clients leave at this event, so it must count before the stream has ended.
+        if (meter?.hasErrorEvent) this.#ending = 'upstream_error_event';
         this.#key.add(piece);
         const isLost = this.#request.client.hasLeft && !this.#key.isRecording;
         if (isLost) this.#stop('client_left');
@@ -267,8 +270,8 @@ export class Call {
 
   /** The ending of an answer that the customer has not got whole. */
   #undelivered(): CallEnding {
-    const isError = this.#ending === 'upstream_4xx' || this.#ending === 'upstream_5xx';
-    return isError || this.#key.isKept ? this.#ending : endingMidway(this.#course);
+    const hasFailed = ENDING_FACTS[this.#ending].by === 'upstream';
+    return hasFailed || this.#key.isKept ? this.#ending : endingMidway(this.#course);
   }
 
   /** Nothing of an answer has gone out, nor will. */

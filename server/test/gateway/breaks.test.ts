@@ -88,6 +88,24 @@ test.each([
   expect(gateway.node.process.exitCode).toBeNull();
 });
 
+test('a client that leaves because the stream reports a failure pays nothing', async () => {
+  const customer = await gateway.customer('10');
+  const answer = await customer.get('/events?do=fail', { leaveAfter: 40 });
+  expect(answer.body).toContain('overloaded');
+  expect(await endingOf(customer)).toBe('upstream_error_event');
+  expect(await customer.balance()).toBe('10');
+});
+
+test('a stream that reports a failure leaves the idempotency key free if its client has left', async () => {
+  const customer = await gateway.customer('10');
+  const headers = { 'idempotency-key': 'failure' };
+  await customer.get('/events?do=fail', { headers, leaveAfter: 40 });
+  expect(await endingOf(customer)).toBe('upstream_error_event');
+  const again = await customer.get('/events?do=fail', { headers });
+  expect([again.status, again.body.includes('overloaded')]).toEqual([200, true]);
+  expect(await customer.balance()).toBe('10');
+});
+
 test('after all of it the books add up', async () => {
   expect((await verify(db.database)).problem).toBeNull();
 });
