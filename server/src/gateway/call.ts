@@ -22,7 +22,7 @@ import { Exchange, type UpstreamAnswer } from './exchange.ts';
 import { answerHeaders, type Headers, isEventStream, upstreamHeaders } from './headers.ts';
 import type { Replay } from './idempotency.ts';
 import { collect } from './kept-answer.ts';
-import type { Payment } from './payment.ts';
+import { type Payment, PaymentFailed } from './payment.ts';
 import { receiptComment } from './receipt.ts';
 import { BodyTooLarge, isJson } from './request-body.ts';
 import type { PricedRoute } from './route-table.ts';
@@ -74,10 +74,6 @@ export class Call {
     }, parts.priced.route.longestMs);
   }
 
-  get state(): CallState {
-    return this.#state;
-  }
-
   /** Carries the call out. Rejects with NoAnswer, or as `checkOut` does. */
   async answer(): Promise<CallAnswer> {
     this.#request.client.onClosed((isWhole) => this.#clientClosed(isWhole));
@@ -88,7 +84,7 @@ export class Call {
         untilStopped: (work) => this.#untilStopped(work),
       });
     } catch (error) {
-      this.#finish(null);
+      this.#notPaid(error);
       throw error;
     }
     if ('answer' in paid) {
@@ -280,6 +276,13 @@ export class Call {
     await within(this.#settled, LONGEST_SETTLING_MS);
     if (error instanceof BodyTooLarge) return error;
     return new NoAnswer(ending, this.#running.settled, error);
+  }
+
+  /** Nothing is paid, or it is being given back: a server that stops waits for that. */
+  #notPaid(error: unknown): void {
+    this.#enter('ended');
+    const undone = error instanceof PaymentFailed ? error.undone : null;
+    void Promise.resolve(undone).then(() => this.#finish(null));
   }
 
   #stop(reason: StopReason): void {

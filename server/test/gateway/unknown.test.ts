@@ -61,6 +61,19 @@ test.each([
   40_000,
 );
 
+test('a server that stops gives such a payment back first, if PostgreSQL comes back in time', async () => {
+  const customer = await gateway.customer('10');
+  const node = await gateway.another();
+  goAway();
+  const answer = await customer.get('/v1/fixed', { url: node.url });
+  expect(JSON.parse(answer.body).code).toBe('outcome_unknown');
+  const stopped = node.end();
+  await expect.poll(() => node.output()).toContain('the server stops');
+  proxy.weather = {};
+  expect(await stopped).toBe(0);
+  expect(await customer.balance()).toBe('10');
+}, 40_000);
+
 test('after all of it the books add up', async () => {
   expect((await verify(db.database)).problem).toBeNull();
 });
