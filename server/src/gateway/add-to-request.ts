@@ -1,4 +1,5 @@
 import type { AddToRequest } from '../pricing/price-book.ts';
+import { afterBlanks, endOfText } from './json-text.ts';
 
 /** Members that the operator sets in the JSON bodies of their customers' requests. */
 
@@ -94,18 +95,6 @@ function endOfValue(json: string, from: number): number {
   return at;
 }
 const END_OF_WORD: ReadonlySet<string> = new Set([',', '}', ']', ' ', '\t', '\n', '\r']);
-
-function endOfText(json: string, from: number): number {
-  let at = from + 1;
-  while (at < json.length && json[at] !== '"') at += json[at] === '\\' ? 2 : 1;
-  return at + 1;
-}
-
-function afterBlanks(json: string, from: number): number {
-  let at = from;
-  while (at < json.length && ' \t\n\r'.includes(json[at] ?? '-')) at += 1;
-  return at;
-}
 
 function nameOf(quoted: string): string {
   return JSON.parse(Buffer.from(quoted, 'latin1').toString());

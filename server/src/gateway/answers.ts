@@ -81,17 +81,17 @@ export class EventMeter {
     });
   }
 
-  /** Whether an event has told of an error. */
-  get hasErrorEvent(): boolean {
-    return this.#failure?.kind === 'upstream_error_event';
-  }
-
   /**
    * Takes the next piece of the stream. Counts of every event need no I/O: they are done before the event
    * loop turns, so that nothing piles up between pieces.
    */
   feed(chunk: Buffer): void {
     if (!this.#failure) this.#parser.feed(this.#decoder.decode(chunk, { stream: true }));
+  }
+
+  /** Whether the upstream has said in an event that it failed. */
+  get hasErrorEvent(): boolean {
+    return this.#failure?.kind === 'upstream_error_event';
   }
 
   /** Ends the count after the last piece. Call it once. */

@@ -11,6 +11,7 @@ import { type CheckoutParts, checkOut, type PaidCall } from './checkout.ts';
 import {
   type CallEnding,
   type Course,
+  ENDING_FACTS,
   endingMidway,
   endingWithoutAnswer,
   freesKey,
@@ -21,7 +22,7 @@ import { Exchange, type UpstreamAnswer } from './exchange.ts';
 import { answerHeaders, type Headers, isEventStream, upstreamHeaders } from './headers.ts';
 import type { Replay } from './idempotency.ts';
 import { collect } from './kept-answer.ts';
-import type { Payment } from './payment.ts';
+import { type Payment, PaymentFailed } from './payment.ts';
 import { receiptComment } from './receipt.ts';
 import { BodyTooLarge, isJson } from './request-body.ts';
 import type { PricedRoute } from './route-table.ts';
@@ -77,10 +78,6 @@ export class Call {
     }, parts.priced.route.longestMs);
   }
 
-  get state(): CallState {
-    return this.#state;
-  }
-
   /** Carries the call out. Rejects with NoAnswer, or as `checkOut` does. */
   async answer(): Promise<CallAnswer> {
     this.#request.client.onClosed((isWhole) => this.#clientClosed(isWhole));
@@ -91,7 +88,7 @@ export class Call {
         untilStopped: (work) => this.#untilStopped(work),
       });
     } catch (error) {
-      this.#finish(null);
+      this.#notPaid(error);
       throw error;
     }
     if ('answer' in paid) {
@@ -206,6 +203,7 @@ export class Call {
     this.#stream = new AnswerStream(body, {
       onPiece: (piece) => {
         meter?.feed(piece);
+        // Many clients leave at this event, so it must count before the stream has ended.
         if (meter?.hasErrorEvent) this.#ending = 'upstream_error_event';
         this.#key.add(piece);
         const isLost = this.#request.client.hasLeft && !this.#key.isRecording;
@@ -268,16 +266,17 @@ export class Call {
     this.#end(ending);
   }
 
-  /** If the client is there, its connection is closed by the wire, which tells. */
+  /** The upstream has broken off, or the call is stopped. Whatever the client still gets is not the answer. */
   #bodyFailed(): void {
-    const isAlone = this.#state === 'answering' && this.#request.client.hasLeft;
-    if (isAlone) this.#end(this.#undelivered());
+    if (this.#state === 'answering') this.#end(this.#undelivered());
   }
 
   /** The ending of an answer that the customer has not got whole. */
   #undelivered(): CallEnding {
-    const isHad = this.#isThrough || this.#key.isKept;
-    return isHad ? this.#ending : endingMidway(this.#ending, this.#course);
+    // A failure that the answer itself reports stays what it is, also if the client leaves it.
+    const hasFailed = ENDING_FACTS[this.#ending].by === 'upstream';
+    const isKnown = this.#isThrough || this.#key.isKept || hasFailed;
+    return isKnown ? this.#ending : endingMidway(this.#course);
   }
 
   /** Nothing of an answer has gone out, nor will. */
@@ -286,6 +285,13 @@ export class Call {
     await within(this.#settled, LONGEST_SETTLING_MS);
     if (error instanceof BodyTooLarge) return error;
     return new NoAnswer(ending, this.#running.settled, error);
+  }
+
+  /** Nothing is paid, or it is being given back: a server that stops waits for that. */
+  #notPaid(error: unknown): void {
+    this.#enter('ended');
+    const undone = error instanceof PaymentFailed ? error.undone : null;
+    void Promise.resolve(undone).then(() => this.#finish(null));
   }
 
   #stop(reason: StopReason): void {

@@ -80,9 +80,11 @@ export async function checkOut(
     const payment = await pay(parts, purchase, () => true);
     return { body, purchase, claim, payment };
   } catch (error) {
-    const undone = error instanceof PaymentFailed ? error.undone : null;
-    const freed = Promise.resolve(undone).then(() => keys.free(claim));
-    if (undone === null) await within(freed, LONGEST_FREEING_MS);
+    if (error instanceof PaymentFailed && error.undone) {
+      const undone = error.undone.then(() => keys.free(claim));
+      throw new PaymentFailed(error.code, undone);
+    }
+    await within(keys.free(claim), LONGEST_FREEING_MS);
     throw error;
   }
 }

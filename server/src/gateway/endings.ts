@@ -66,19 +66,8 @@ export function endingWithoutAnswer(error: unknown, course: Course): CallEnding 
   return TIMEOUTS.has((error as { code?: string }).code ?? '') ? 'upstream_timeout' : broken;
 }
 
-/** An upstream's errors stay what they are, also if the client leaves them. */
-const ERRORS: ReadonlySet<CallEnding> = new Set([
-  'upstream_4xx',
-  'upstream_5xx',
-  'upstream_error_event',
-]);
-
-/** The ending of a call whose answer was not delivered whole; `ending` is what it was until then. */
-export function endingMidway(
-  ending: CallEnding,
-  { stopped, brokeOff, hasClientHeldUp }: Course,
-): CallEnding {
-  if (ERRORS.has(ending)) return ending;
+/** The ending of a call whose answer has begun and was not delivered whole. */
+export function endingMidway({ stopped, brokeOff, hasClientHeldUp }: Course): CallEnding {
   if (stopped === 'time_exceeded') return 'time_exceeded';
   if (stopped === 'server_stops') return 'upstream_broke_off';
   // A client could make the upstream break off by taking nothing for a long time.

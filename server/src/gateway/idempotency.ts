@@ -1,4 +1,4 @@
-import type { Database } from '../db/database.ts';
+import { type Database, DatabaseUnavailable } from '../db/database.ts';
 import { digestOf } from '../ledger/digest.ts';
 import type { AccountId } from '../ledger/ids.ts';
 import type { Digest } from '../ledger/operations.ts';
@@ -88,9 +88,24 @@ export class IdempotencyKeys {
     const runsForMs = longestOf(priced) + INSIST_FOR_MS;
     const keepForMs = Math.max(KEEP_FOR_MS, 2 * runsForMs);
     const values = [account, digest, fingerprint, payment, runsForMs, keepForMs];
+    try {
+      return await this.#claim(claim, fingerprint, values);
+    } catch (error) {
+      // The row may be there although PostgreSQL could not say so.
+      if (error instanceof DatabaseUnavailable) void this.free(claim);
+      throw error;
+    }
+  }
+
+  async #claim(
+    claim: Claim,
+    fingerprint: Digest,
+    values: readonly unknown[],
+  ): Promise<Claim | Replay> {
+    const { account, digest } = claim;
     for (;;) {
       if ((await this.#database.rows(sql.claimCall, values)).length > 0) return claim;
-      const known = await this.#read(account, digest, fingerprint, payment);
+      const known = await this.#read(account, digest, fingerprint, claim.payment);
       // The row went between the two statements.
       if (known === null) continue;
       // The statement was carried out although its connection was lost.

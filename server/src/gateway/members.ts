@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { RequestNotPriced } from '../pricing/cost.ts';
 import type { MemberNames } from '../pricing/price-book.ts';
 import { flattened, objectsIn, spellingOf } from '../pricing/spelling.ts';
+import { afterBlanks, endOfText } from './json-text.ts';
 import { BodyNotJson, parseJson } from './request-body.ts';
 
 /**
@@ -129,11 +130,16 @@ function judgeType(contentType = ''): void {
  */
 function repeatedName(json: string): string | undefined {
   const open: Set<string>[] = [];
-  for (const [token, colon] of json.matchAll(JSON_TOKENS)) {
-    if (token === '{') open.push(new Set());
-    else if (token === '}') open.pop();
-    else if (colon !== undefined) {
-      const name: string = JSON.parse(token.slice(0, -colon.length));
+  const marks = /[{}"]/g;
+  for (let mark = marks.exec(json); mark !== null; mark = marks.exec(json)) {
+    const from = mark.index;
+    if (json[from] === '{') open.push(new Set());
+    else if (json[from] === '}') open.pop();
+    else {
+      const end = endOfText(json, from);
+      marks.lastIndex = end;
+      if (json[afterBlanks(json, end)] !== ':') continue;
+      const name: string = JSON.parse(json.slice(from, end));
       const names = open.at(-1);
       if (names?.has(name)) return name;
       names?.add(name);
@@ -141,5 +147,3 @@ function repeatedName(json: string): string | undefined {
   }
   return undefined;
 }
-/** Braces, and texts, with the colon that makes one a name. */
-const JSON_TOKENS = /[{}]|"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?/g;

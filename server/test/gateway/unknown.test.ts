@@ -61,6 +61,41 @@ test.each([
   40_000,
 );
 
+test('a server that stops gives such a payment back first, if PostgreSQL comes back in time', async () => {
+  const customer = await gateway.customer('10');
+  const node = await gateway.another();
+  goAway();
+  const answer = await customer.get('/v1/fixed', { url: node.url });
+  expect(JSON.parse(answer.body).code).toBe('outcome_unknown');
+  const stopped = node.end();
+  await expect.poll(() => node.output()).toContain('the server stops');
+  proxy.weather = {};
+  expect(await stopped).toBe(0);
+  expect(await customer.balance()).toBe('10');
+}, 40_000);
+
+test('a claim of an idempotency key that nobody was told of does not keep the key', async () => {
+  const customer = await gateway.customer('10');
+  const headers = { 'idempotency-key': newKey() };
+  let isClaiming = false;
+  proxy.weather = {
+    toServer: (data) => {
+      isClaiming ||= data.includes('claim_call\0');
+      return true;
+    },
+    toClient: (data) => {
+      if (!isClaiming || !data.includes('INSERT 0 1\0')) return true;
+      proxy.weather = {};
+      return false;
+    },
+  };
+  expect((await customer.get('/v1/fixed', { headers })).status).toBe(503);
+  expect(isClaiming).toBe(true);
+  const again = async () => (await customer.get('/v1/fixed', { headers })).status;
+  await expect.poll(again, { timeout: 5_000, interval: 200 }).toBe(200);
+  expect(await customer.balance()).toBe('9.5');
+}, 40_000);
+
 test('after all of it the books add up', async () => {
   expect((await verify(db.database)).problem).toBeNull();
 });

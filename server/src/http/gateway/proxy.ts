@@ -87,7 +87,11 @@ function send(request: FastifyRequest, reply: FastifyReply, answer: CallAnswer):
     void settled.then((paid) => paid && reply.raw.addTrailers(creditsOf(paid)));
   }
   if (!request.raw.complete) reply.header('connection', 'close');
-  return reply.send(body);
+  reply.send(body);
+  // Fastify holds the head back until the first piece. If the upstream broke off before it, Fastify would
+  // answer 500 by itself, with headers that no longer fit.
+  if (body instanceof Readable && request.method !== 'HEAD') reply.raw.flushHeaders();
+  return reply;
 }
 
 /** What is known of a call's payment before its answer goes out. */

@@ -1,0 +1,111 @@
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, test } from 'vitest';
+import { verify } from '../../src/ledger/verify.ts';
+import { useDatabase } from '../postgres.ts';
+import { type Customer, useGateway } from './rig.ts';
+import type { TestUpstream } from './upstream.ts';
+
+/** Streams that break off before their first byte, or after the upstream has said that it failed. */
+
+const db = useDatabase();
+const gateway = useGateway(
+  db,
+  (upstream) => `
+upstreams:
+  up: {base_url: "${upstream}"}
+routes:
+  fixed: &route
+    methods: [GET]
+    path: /fixed
+    scope: search
+    upstream: up
+    price:
+      - per_call: "0.5"
+  events:
+    <<: *route
+    path: /events
+    count_event_with: usage
+    error_event: error
+    price:
+      - {per: output, cents: "0.1", count: answer.usage.output, at_most: 20}
+`,
+  startUpstream,
+);
+
+/** An upstream that sends the head of a stream, and then breaks off or reports a failure. */
+async function startUpstream(): Promise<TestUpstream> {
+  const server = createServer(({ url }, response) => {
+    const query = new URL(url ?? '', 'http://upstream').searchParams;
+    response.writeHead(200, { 'content-type': query.get('type') ?? 'text/event-stream' });
+    response.flushHeaders();
+    if (query.get('do') === 'fail') fail(response);
+    else setTimeout(() => response.destroy(), 50);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests: [],
+    aborted: () => 0,
+    close: () => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+/** Reports a failure after some work, and ends a while later. */
+function fail(response: ServerResponse): void {
+  response.write('data: {"usage":{"output":3}}\n\n');
+  response.write('data: {"error":{"message":"overloaded"}}\n\n');
+  setTimeout(() => response.end(), 500);
+}
+
+/** How the only call of an account ended, once it has. */
+async function endingOf({ account }: Customer): Promise<string | undefined> {
+  const read = () =>
+    db.query<{ ending: string }>('select ending from call_endings where account_id = $1', [
+      account.slice(0, 32),
+    ]);
+  await expect.poll(async () => (await read()).length, { timeout: 5_000 }).toBe(1);
+  return (await read())[0]?.ending;
+}
+
+test.each([
+  ['GET', '/fixed?type=text/plain', {}],
+  ['GET', '/fixed?type=text/plain', { 'idempotency-key': 'fixed' }],
+  ['HEAD', '/fixed?type=text/plain', {}],
+  ['GET', '/events', {}],
+  ['GET', '/events', { 'idempotency-key': 'events' }],
+  ['HEAD', '/events', {}],
+])('%s %s %j is free if the upstream breaks off before the first byte', async (...asked) => {
+  const [method, path, headers] = asked;
+  const customer = await gateway.customer('10');
+  const answer = await customer.get(path, { method, headers });
+  expect(method === 'HEAD' || !answer.isWhole).toBe(true);
+  expect(await endingOf(customer)).toBe('upstream_broke_off');
+  expect(await customer.balance()).toBe('10');
+  expect(gateway.node.process.exitCode).toBeNull();
+});
+
+test('a client that leaves because the stream reports a failure pays nothing', async () => {
+  const customer = await gateway.customer('10');
+  const answer = await customer.get('/events?do=fail', { leaveAfter: 40 });
+  expect(answer.body).toContain('overloaded');
+  expect(await endingOf(customer)).toBe('upstream_error_event');
+  expect(await customer.balance()).toBe('10');
+});
+
+test('a stream that reports a failure leaves the idempotency key free if its client has left', async () => {
+  const customer = await gateway.customer('10');
+  const headers = { 'idempotency-key': 'failure' };
+  await customer.get('/events?do=fail', { headers, leaveAfter: 40 });
+  expect(await endingOf(customer)).toBe('upstream_error_event');
+  const again = await customer.get('/events?do=fail', { headers });
+  expect([again.status, again.body.includes('overloaded')]).toEqual([200, true]);
+  expect(await customer.balance()).toBe('10');
+});
+
+test('after all of it the books add up', async () => {
+  expect((await verify(db.database)).problem).toBeNull();
+});
