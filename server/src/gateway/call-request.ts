@@ -1,12 +1,14 @@
 import { hash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
+import type { Dispatcher } from 'undici';
 import { digestOf } from '../ledger/digest.ts';
 import type { Digest } from '../ledger/operations.ts';
 import type { CustomerKeyRead } from '../ledger/reads.ts';
 import { withAdded } from './add-to-request.ts';
 import type { Client } from './client.ts';
 import type { StopReason } from './endings.ts';
+import { upstreamHeaders } from './headers.ts';
 import { membersOf } from './members.ts';
 import { announcedLength, BodyTooLarge, boundedBody, readBody } from './request-body.ts';
 import type { PricedRoute } from './route-table.ts';
@@ -88,4 +90,24 @@ export function fingerprintOf(
   const sent = body ? hash('sha256', body) : '';
   const asked = ['call', method, path, search, sent, accept, language, type];
   return digestOf(JSON.stringify(asked.map((part) => part ?? null)));
+}
+
+/** The request as it goes to the upstream. */
+export function upstreamRequest(
+  { upstream, isKnownBefore }: PricedRoute,
+  { method, target, headers, principal, address, requestId }: CallRequest,
+  { sent }: ReceivedBody,
+): Dispatcher.DispatchOptions {
+  const { accountPublicId } = principal;
+  const caller = { accountPublicId, address, requestId };
+  return {
+    method: method as Dispatcher.HttpMethod,
+    path: `${upstream.basePath}${target.path}${target.search}`,
+    headers: upstreamHeaders(headers, caller, upstream.secret, {
+      isCounted: !isKnownBefore,
+      // The length of a body that was read is known to the one who sends it.
+      keepsLength: sent !== null && !Buffer.isBuffer(sent),
+    }),
+    body: sent,
+  };
 }

@@ -1,11 +1,10 @@
 import type { Readable } from 'node:stream';
-import type { Dispatcher } from 'undici';
 import type { Pays } from '../pricing/price-book.ts';
 import { AnswerStream } from './answer-stream.ts';
 import { type Counted, countedJson, EMPTY, EventMeter } from './answers.ts';
 import { type CallAnswer, NoAnswer, replayed } from './call-answer.ts';
 import { CallKey } from './call-key.ts';
-import { BodyNotReceived, type CallRequest } from './call-request.ts';
+import { BodyNotReceived, type CallRequest, upstreamRequest } from './call-request.ts';
 import type { CallEnd, CallState } from './call-state.ts';
 import { type CheckoutParts, checkOut, type PaidCall } from './checkout.ts';
 import {
@@ -19,7 +18,7 @@ import {
   type StopReason,
 } from './endings.ts';
 import { Exchange, type UpstreamAnswer } from './exchange.ts';
-import { answerHeaders, type Headers, isEventStream, upstreamHeaders } from './headers.ts';
+import { answerHeaders, type Headers, isEventStream } from './headers.ts';
 import type { Replay } from './idempotency.ts';
 import { collect } from './kept-answer.ts';
 import { type Payment, PaymentFailed } from './payment.ts';
@@ -107,25 +106,14 @@ export class Call {
   }
 
   async #forward({ body }: PaidCall): Promise<CallAnswer> {
-    const { upstream, isKnownBefore } = this.#priced;
-    const { method, target, headers, principal, address, requestId } = this.#request;
-    const { accountPublicId } = principal;
-    const caller = { accountPublicId, address, requestId };
+    const { upstream } = this.#priced;
     const exchange = new Exchange(() => upstream.connections.giveBack());
     this.#exchange = exchange;
     if (this.#stopped) exchange.abort(this.#stopError());
     try {
       this.#enter('sent');
-      const answer = await exchange.ask(upstream.pool, {
-        method: method as Dispatcher.HttpMethod,
-        path: `${upstream.basePath}${target.path}${target.search}`,
-        headers: upstreamHeaders(headers, caller, upstream.secret, {
-          isCounted: !isKnownBefore,
-          // The length of a body that was read is known to the one who sends it.
-          keepsLength: body.sent !== null && !Buffer.isBuffer(body.sent),
-        }),
-        body: body.sent,
-      });
+      const asked = upstreamRequest(this.#priced, this.#request, body);
+      const answer = await exchange.ask(upstream.pool, asked);
       return await this.#answered(exchange, answer);
     } catch (error) {
       if (error instanceof NoAnswer) throw error;

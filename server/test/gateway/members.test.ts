@@ -53,9 +53,12 @@ const asp = (text: string) =>
 
 /** As PHP registers names; a list counts as another value. */
 function php([name, value]: Pair): Pair {
-  const plain = (name.trimStart().split('\0')[0] ?? '').replace(/\[(?!.*\])/, '_');
-  const [head = '', ...rest] = plain.split('[');
-  return [head.replace(/[. ]/g, '_'), rest.length > 0 ? `list of ${value}` : value];
+  const plain = name.trimStart().split('\0')[0] ?? '';
+  const [head = ''] = plain.split('[');
+  const underscored = (text: string) => text.replace(/[. [[]/g, '_');
+  // A bracket that is not closed is no index, but a part of the name.
+  if (!/\[.*\]/.test(plain)) return [underscored(plain), value];
+  return [underscored(head), `list of ${value}`];
 }
 
 /** How servers of a kind read a query. */
