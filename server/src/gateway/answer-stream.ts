@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { finished, Readable } from 'node:stream';
 
 /** What looks on as an answer passes. */
 export interface Observer {
@@ -34,7 +34,10 @@ export class AnswerStream extends Readable {
         (error: Error) => this.destroy(error),
       );
     });
-    source.once('error', (error) => this.destroy(error));
+    // It may have failed before.
+    finished(source, { writable: false }, (error) => {
+      if (error) this.destroy(error);
+    });
     source.pause();
   }
 

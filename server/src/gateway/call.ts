@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import { finished, type Readable } from 'node:stream';
 import type { Pays } from '../pricing/price-book.ts';
 import { AnswerStream } from './answer-stream.ts';
 import { type Counted, countedJson, EMPTY, EventMeter } from './answers.ts';
@@ -166,7 +166,10 @@ export class Call {
       if (this.#request.client.hasLeft) this.#left();
       return this.#answer(status, headers, body, null);
     }
-    body.once('error', () => this.#bodyFailed());
+    // The upstream may have broken off while the payment was settled.
+    finished(body, { writable: false }, (error) => {
+      if (error) this.#bodyFailed();
+    });
     const withComment = this.#priced.route.receiptComment && isEventStream(headers);
     if (meter || this.#key.isRecording || withComment) {
       return this.#handStream(status, headers, body, { meter, withComment });

@@ -221,7 +221,7 @@ function refusalOfPoor(
 ): PaymentRefused | null {
   const required = leastCostOf(route);
   const spendable = caller.available + caller.overdraftLimit;
-  if (spendable >= required) return null;
+  if (required === 0n || spendable >= required) return null;
   const code = 'insufficient_credits';
   const [available, debt] = spendable < 0n ? [0n, -spendable] : [spendable, 0n];
   return new PaymentRefused({ code, available, required, elsewhere: 0n, debt }, topUpUrl);

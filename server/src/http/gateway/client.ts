@@ -4,6 +4,8 @@ import type { Client } from '../../gateway/client.ts';
 
 /** The share of a call's longest time for which a client may hold its answer up. */
 const TOLERATED = 0.1;
+/** At most: servers break an answer off that nobody takes for half a minute or a minute. */
+const MOST_TOLERATED_MS = 15_000;
 
 /** A client of the gateway over HTTP, from its body to the last byte of its answer. */
 export class HttpClient implements Client {
@@ -19,7 +21,7 @@ export class HttpClient implements Client {
   constructor(request: IncomingMessage, response: ServerResponse, longestMs: number) {
     this.#request = request;
     this.#response = response;
-    this.#toleratedMs = TOLERATED * longestMs;
+    this.#toleratedMs = Math.min(TOLERATED * longestMs, MOST_TOLERATED_MS);
   }
 
   get hasLeft(): boolean {
