@@ -11,6 +11,7 @@ import { type CheckoutParts, checkOut, type PaidCall } from './checkout.ts';
 import {
   type CallEnding,
   type Course,
+  ENDING_FACTS,
   endingMidway,
   endingWithoutAnswer,
   freesKey,
@@ -61,6 +62,8 @@ export class Call {
   #wasAnswering = false;
   /** The answer as it streams through us; undefined: it does not. */
   #stream: AnswerStream | undefined;
+  /** Whether all of it has come, and is settled. */
+  #isThrough = false;
   #settled: Promise<void> = Promise.resolve();
 
   constructor(parts: CallParts) {
@@ -202,6 +205,7 @@ export class Call {
     this.#stream = new AnswerStream(body, {
       onPiece: (piece) => {
         meter?.feed(piece);
+        if (meter?.hasFailed) this.#ending = 'upstream_error_event';
         this.#key.add(piece);
         const isLost = this.#request.client.hasLeft && !this.#key.isRecording;
         if (isLost) this.#stop('client_left');
@@ -211,7 +215,8 @@ export class Call {
         await this.#keep(status, headers);
         const payment = this.#running.settled;
         onSettled(payment);
-        if (this.#request.client.hasLeft) this.#end(this.#undelivered());
+        this.#isThrough = true;
+        if (this.#request.client.hasLeft) this.#end(this.#ending);
         return withComment && payment ? Buffer.from(receiptComment(payment)) : null;
       },
     });
@@ -248,11 +253,10 @@ export class Call {
     }
   }
 
-  /** The client has left its answer: one that can be kept is read to its end, any other ends now. */
+  /** The client has left: an answer to keep is read on; of another, only the end is waited for. */
   #left(): void {
-    const isGoingOn = this.#stopped === null && this.#stream?.errored === null;
-    if (isGoingOn && this.#key.isRecording && !this.#key.isKept) {
-      this.#stream?.detach();
+    if (this.#stopped === null && this.#stream?.errored === null && !this.#isThrough) {
+      this.#stream.detach(this.#key.isRecording ? null : () => this.#stop('client_left'));
       return;
     }
     const ending = this.#undelivered();
@@ -268,8 +272,9 @@ export class Call {
 
   /** The ending of an answer that the customer has not got whole. */
   #undelivered(): CallEnding {
-    const isError = this.#ending === 'upstream_4xx' || this.#ending === 'upstream_5xx';
-    return isError || this.#key.isKept ? this.#ending : endingMidway(this.#course);
+    const isError = ENDING_FACTS[this.#ending].by === 'upstream';
+    const isHad = this.#isThrough || this.#key.isKept;
+    return isError || isHad ? this.#ending : endingMidway(this.#course);
   }
 
   /** Nothing of an answer has gone out, nor will. */

@@ -9,6 +9,9 @@ export interface Case {
   readonly cost: string;
 }
 
+/** So many bytes has a stream of the upstream's, if it is not told otherwise. */
+const EVENTS_LENGTH = 128;
+
 export const CASES: Readonly<Record<string, Case>> = {
   'a fixed price that is delivered is paid': {
     path: '/fixed',
@@ -347,6 +350,27 @@ export const CASES: Readonly<Record<string, Case>> = {
     path: '/events-other?do=events&usage=none',
     status: 200,
     ending: 'answer_malformed',
+    cost: '0',
+  },
+  'a client that leaves once it has the whole stream pays what was counted': {
+    path: '/events?do=events&then=late',
+    leaveAfter: EVENTS_LENGTH,
+    status: 200,
+    ending: 'delivered',
+    cost: '0.3',
+  },
+  'a client that leaves before the end of a stream that stays open pays the maximum': {
+    path: '/events?do=events&then=open',
+    leaveAfter: EVENTS_LENGTH,
+    status: 200,
+    ending: 'client_left_midway',
+    cost: '2',
+  },
+  'a client that leaves after an event that tells of an error pays nothing': {
+    path: '/events-error?do=events&usage=error&then=open',
+    leaveAfter: EVENTS_LENGTH,
+    status: 200,
+    ending: 'upstream_error_event',
     cost: '0',
   },
   'a client that leaves a stream midway pays the maximum': {

@@ -157,7 +157,10 @@ function pour(response: ServerResponse, bytes: number, isEndless: boolean): void
   more();
 }
 
-/** Some events, one with `usage`; `?then=` what follows: nothing, a break or silence. */
+/**
+ * Some events, one with `usage`; `?then=` what follows: nothing, or a break or silence before the last
+ * two, or an end that comes late or never.
+ */
 function sendEvents(query: URLSearchParams, response: ServerResponse): void {
   const output = Number(query.get('items') ?? 3);
   response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -169,11 +172,11 @@ function sendEvents(query: URLSearchParams, response: ServerResponse): void {
   ];
   const next = () => {
     const line = lines.shift();
-    if (line === undefined) return response.end();
+    if (line === undefined) return query.get('then') === 'open' || response.end();
     if (lines.length === 2 && query.get('then') === 'break') return response.destroy();
     if (lines.length === 2 && query.get('then') === 'silence') return undefined;
     response.write(`data: ${line}\n\n`);
-    return setTimeout(next, 10);
+    return setTimeout(next, lines.length === 0 && query.get('then') === 'late' ? 200 : 10);
   };
   next();
 }
