@@ -1,3 +1,5 @@
+import Anthropic from '@anthropic-ai/sdk';
+import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
 import { EventMeter } from '../../src/gateway/answers.ts';
 import { formatCents } from '../../src/ledger/money.ts';
@@ -277,4 +279,17 @@ test('each format has its own errors, and tells the receipt in its stream', () =
     ['responses', 'openai', true],
     ['messages', 'anthropic', true],
   ]);
+});
+
+test('the gateway gives up before the SDKs do, whose customers would pay for leaving', () => {
+  const { routes, upstreams } = bookOf(LLM);
+  for (const { answerTimeoutMs, idleTimeoutMs } of upstreams.values()) {
+    for (const { DEFAULT_TIMEOUT } of [OpenAI, Anthropic]) {
+      expect(answerTimeoutMs).toBeLessThan(DEFAULT_TIMEOUT);
+    }
+    // Models think for minutes without a sign.
+    expect(idleTimeoutMs).toBeGreaterThanOrEqual(300_000);
+  }
+  // Anthropic's SDK expects 128,000 tokens an hour.
+  for (const { longestMs } of routes) expect(longestMs).toBeGreaterThanOrEqual(3_600_000);
 });
