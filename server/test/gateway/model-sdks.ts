@@ -118,6 +118,7 @@ export const RESPONSES_SDK: ModelSdk = {
     cached_input_tokens: '200',
     output_tokens: '500',
     web_searches: '0',
+    unsold_tools: '0',
   },
   choices: { service_tier: 'auto', background: 'false' },
   bodyOf: responsesBody,
@@ -168,8 +169,14 @@ export const MESSAGES_SDK: ModelSdk = {
     cache_hour_tokens: '100',
     output_tokens: '500',
     web_searches: '0',
+    unsold_tools: '0',
   },
-  choices: { service_tier: 'auto', speed: 'standard' },
+  choices: {
+    service_tier: 'auto',
+    speed: 'standard',
+    inference_geo: 'global',
+    fallbacks: 'none',
+  },
   bodyOf: messagesBody,
   ask: async (place, prompt, { model, ...options } = {}) => {
     const asked = anthropicOf(place).messages.create(messagesBody(prompt, model), options);

@@ -44,6 +44,11 @@ async function refusalOf(name: string, request: object): Promise<string> {
   return typeof refusal === 'string' ? refusal : 'not refused';
 }
 
+/** Parameters of a customer's tool, called as something that the prices look for in answers. */
+const NAMES = Object.fromEntries(
+  ['Type', 'Output', 'Search', 'Function'].map((name) => [name, { type: 'string' }]),
+);
+
 const messages = [{ role: 'user', content: 'x'.repeat(60) }];
 
 describe('a chat in the format of OpenAI', () => {
@@ -144,7 +149,8 @@ describe('a response in the format of OpenAI', () => {
     object: 'response',
     status: 'completed',
     output: [
-      { type: 'web_search_call', id: 'ws_1' },
+      { type: 'web_search_call', id: 'ws_1', action: { type: 'search' } },
+      { type: 'web_search_call', id: 'ws_2', action: { type: 'open_page' } },
       { type: 'message', content: [{ type: 'output_text', text: 'x' }] },
     ],
     usage: {
@@ -154,7 +160,7 @@ describe('a response in the format of OpenAI', () => {
       output_tokens_details: { reasoning_tokens: 100 },
     },
   };
-  // 800 × 200, 200 × 50 and 500 × 800 cents, each for a million; and one search.
+  // 800 × 200, 200 × 50 and 500 × 800 cents, each for a million; and one search, while a page is free.
   const charged = [
     '1.57',
     {
@@ -163,6 +169,7 @@ describe('a response in the format of OpenAI', () => {
       cached_input_tokens: '200',
       output_tokens: '500',
       web_searches: '1',
+      unsold_tools: '0',
     },
     { model: 'gpt-4.1', service_tier: 'auto', background: 'false' },
   ];
@@ -183,6 +190,26 @@ describe('a response in the format of OpenAI', () => {
   ])('that fails in the middle is noticed: %j', async (failed) => {
     const created = { type: 'response.created', response: { usage: null } };
     expect(await ofStream('responses', request, [created, failed])).toBe('upstream_error_event');
+  });
+
+  test('with a tool of OpenAI that has no price is refused, and with any other is not', async () => {
+    const own = [
+      { type: 'function', name: 'a', parameters: { properties: NAMES } },
+      { type: 'custom', name: 'b' },
+      { type: 'web_search' },
+    ];
+    expect(await refusalOf('responses', { ...request, tools: own })).toBe('not refused');
+    for (const type of [
+      'code_interpreter',
+      'file_search',
+      'image_generation',
+      'web_search_preview',
+    ]) {
+      const tools = [...own, { type }];
+      expect(await refusalOf('responses', { ...request, tools })).toBe(
+        'the unsold_tools of this request cannot be counted',
+      );
+    }
   });
 
   test('in the background is refused', async () => {
@@ -208,12 +235,19 @@ describe('a message in the format of Anthropic', () => {
     cache_hour_tokens: '100',
     output_tokens: '500',
     web_searches: '0',
+    unsold_tools: '0',
   };
   // 1000 × 300, 2000 × 30, 400 × 375, 100 × 225 and 500 × 1500 cents, each for a million.
   const charged = [
     '1.2825',
     quantities,
-    { model: 'claude-sonnet-4-6', service_tier: 'auto', speed: 'standard' },
+    {
+      model: 'claude-sonnet-4-6',
+      service_tier: 'auto',
+      speed: 'standard',
+      inference_geo: 'global',
+      fallbacks: 'none',
+    },
   ];
   const stream = (usage: object) => [
     { type: 'message_start', message: { type: 'message', usage: { ...read, output_tokens: 1 } } },
@@ -242,6 +276,53 @@ describe('a message in the format of Anthropic', () => {
     expect(counted).toEqual(more);
     // 8000 × 300 cents for a million, and two searches.
     expect(cents).toBe('5.6825');
+  });
+
+  test('costs what the API has read and written to compact its context, too', async () => {
+    const iterations = [
+      {
+        type: 'compaction',
+        input_tokens: 100_000,
+        output_tokens: 2_000,
+        cache_read_input_tokens: 0,
+      },
+      { type: 'message', input_tokens: 1_000, output_tokens: 500 },
+    ];
+    const said = {
+      type: 'message',
+      content: [],
+      usage: { ...read, output_tokens: 500, iterations },
+    };
+    const counted = { ...quantities, input_tokens: '101000', output_tokens: '2500' };
+    // 100000 × 300 and 2000 × 1500 cents for a million more.
+    const costs = ['34.2825', counted];
+    expect((await ofAnswer('messages', request, said)).slice(0, 2)).toEqual(costs);
+    const events = stream({ output_tokens: 500, iterations });
+    expect((await ofStream('messages', request, events)).slice(0, 2)).toEqual(costs);
+  });
+
+  test('that another model or place may answer at another price is refused', async () => {
+    const fallbacks = [{ model: 'claude-opus-4-8' }];
+    expect(await refusalOf('messages', { ...request, fallbacks })).toContain('fallbacks must be');
+    expect(await refusalOf('messages', { ...request, inference_geo: 'us' })).toBe(
+      'inference_geo must be one of global',
+    );
+  });
+
+  test('with a tool of Anthropic that has no price is refused, and with any other is not', async () => {
+    const own = [
+      { name: 'a', input_schema: { properties: NAMES } },
+      { type: 'custom', name: 'b', input_schema: {} },
+      { type: 'bash_20250124', name: 'bash' },
+      { type: 'web_search_20260318', name: 'web_search' },
+    ];
+    expect(await refusalOf('messages', { ...request, tools: own })).toBe('not refused');
+    for (const type of ['code_execution_20260521', 'advisor_20260301']) {
+      const tools = [...own, { type, model: 'claude-opus-4-8' }];
+      expect(await refusalOf('messages', { ...request, tools })).toBe(
+        'the unsold_tools of this request cannot be counted',
+      );
+    }
   });
 
   test('of another model, tier or speed is refused, and one without its required limit', async () => {
