@@ -16,6 +16,7 @@ export interface AskOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
   readonly maxRetries?: number;
+  readonly idempotencyKey?: string;
 }
 
 /** A stream of an answer's text. */
@@ -42,13 +43,15 @@ export interface ModelSdk {
   /** The whole answer of the SDK's own reader of streams. */
   gather(place: Place, prompt: string): Promise<string>;
   /** What it throws, by status. */
-  readonly errors: Readonly<Record<number, unknown>>;
+  readonly errors: Readonly<Record<number, ErrorClass>>;
   /** What reading a stream throws that fails in the middle. */
   readonly streamError: object;
   readonly abortError: unknown;
   /** What an error says to its reader. */
   messageOf(error: unknown): string | null;
 }
+
+type ErrorClass = abstract new (...args: never[]) => Error;
 
 export interface Said {
   readonly text: string | null;
