@@ -16,7 +16,7 @@ const PRICES = fileURLToPath(new URL('../you-prices.yaml', import.meta.url));
 const SCOPES = ['balance:read', 'billing:read', 'search', 'contents'];
 /** $100.00. */
 const CREDIT = '10000';
-/** Of what the gateway printed, where nothing of it says that it is an error. */
+/** The last lines of the gateway's output, to show if none of them says that it is an error. */
 const MOST_LINES = 20;
 
 const say = (text) => process.stdout.write(`${text}\n`);
@@ -95,34 +95,43 @@ function showCalls(url, key) {
   const header = `-H 'X-API-Key: ${key}'`;
   const json = `${header} -H 'Content-Type: application/json'`;
   const page = 'https://purser.example/docs/price-book.md';
+  // An answer may fill screens: its headers and its beginning are enough.
+  const begun = '| cut -c -300';
   say(`
-The gateway sells two routes of a search API, at the prices of examples/you-prices.yaml.
-This key belongs to an account with $100.00 of promotional credit.
+The gateway runs at ${url}, in front of a small search API that
+knows the pages of this project. It sells at the prices of examples/you-prices.yaml.
+The key in these lines belongs to an account with $100.00 of promotional credit.
+Copy them into another terminal.
 
-Search, for 0.5 cents (see X-Credits-Charged and X-Credits-Remaining):
+Search, for 0.5 cents. The headers of the answer tell what it cost (X-Credits-Charged), what the
+account has left (X-Credits-Remaining), and its receipt (X-Charge-Id):
 
-  curl -i '${url}/v1/search?query=burn+order' ${header}
+  curl -si '${url}/v1/search?query=burn+order' ${header} ${begun}
 
-Search with the contents of the pages that are found, for 0.1 cents a page more:
+Search with the contents of the pages that it finds, for 0.1 cents more a page:
 
-  curl -i '${url}/v1/search?query=hold&livecrawl=all&count=3' ${header}
+  curl -si '${url}/v1/search?query=hold&livecrawl=all&count=3' ${header} ${begun}
 
-Contents of a page, for 0.1 cents:
+Get the contents of one page, for 0.1 cents:
 
-  curl -i '${url}/v1/contents' ${json} -d '{"urls":["${page}"],"format":"markdown"}'
+  curl -si '${url}/v1/contents' ${json} -d '{"urls":["${page}"],"format":"markdown"}' ${begun}
 
-What a call would cost at most, and who would pay:
+Send a call with an idempotency key. Send it again: the kept answer comes, and costs nothing:
 
-  curl '${url}/v1/quotes' ${json} -d '{"route":"contents","request":{"urls":["${page}"]}}'
+  curl -si '${url}/v1/search?query=ledger' ${header} -H 'Idempotency-Key: demo-1' ${begun}
 
-What is left, what was charged for what (a receipt each, which is also found alone by the X-Charge-Id
-of its answer, at /v1/billing/charges/{id}), and the sums by route:
+Ask what a call would cost at most, and which grants would pay. Nothing is charged:
 
-  curl '${url}/v1/billing/account_balance' ${header}
-  curl '${url}/v1/billing/charges' ${header}
-  curl '${url}/v1/billing/usage?group_by=day,route' ${header}
+  curl -s '${url}/v1/quotes' ${json} -d '{"route":"contents","request":{"urls":["${page}"]}}'
 
-End it with Ctrl-C; nothing of it stays.`);
+Read the balance in cents, a receipt for each call, and the sums of each day and route. A receipt
+alone is at /v1/billing/charges/{X-Charge-Id}:
+
+  curl -s '${url}/v1/billing/account_balance' ${header}
+  curl -s '${url}/v1/billing/charges' ${header}
+  curl -s '${url}/v1/billing/usage?group_by=day,route' ${header}
+
+Press Ctrl-C here to end it. Everything that it made is removed then.`);
 }
 
 async function main() {
@@ -131,6 +140,7 @@ async function main() {
       'Error: Purser has not been built.\nTo solve it: Run `npm ci` at the root of the checkout.',
     );
   }
+  say('Starting a PostgreSQL, the gateway and an API behind it …');
   const secret = randomBytes(16).toString('hex');
   const upstream = await startUpstream(secret);
   let isEnding = false;

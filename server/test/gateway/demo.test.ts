@@ -82,27 +82,36 @@ test('each call that it prints works, costs what it says, and is accounted for',
   const lines = output.split('\n').filter((line) => line.startsWith('  curl'));
   const answers = [];
   for (const line of lines) answers.push(await send(line));
-  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200, 200]);
-  const charged = answers.slice(0, 3).map(({ headers }) => headers.get('x-credits-charged'));
+  expect(answers.map(({ status }) => status)).toEqual(Array(8).fill(200));
+  const charged = answers.slice(0, 4).map(({ headers }) => headers.get('x-credits-charged'));
   const bodies = await Promise.all(answers.map((answer) => answer.json()));
   const { web, news } = (bodies[1] as { results: Record<'web' | 'news', object[]> }).results;
   const pages = web.length + news.length;
   expect(pages).toBeGreaterThan(0);
-  const costs = ['0.5', String((5 + pages) / 10), '0.1'];
+  const costs = ['0.5', String((5 + pages) / 10), '0.1', '0.5'];
   expect(charged).toEqual(costs);
-  expect(bodies[3]).toMatchObject({ data: { attributes: { allowed: true, amount: '0.1' } } });
-  const balance = (100_000 - 5 - (5 + pages) - 1) / 10;
-  expect(bodies[4]).toMatchObject({ data: { attributes: { balance } } });
-  const charges = (bodies[5] as Listed).data.map(({ attributes }) => attributes['amount']);
+  expect(bodies[4]).toMatchObject({ data: { attributes: { allowed: true, amount: '0.1' } } });
+  const balance = (100_000 - 5 - (5 + pages) - 1 - 5) / 10;
+  expect(bodies[5]).toMatchObject({ data: { attributes: { balance } } });
+  const charges = (bodies[6] as Listed).data.map(({ attributes }) => attributes['amount']);
   expect(charges).toEqual(costs.toReversed());
-  const usage = (bodies[6] as Listed).data.map(({ attributes: { route, charges, net } }) => ({
+  const usage = (bodies[7] as Listed).data.map(({ attributes: { route, charges, net } }) => ({
     route,
     charges,
     net,
   }));
   expect(usage).toHaveLength(2);
   expect(usage).toContainEqual({ route: 'contents', charges: 1, net: '0.1' });
-  expect(usage).toContainEqual({ route: 'search', charges: 2, net: String((10 + pages) / 10) });
+  expect(usage).toContainEqual({ route: 'search', charges: 3, net: String((15 + pages) / 10) });
+});
+
+test('a call with an idempotency key is answered again, for nothing', async () => {
+  const [line = ''] = output.split('\n').filter((text) => text.includes('Idempotency-Key'));
+  const answers = [await send(line), await send(line)];
+  expect(answers.map(({ headers }) => headers.get('idempotency-replayed'))).toContain('true');
+  expect(answers[1]?.headers.get('x-credits-charged')).toBe('0');
+  const [first, again] = await Promise.all(answers.map((answer) => answer.text()));
+  expect(again).toBe(first);
 });
 
 test('a call leads to its receipt by the X-Charge-Id of its answer', async () => {
@@ -153,7 +162,10 @@ describe('it ends', () => {
     const child = startDemo(String(port));
     const ended = once(child, 'exit');
     await expect(printed(child)).rejects.toThrow(
-      new RegExp(`^The demonstration failed.*\\nError: .* port ${port}\\.\\n.*\\n.*PURSER_PORT`),
+      new RegExp(
+        `^The demonstration failed.*\\nError: .* port ${port}\\.\\n.*\\n.*PURSER_PORT`,
+        'm',
+      ),
     );
     expect(await ended).toEqual([1, null]);
     expect(working()).toEqual([]);
