@@ -1,5 +1,8 @@
 import { finished, Readable } from 'node:stream';
 
+/** Many clients leave after the last event: the end of the answer may come so much later. */
+const LONGEST_END_MS = 500;
+
 /** What looks on as an answer passes. */
 export interface Observer {
   /** Each piece, before it goes out. */
@@ -41,9 +44,13 @@ export class AnswerStream extends Readable {
     source.pause();
   }
 
-  /** The customer has left: the rest is only observed. */
-  detach(): void {
+  /** The customer has left: the rest is only observed. `onLate` runs if its end does not come soon. */
+  detach(onLate: (() => void) | null): void {
     this.#isDetached = true;
+    if (onLate) {
+      const timer = setTimeout(onLate, LONGEST_END_MS);
+      this.#source.once('close', () => clearTimeout(timer));
+    }
     this.#source.resume();
   }
 

@@ -89,8 +89,8 @@ export class EventMeter {
     if (!this.#failure) this.#parser.feed(this.#decoder.decode(chunk, { stream: true }));
   }
 
-  /** Whether the upstream has said in an event that it failed. */
-  get hasErrorEvent(): boolean {
+  /** Whether an event has reported that the upstream failed. */
+  get hasFailed(): boolean {
     return this.#failure?.kind === 'upstream_error_event';
   }
 

@@ -195,7 +195,7 @@ export class Call {
       onPiece: (piece) => {
         meter?.feed(piece);
         // Many clients leave at this event, so it must count before the stream has ended.
-        if (meter?.hasErrorEvent) this.#ending = 'upstream_error_event';
+        if (meter?.hasFailed) this.#ending = 'upstream_error_event';
         this.#key.add(piece);
         const isLost = this.#request.client.hasLeft && !this.#key.isRecording;
         if (isLost) this.#stop('client_left');
@@ -246,10 +246,7 @@ export class Call {
   /** The client has left: an answer to keep is read on; of another, only the end is waited for. */
   #left(): void {
     if (this.#stopped === null && this.#stream?.errored === null && !this.#isThrough) {
-      this.#stream.detach();
-      if (this.#key.isRecording) return;
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#stop('client_left'), LONGEST_END_MS);
+      this.#stream.detach(this.#key.isRecording ? null : () => this.#stop('client_left'));
       return;
     }
     const ending = this.#undelivered();
