@@ -39,8 +39,6 @@ export interface CallParts extends CheckoutParts {
 
 /** How long an answer waits for PostgreSQL. Then it goes out, and is settled behind it. */
 const LONGEST_SETTLING_MS = 3_000;
-/** Many clients leave after the last event: the end of the stream may come so much later. */
-const LONGEST_END_MS = 500;
 
 /** One call, from its request to its settlement (`call-state.ts`). */
 export class Call {
