@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { Pays } from '../pricing/price-book.ts';
 import { AnswerStream } from './answer-stream.ts';
-import { type Counted, countedJson, EMPTY, EventMeter } from './answers.ts';
+import { type Counted, countedJson, EMPTY, EventMeter, WITHOUT_BODY } from './answers.ts';
 import { type CallAnswer, NoAnswer, replayed } from './call-answer.ts';
 import { CallKey } from './call-key.ts';
 import { BodyNotReceived, type CallRequest } from './call-request.ts';
@@ -11,6 +11,7 @@ import { type CheckoutParts, checkOut, type PaidCall } from './checkout.ts';
 import {
   type CallEnding,
   type Course,
+  ENDING_FACTS,
   endingMidway,
   endingWithoutAnswer,
   freesKey,
@@ -166,8 +167,15 @@ export class Call {
 
   /** Hands the answer over, and keeps it for the idempotency key. */
   async #hand(status: number, headers: Headers, body: Buffer | Readable, meter?: EventMeter) {
-    // An error that is free leaves the idempotency key free, too.
-    if (!this.#isFreeAgain(this.#ending)) this.#key.record();
+    // After an error that is free the same request is a call of its own, from now on.
+    const isFreeAgain = this.#isFreeAgain(this.#ending);
+    if (isFreeAgain) await within(this.#key.end(this.#running, true), LONGEST_SETTLING_MS);
+    else this.#key.record();
+    if (!Buffer.isBuffer(body) && body.errored) {
+      // It broke off while its payment was settled.
+      const broken = endingWithoutAnswer(body.errored, this.#course);
+      throw await this.#noAnswer(body.errored, this.#hasFailed ? this.#ending : broken);
+    }
     if (Buffer.isBuffer(body)) {
       this.#key.add(body);
       await this.#keep(status, headers);
@@ -266,8 +274,12 @@ export class Call {
 
   /** The ending of an answer that the customer has not got whole. */
   #undelivered(): CallEnding {
-    const isError = this.#ending === 'upstream_4xx' || this.#ending === 'upstream_5xx';
-    return isError || this.#key.isKept ? this.#ending : endingMidway(this.#course);
+    return this.#hasFailed || this.#key.isKept ? this.#ending : endingMidway(this.#course);
+  }
+
+  /** Whether the answer itself says that the upstream failed. */
+  get #hasFailed(): boolean {
+    return ENDING_FACTS[this.#ending].by === 'upstream';
   }
 
   /** Nothing of an answer has gone out, nor will. */
@@ -348,7 +360,7 @@ export class Call {
     const exchange = this.#exchange;
     return {
       stopped: this.#stopped,
-      hasClientLeft: client.hasLeft || body?.errored != null,
+      hasClientLeft: !this.#key.keeps && (client.hasLeft || body?.errored != null),
       hasClientHeldUp: client.hasHeldUp,
       isSent: exchange?.isSent ?? false,
       hasStatus: exchange?.status != null,
@@ -384,6 +396,3 @@ export class Call {
     this.#parts.onSettled(end);
   }
 }
-
-/** Answers of these statuses are empty, whatever their headers say. */
-const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 304]);

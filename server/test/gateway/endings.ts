@@ -276,6 +276,18 @@ export const CASES: Readonly<Record<string, Case>> = {
     ending: 'answer_malformed',
     cost: '0',
   },
+  'an error that breaks off while it is settled is no answer': {
+    path: '/fixed?do=snap&status=503',
+    status: 502,
+    ending: 'upstream_5xx',
+    cost: '0',
+  },
+  'an answer that breaks off while it is settled is no answer, and free': {
+    path: '/counted?do=snap&type=text/plain',
+    status: 502,
+    ending: 'upstream_broke_off',
+    cost: '0',
+  },
   'a client that leaves a stream midway pays the maximum': {
     path: '/events?do=events&then=silence',
     leaveAfter: 30,
