@@ -92,6 +92,11 @@ export class EventMeter {
     if (!this.#failure) this.#parser.feed(this.#decoder.decode(chunk, { stream: true }));
   }
 
+  /** Whether an event has reported that the upstream failed. */
+  get hasFailed(): boolean {
+    return this.#failure?.kind === 'upstream_error_event';
+  }
+
   /** What there is to count, after the last piece. Call it once. */
   end(): Counted {
     // An upstream may leave out the blank line after its last event.

@@ -107,7 +107,7 @@ export class Call {
   }
 
   async #forward({ body }: PaidCall): Promise<CallAnswer> {
-    const { upstream, isKnownBefore } = this.#priced;
+    const { upstream, isKnownBefore, route } = this.#priced;
     const { method, target, headers, principal, address, requestId } = this.#request;
     const { accountPublicId } = principal;
     const caller = { accountPublicId, address, requestId };
@@ -120,7 +120,7 @@ export class Call {
         method: method as Dispatcher.HttpMethod,
         path: `${upstream.basePath}${target.path}${target.search}`,
         headers: upstreamHeaders(headers, caller, upstream.secret, {
-          isCounted: !isKnownBefore,
+          isCounted: !isKnownBefore || route.errorEvents.length > 0,
           // The length of a body that was read is known to the one who sends it.
           keepsLength: body.sent !== null && !Buffer.isBuffer(body.sent),
         }),
@@ -147,22 +147,20 @@ export class Call {
       await this.#settleWithin();
       return this.#hand(status, headers, body);
     }
-    if (!this.#running.payment.isHeld) return this.#hand(status, headers, body);
-    if (WITHOUT_BODY.has(status)) {
-      await this.#count(EMPTY);
-      return this.#hand(status, headers, body);
-    }
     const isReadable = headers['content-encoding'] === undefined;
-    if (isReadable && isEventStream(headers) && !Buffer.isBuffer(body)) {
-      return this.#hand(status, headers, body, new EventMeter(route, this.#running.before));
-    }
-    if (!isReadable || !isJson(headers['content-type']?.toString())) {
-      await this.#count({ kind: 'answer_malformed' });
+    const isStream = isReadable && isEventStream(headers) && !Buffer.isBuffer(body);
+    const { before, payment } = this.#running;
+    if (!payment.isHeld && !(isStream && route.errorEvents.length > 0)) {
       return this.#hand(status, headers, body);
     }
-    const { whole, body: collected } = await collect(body, route.meteringBufferBytes);
-    await this.#count(whole ? countedJson(whole) : { kind: 'answer_too_large' });
-    return this.#hand(status, headers, collected);
+    if (WITHOUT_BODY.has(status)) await this.#count(EMPTY);
+    else if (isStream) return this.#hand(status, headers, body, new EventMeter(route, before));
+    else if (isReadable && isJson(headers['content-type']?.toString())) {
+      const { whole, body: collected } = await collect(body, route.meteringBufferBytes);
+      await this.#count(whole ? countedJson(whole) : { kind: 'answer_too_large' });
+      return this.#hand(status, headers, collected);
+    } else await this.#count({ kind: 'answer_malformed' });
+    return this.#hand(status, headers, body);
   }
 
   /** Hands the answer over, and keeps it for the idempotency key. */
@@ -208,12 +206,15 @@ export class Call {
     this.#stream = new AnswerStream(body, {
       onPiece: (piece) => {
         meter?.feed(piece);
+        if (meter?.hasFailed) this.#ending = 'upstream_error_event';
         this.#key.add(piece);
         const isLost = this.#request.client.hasLeft && !this.#key.isRecording;
         if (isLost) this.#stop('client_left');
       },
       onEnd: async () => {
-        if (meter) await this.#count(meter.end());
+        // A price that was known before has nothing to count but an error.
+        const isCounted = this.#running.payment.isHeld || meter?.hasFailed;
+        if (meter) await this.#count(isCounted ? meter.end() : EMPTY);
         await this.#keep(status, headers);
         const payment = this.#running.settled;
         onSettled(payment);

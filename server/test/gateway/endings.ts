@@ -276,6 +276,25 @@ export const CASES: Readonly<Record<string, Case>> = {
     ending: 'answer_malformed',
     cost: '0',
   },
+  'a stream that reports an error is free': {
+    path: '/events?do=events&then=error',
+    status: 200,
+    ending: 'upstream_error_event',
+    cost: '0',
+  },
+  'a stream that reports an error is free though its price was known before': {
+    path: '/fixed?do=events&then=error',
+    status: 200,
+    ending: 'upstream_error_event',
+    cost: '0',
+  },
+  'a client that leaves a stream when it reports an error pays nothing': {
+    path: '/events?do=events&then=error-silence',
+    leaveAfter: 120,
+    status: 200,
+    ending: 'upstream_error_event',
+    cost: '0',
+  },
   'an error that breaks off while it is settled is no answer': {
     path: '/fixed?do=snap&status=503',
     status: 502,

@@ -266,6 +266,7 @@ describe('a client that leaves', () => {
     ['/v1/short?do=silence', 'takes too long'],
     ['/v1/counted?do=snap&after=600&type=text/plain', 'breaks off then'],
     ['/v1/failing?do=events&after=600&then=error', 'reports an error then'],
+    ['/v1/failing?do=events&then=error', 'reports an error in the middle', 5],
   ])('pays nothing for %s under its key if the upstream %s', async (path, _, leaveAfter = 0) => {
     const customer = await gateway.customer('10');
     const ask = asking(customer);
