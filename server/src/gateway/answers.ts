@@ -16,6 +16,9 @@ export type Counted =
   | { readonly kind: 'countable'; readonly answer: Answer }
   | { readonly kind: 'answer_malformed' | 'answer_too_large' | 'upstream_error_event' };
 
+/** Answers of these statuses are empty, whatever their headers say. */
+export const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 304]);
+
 /** An answer without a body: nothing is found in it. */
 export const EMPTY: Counted = { kind: 'countable', answer: jsonAnswer(undefined) };
 

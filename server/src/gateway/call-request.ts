@@ -94,7 +94,7 @@ export function fingerprintOf(
 
 /** The request as it goes to the upstream. */
 export function upstreamRequest(
-  { upstream, isKnownBefore }: PricedRoute,
+  { upstream, isKnownBefore, route }: PricedRoute,
   { method, target, headers, principal, address, requestId }: CallRequest,
   { sent }: ReceivedBody,
 ): Dispatcher.DispatchOptions {
@@ -104,7 +104,7 @@ export function upstreamRequest(
     method: method as Dispatcher.HttpMethod,
     path: `${upstream.basePath}${target.path}${target.search}`,
     headers: upstreamHeaders(headers, caller, upstream.secret, {
-      isCounted: !isKnownBefore,
+      isCounted: !isKnownBefore || route.errorEvents.length > 0,
       // The length of a body that was read is known to the one who sends it.
       keepsLength: sent !== null && !Buffer.isBuffer(sent),
     }),

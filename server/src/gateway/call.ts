@@ -1,7 +1,7 @@
 import { finished, type Readable } from 'node:stream';
 import type { Pays } from '../pricing/price-book.ts';
 import { AnswerStream } from './answer-stream.ts';
-import { type Counted, countedJson, EMPTY, EventMeter } from './answers.ts';
+import { type Counted, countedJson, EMPTY, EventMeter, WITHOUT_BODY } from './answers.ts';
 import { type CallAnswer, NoAnswer, replayed } from './call-answer.ts';
 import { CallKey } from './call-key.ts';
 import { BodyNotReceived, type CallRequest, upstreamRequest } from './call-request.ts';
@@ -133,30 +133,33 @@ export class Call {
       await this.#settleWithin();
       return this.#hand(status, headers, body);
     }
-    const isCounted = this.#running.payment.isHeld;
-    if (!isCounted && route.errorEvents.length === 0) return this.#hand(status, headers, body);
-    if (WITHOUT_BODY.has(status)) {
-      await this.#count(EMPTY);
-      return this.#hand(status, headers, body);
-    }
     const isReadable = headers['content-encoding'] === undefined;
-    if (isReadable && isEventStream(headers) && !Buffer.isBuffer(body)) {
-      return this.#hand(status, headers, body, new EventMeter(route, this.#running.before));
-    }
-    if (!isCounted) return this.#hand(status, headers, body);
-    if (!isReadable || !isJson(headers['content-type']?.toString())) {
-      await this.#count({ kind: 'answer_malformed' });
+    const isStream = isReadable && isEventStream(headers) && !Buffer.isBuffer(body);
+    const { before, payment } = this.#running;
+    if (!payment.isHeld && !(isStream && route.errorEvents.length > 0)) {
       return this.#hand(status, headers, body);
     }
-    const { whole, body: collected } = await collect(body, route.meteringBufferBytes);
-    await this.#count(whole ? countedJson(whole) : { kind: 'answer_too_large' });
-    return this.#hand(status, headers, collected);
+    if (WITHOUT_BODY.has(status)) await this.#count(EMPTY);
+    else if (isStream) return this.#hand(status, headers, body, new EventMeter(route, before));
+    else if (isReadable && isJson(headers['content-type']?.toString())) {
+      const { whole, body: collected } = await collect(body, route.meteringBufferBytes);
+      await this.#count(whole ? countedJson(whole) : { kind: 'answer_too_large' });
+      return this.#hand(status, headers, collected);
+    } else await this.#count({ kind: 'answer_malformed' });
+    return this.#hand(status, headers, body);
   }
 
   /** Hands the answer over, and keeps it for the idempotency key. */
   async #hand(status: number, headers: Headers, body: Buffer | Readable, meter?: EventMeter) {
-    // An error that is free leaves the idempotency key free, too.
-    if (!this.#isFreeAgain(this.#ending)) this.#key.record();
+    // After an error that is free the same request is a call of its own, from now on.
+    const isFreeAgain = this.#isFreeAgain(this.#ending);
+    if (isFreeAgain) await within(this.#key.end(this.#running, true), LONGEST_SETTLING_MS);
+    else this.#key.record();
+    if (!Buffer.isBuffer(body) && body.errored) {
+      // It broke off while its payment was settled.
+      const broken = endingWithoutAnswer(body.errored, this.#course);
+      throw await this.#noAnswer(body.errored, this.#hasFailed ? this.#ending : broken);
+    }
     if (Buffer.isBuffer(body)) {
       this.#key.add(body);
       await this.#keep(status, headers);
@@ -199,7 +202,9 @@ export class Call {
         if (isLost) this.#stop('client_left');
       },
       onEnd: async () => {
-        if (meter) await this.#count(meter.end());
+        // A price that was known before has nothing to count but an error.
+        const isCounted = this.#running.payment.isHeld || meter?.hasFailed;
+        if (meter) await this.#count(isCounted ? meter.end() : EMPTY);
         await this.#keep(status, headers);
         const payment = this.#running.settled;
         onSettled(payment);
@@ -259,10 +264,13 @@ export class Call {
 
   /** The ending of an answer that the customer has not got whole. */
   #undelivered(): CallEnding {
-    // A failure that the answer itself reports stays what it is, also if the client leaves it.
-    const hasFailed = ENDING_FACTS[this.#ending].by === 'upstream';
-    const isKnown = this.#isThrough || this.#key.isKept || hasFailed;
+    const isKnown = this.#isThrough || this.#key.isKept || this.#hasFailed;
     return isKnown ? this.#ending : endingMidway(this.#course);
+  }
+
+  /** Whether the answer itself says that the upstream failed. That stays, also if the client leaves it. */
+  get #hasFailed(): boolean {
+    return ENDING_FACTS[this.#ending].by === 'upstream';
   }
 
   /** Nothing of an answer has gone out, nor will. */
@@ -350,7 +358,7 @@ export class Call {
     const exchange = this.#exchange;
     return {
       stopped: this.#stopped,
-      hasClientLeft: client.hasLeft || body?.errored != null,
+      hasClientLeft: !this.#key.keeps && (client.hasLeft || body?.errored != null),
       hasClientHeldUp: client.hasHeldUp,
       isSent: exchange?.isSent ?? false,
       hasStatus: exchange?.status != null,
@@ -386,6 +394,3 @@ export class Call {
     this.#parts.onSettled(end);
   }
 }
-
-/** Answers of these statuses are empty, whatever their headers say. */
-const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 304]);

@@ -41,7 +41,7 @@ export const ENDING_FACTS: Readonly<Record<CallEnding, EndingFacts>> = {
 export interface Course {
   /** Null: nobody has stopped it. */
   readonly stopped: StopReason | null;
-  /** Whether the client has left, or its body has broken off. */
+  /** Whether the client has left, or its body has broken off, and the answer is not kept for its next request. */
   readonly hasClientLeft: boolean;
   /** Whether the client has held its answer up for long. */
   readonly hasClientHeldUp: boolean;

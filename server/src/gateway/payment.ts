@@ -144,6 +144,11 @@ export class Payments {
         ? { kind: 'hold_void', hold: payment.number, ...common }
         : { kind: 'reversal', charge, amount: null, ...common },
     );
+    // A hold that has expired has given itself back.
+    if (hasExpired(outcome)) {
+      const available = payment.available + purchase.before.maximum.amount;
+      return { ...payment, isHeld: false, available };
+    }
     const receipt = this.#receiptOf(outcome, 'given back', payment);
     if (!receipt) return { ...payment, isHeld: false };
     return { ...payment, isHeld: false, charged: 0n, available: receipt.availableAfter };

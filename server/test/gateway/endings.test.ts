@@ -25,6 +25,7 @@ routes:
     scope: search
     upstream: up
     longest_s: 3
+    error_event: error
     price: &price
       - per_call: "0.5"
   fixed_closed: {<<: *fixed, path: /fixed-closed, upstream: closed}
@@ -71,6 +72,7 @@ routes:
     upstream: up
     longest_s: 3
     count_event_with: usage
+    error_event: error
     price:
       - {per: output, cents: "0.1", count: answer.usage.output, at_most: 20}
   fixed_open: {<<: *fixed, path: /fixed-open, upstream: patient}
@@ -107,7 +109,7 @@ async function endingOf(account: string): Promise<{ ending: string; number: bigi
 /** What the gateway says where it has no answer of the upstream's. */
 const CODES: Readonly<Record<number, string>> = { 502: 'upstream_failed', 504: 'upstream_timeout' };
 
-/** What an answer says that it has cost, in its head or at its end. */
+/** What an answer says that it has cost, at its end or in its head. */
 function saidCost({ headers, trailers }: Delivered): unknown {
   return trailers['x-credits-charged'] ?? headers['x-credits-charged'];
 }

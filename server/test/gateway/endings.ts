@@ -373,6 +373,37 @@ export const CASES: Readonly<Record<string, Case>> = {
     ending: 'upstream_error_event',
     cost: '0',
   },
+  'a stream that reports an error is free': {
+    path: '/events?do=events&then=error',
+    status: 200,
+    ending: 'upstream_error_event',
+    cost: '0',
+  },
+  'a stream that reports an error is free though its price was known before': {
+    path: '/fixed?do=events&then=error',
+    status: 200,
+    ending: 'upstream_error_event',
+    cost: '0',
+  },
+  'a client that leaves a stream when it reports an error pays nothing': {
+    path: '/events?do=events&then=error-silence',
+    leaveAfter: 120,
+    status: 200,
+    ending: 'upstream_error_event',
+    cost: '0',
+  },
+  'an error that breaks off while it is settled is no answer': {
+    path: '/fixed?do=snap&status=503',
+    status: 502,
+    ending: 'upstream_5xx',
+    cost: '0',
+  },
+  'an answer that breaks off while it is settled is no answer, and free': {
+    path: '/counted?do=snap&type=text/plain',
+    status: 502,
+    ending: 'upstream_broke_off',
+    cost: '0',
+  },
   'a client that leaves a stream midway pays the maximum': {
     path: '/events?do=events&then=silence',
     leaveAfter: 30,

@@ -31,6 +31,14 @@ const gateway = useGateway(
     longest_s: 1
     count_event_with: usage
     price: [{per: output, cents: "0.1", count: answer.usage.output, at_most: 20}]
+  failing:
+    methods: [GET]
+    path: /v1/failing
+    scope: search
+    upstream: up
+    count_event_with: usage
+    error_event: error
+    price: [{per: output, cents: "0.1", count: answer.usage.output, at_most: 20}]
   paid_errors:
     methods: [GET]
     path: /v1/paid-errors
@@ -250,6 +258,23 @@ describe('a client that leaves', () => {
     const whole = await customer.get(`${path}&${mark}`);
     expect(again.body).toBe(whole.body);
     expect(seen(mark)).toBe(2);
+  });
+
+  test.each([
+    ['/v1/fixed?do=drop&after=600', 'drops it then'],
+    ['/v1/fixed?status=503&after=600', 'refuses it then'],
+    ['/v1/short?do=silence', 'takes too long'],
+    ['/v1/counted?do=snap&after=600&type=text/plain', 'breaks off then'],
+    ['/v1/failing?do=events&after=600&then=error', 'reports an error then'],
+    ['/v1/failing?do=events&then=error', 'reports an error in the middle', 5],
+  ])('pays nothing for %s under its key if the upstream %s', async (path, _, leaveAfter = 0) => {
+    const customer = await gateway.customer('10');
+    const ask = asking(customer);
+    const first = await ask(path, { leaveAfter });
+    expect(first.isWhole).toBe(false);
+    await expect.poll(() => claimsOf(customer), { timeout: 5_000 }).toBe(0);
+    expect(await customer.balance()).toBe('10');
+    expect((await ask(path)).headers).not.toHaveProperty('idempotency-replayed');
   });
 
   test('ends the upstream at once without a key', async () => {

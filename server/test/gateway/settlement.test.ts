@@ -134,6 +134,19 @@ test.each([true, false])('a charge is given back once (done: %s)', async (isDone
   expect(charge).toMatchObject({ reversed: 500_000n });
 });
 
+test('a hold that has expired has given itself back, and nothing is logged', async () => {
+  const purchase = await purchaseOf([CALL, ITEMS], 'expired');
+  const errors: unknown[] = [];
+  const log = { error: (details: object) => errors.push(details) };
+  const payments = new Payments({ ledger: rig.ledger, log });
+  const held = await payments.begin(purchase, () => true);
+  await expire(purchase);
+  const paid = await payments.giveBack(purchase, held, 'upstream_5xx');
+  expect(paid).toMatchObject({ isHeld: false, charged: 0n, available: 10_000_000n });
+  expect(await availableOf(purchase)).toBe(10_000_000n);
+  expect(errors).toEqual([]);
+});
+
 test('what is above a hold is paid only where there is credit for it', async () => {
   const purchase = await purchaseOf([CALL, ITEMS], 'above');
   const payments = paymentsWith({});
@@ -142,6 +155,17 @@ test('what is above a hold is paid only where there is credit for it', async () 
   const paid = await payments.capture(purchase, held, tooMuch);
   expect(paid).toMatchObject({ charged: 2_500_000n, available: 7_500_000n });
 });
+
+/** Lets the hold of a purchase end now. */
+async function expire({ account }: Purchase): Promise<void> {
+  const now = `date_trunc('milliseconds', clock_timestamp())`;
+  await db.query(`update holds set expires_at = ${now} where account_id = $1`, [account]);
+  await db.query(
+    `update operations set expires_at = ${now} where account_id = $1 and kind = 'hold'`,
+    [account],
+  );
+  await db.query(`update balances set next_due_at = ${now} where account_id = $1`, [account]);
+}
 
 async function opsOf({ account }: Purchase): Promise<string[]> {
   const rows = await db.query<{ kind: string }>(

@@ -24,7 +24,10 @@ export interface SeenRequest {
   body: string;
 }
 
-/** Starts the upstream. `?do=` names what it does, `?items=` how many items its JSON has. */
+/**
+ * Starts the upstream. `?do=` names what it does, `?after=` in how many milliseconds, `?items=` how many
+ * items its JSON has.
+ */
 export async function startUpstream(): Promise<TestUpstream> {
   const requests: SeenRequest[] = [];
   let aborted = 0;
@@ -44,7 +47,10 @@ export async function startUpstream(): Promise<TestUpstream> {
     });
     request.on('end', () => {
       const isFirst = requests.filter(({ url }) => url === seen.url).length === 1;
-      act(new URL(seen.url, 'http://upstream').searchParams, response, isFirst);
+      const query = new URL(seen.url, 'http://upstream').searchParams;
+      const after = Number(query.get('after') ?? 0);
+      if (after === 0) act(query, response, isFirst);
+      else setTimeout(() => act(query, response, isFirst), after);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -90,6 +96,12 @@ function act(query: URLSearchParams, response: ServerResponse, isFirst: boolean)
       response.writeHead(status, head);
       response.write(json.slice(0, 5));
       setTimeout(() => response.destroy(), 50);
+      return;
+    case 'snap':
+      // It breaks off before anybody can have acted on its beginning.
+      response.writeHead(status, { 'content-type': query.get('type') ?? 'application/json' });
+      response.write(json.slice(0, 5));
+      response.socket?.destroySoon();
       return;
     case 'drop':
       response.destroy();
@@ -158,25 +170,28 @@ function pour(response: ServerResponse, bytes: number, isEndless: boolean): void
 }
 
 /**
- * Some events, one with `usage`; `?then=` what follows: nothing, or a break or silence before the last
- * two, or an end that comes late or never.
+ * Some events, one with `usage`; `?then=` what follows: nothing, a break or silence before the last two,
+ * an event that reports an error, with or without silence after it, or an end that comes late or never.
  */
 function sendEvents(query: URLSearchParams, response: ServerResponse): void {
   const output = Number(query.get('items') ?? 3);
   response.writeHead(200, { 'content-type': 'text/event-stream' });
+  const then = query.get('then');
   const lines = [
     ...Array.from({ length: 3 }, (_, n) => JSON.stringify({ n, usage: null })),
     ...(query.get('usage') === 'none' ? [] : [JSON.stringify({ usage: { output } })]),
     ...(query.get('usage') === 'error' ? [JSON.stringify({ error: { message: 'failed' } })] : []),
+    ...(then?.startsWith('error') ? ['{"error": {"message": "overloaded"}}'] : []),
     '[DONE]',
   ];
   const next = () => {
     const line = lines.shift();
-    if (line === undefined) return query.get('then') === 'open' || response.end();
-    if (lines.length === 2 && query.get('then') === 'break') return response.destroy();
-    if (lines.length === 2 && query.get('then') === 'silence') return undefined;
+    if (line === undefined) return then === 'open' || response.end();
+    if (lines.length === 2 && then === 'break') return response.destroy();
+    if (lines.length === 2 && then === 'silence') return undefined;
+    if (lines.length === 0 && then === 'error-silence') return undefined;
     response.write(`data: ${line}\n\n`);
-    return setTimeout(next, lines.length === 0 && query.get('then') === 'late' ? 200 : 10);
+    return setTimeout(next, lines.length === 0 && then === 'late' ? 200 : 10);
   };
   next();
 }
