@@ -25,7 +25,6 @@ routes:
     scope: search
     upstream: up
     longest_s: 3
-    error_event: error
     price: &price
       - per_call: "0.5"
   fixed_closed: {<<: *fixed, path: /fixed-closed, upstream: closed}
@@ -72,7 +71,6 @@ routes:
     upstream: up
     longest_s: 3
     count_event_with: usage
-    error_event: error
     price:
       - {per: output, cents: "0.1", count: answer.usage.output, at_most: 20}
   fixed_open: {<<: *fixed, path: /fixed-open, upstream: patient}

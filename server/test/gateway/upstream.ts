@@ -171,7 +171,7 @@ function pour(response: ServerResponse, bytes: number, isEndless: boolean): void
 
 /**
  * Some events, one with `usage`; `?then=` what follows: nothing, a break or silence before the last two,
- * an event that reports an error, with or without silence after it, or an end that comes late or never.
+ * an event that reports an error, or an end that comes late or never. `?open` leaves the stream open.
  */
 function sendEvents(query: URLSearchParams, response: ServerResponse): void {
   const output = Number(query.get('items') ?? 3);
@@ -180,16 +180,14 @@ function sendEvents(query: URLSearchParams, response: ServerResponse): void {
   const lines = [
     ...Array.from({ length: 3 }, (_, n) => JSON.stringify({ n, usage: null })),
     ...(query.get('usage') === 'none' ? [] : [JSON.stringify({ usage: { output } })]),
-    ...(query.get('usage') === 'error' ? [JSON.stringify({ error: { message: 'failed' } })] : []),
-    ...(then?.startsWith('error') ? ['{"error": {"message": "overloaded"}}'] : []),
+    ...(then === 'error' ? [JSON.stringify({ error: { message: 'failed' } })] : []),
     '[DONE]',
   ];
   const next = () => {
     const line = lines.shift();
-    if (line === undefined) return then === 'open' || response.end();
+    if (line === undefined) return query.has('open') || response.end();
     if (lines.length === 2 && then === 'break') return response.destroy();
     if (lines.length === 2 && then === 'silence') return undefined;
-    if (lines.length === 0 && then === 'error-silence') return undefined;
     response.write(`data: ${line}\n\n`);
     return setTimeout(next, lines.length === 0 && then === 'late' ? 200 : 10);
   };
