@@ -14,6 +14,8 @@ export interface Observer {
  */
 export class AnswerStream extends Readable {
   readonly #source: Readable;
+  /** Whether the observer has seen its end. */
+  #isObserved = false;
   #isDetached = false;
 
   constructor(source: Readable, observer: Observer) {
@@ -28,6 +30,7 @@ export class AnswerStream extends Readable {
     source.once('end', () => {
       observer.onEnd().then(
         (last) => {
+          this.#isObserved = true;
           if (last !== null) this.push(last);
           this.push(null);
         },
@@ -36,6 +39,11 @@ export class AnswerStream extends Readable {
     });
     source.once('error', (error) => this.destroy(error));
     source.pause();
+  }
+
+  /** Whether there may be more to observe. */
+  get isGoingOn(): boolean {
+    return this.errored === null && !this.#isObserved;
   }
 
   /** The customer has left: the rest is only observed. */

@@ -257,7 +257,7 @@ export class Call {
 
   /** The client has left its answer: one that can be kept is read to its end, any other ends now. */
   #left(): void {
-    const isGoingOn = this.#stopped === null && this.#stream?.errored === null;
+    const isGoingOn = this.#stopped === null && this.#stream?.isGoingOn;
     if (isGoingOn && this.#key.isRecording && !this.#key.isKept) {
       this.#stream?.detach();
       return;
