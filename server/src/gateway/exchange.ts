@@ -20,8 +20,6 @@ export interface UpstreamAnswer {
 export class Exchange implements Dispatcher.DispatchHandler {
   /** The status of the answer; null: none has come. */
   status: number | null = null;
-  /** Whether a connection has begun to send the request. */
-  isSent = false;
   /** Whether a part of a streamed body has come. */
   hasBody = false;
   /** Whether the upstream ended it, and not `abort` nor the request's body. */
@@ -29,6 +27,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** Whether it has ended, well or not. */
   isOver = false;
   readonly #onOver: () => void;
+  /** Whether a connection has taken the request up. */
+  #isTaken = false;
   #aborted: Error | undefined;
   #headers: SentHeaders = {};
   #controller: Dispatcher.DispatchController | undefined;
@@ -43,6 +43,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** `onOver` runs once, when the connection is free again. */
   constructor(onOver: () => void) {
     this.#onOver = onOver;
+  }
+
+  /** Whether anything of the request was sent. The head of a body that streams goes out with its first piece. */
+  get isSent(): boolean {
+    const body = this.#requestBody;
+    return this.#isTaken && !(body instanceof Readable && !body.readableDidRead);
   }
 
   /**
@@ -74,7 +80,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     if (this.#aborted) controller.abort(this.#aborted);
-    else this.isSent = true;
+    else this.#isTaken = true;
   }
 
   onResponseStart(

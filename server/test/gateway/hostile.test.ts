@@ -205,6 +205,21 @@ test('a client that makes its body too large after the answer has begun has left
   expect(await customer.balance()).toBe('9.5');
 });
 
+test('a client that leaves before the first byte of its large body pays nothing', async () => {
+  const customer = await gateway.customer('10');
+  const before = upstream.heads.length;
+  const sent = request(`${gateway.url}/upload`, {
+    method: 'POST',
+    headers: { 'x-api-key': customer.key, 'content-type': 'text/plain', 'content-length': 90_000 },
+  });
+  sent.on('error', () => {}).flushHeaders();
+  await expect.poll(() => customer.balance()).toBe('9.5');
+  sent.destroy();
+  expect(await endingsOf(customer)).toEqual(['client_left_before_answer']);
+  expect(await customer.balance()).toBe('10');
+  expect(upstream.heads.length).toBe(before);
+});
+
 /** The status of a request whose body begins and does not end. */
 function statusWithoutEnd(path: string, key: string): Promise<number> {
   return new Promise((resolve) => {
