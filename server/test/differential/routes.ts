@@ -1,0 +1,263 @@
+/**
+ * The routes of the differential run: what the model reads, and the price book that is made of it.
+ * Amounts are microcents.
+ */
+
+export const CENT = 1_000_000n;
+
+/** The endings of a call, as docs/price-book.md names them. */
+export type Ending =
+  | 'delivered'
+  | 'upstream_unreachable'
+  | 'upstream_timeout'
+  | 'upstream_4xx'
+  | 'upstream_5xx'
+  | 'upstream_broke_off'
+  | 'upstream_rejected_operator'
+  | 'upstream_error_event'
+  | 'time_exceeded'
+  | 'answer_malformed'
+  | 'answer_too_large'
+  | 'above_maximum'
+  | 'client_left_before_answer'
+  | 'client_left_midway';
+export type Pays = 'free' | 'counted' | 'maximum';
+
+export interface Route {
+  readonly name: string;
+  readonly methods: readonly string[];
+  /** `secret` is sent the operator's secret, `closed` takes no connection, `hasty` has short timeouts. */
+  readonly upstream: 'plain' | 'secret' | 'hasty' | 'closed';
+  /** So much for each call. */
+  readonly perCall: bigint;
+  /** So much by `effort` of the request, which is `low` if it is left out. */
+  readonly byEffort?: Readonly<Record<string, bigint>>;
+  /** So much for each of `words` of the request. */
+  readonly perWord?: bigint;
+  /** What is counted in the answer. */
+  readonly counts?: Counts;
+  /** What the route says of endings; the rest is as it is by default. */
+  readonly settlement: Readonly<Partial<Record<Ending, Pays>>>;
+  readonly replayBytes: number;
+  readonly meteringBytes: number;
+  /** `longest_s` is one second. */
+  readonly isShort: boolean;
+  /** An event with the member `error` reports that the upstream failed. */
+  readonly reportsErrors: boolean;
+  /** A stream of events ends with a comment that tells the charge. */
+  readonly hasComment: boolean;
+  readonly largestBodyBytes: number;
+}
+
+export interface Counts {
+  readonly quantity: string;
+  /** The price of one, or of one by `model` of the request. */
+  readonly each: bigint | Readonly<Record<string, bigint>>;
+  readonly expression: string;
+  /** At most so many, or as many as `max` of the request. */
+  readonly most: number | 'max';
+}
+
+/** The members of a request that its price may read. */
+export interface Members {
+  readonly effort?: string;
+  readonly words?: number;
+  readonly model?: string;
+  readonly max?: number;
+}
+
+/** Microcents, and what they are for. */
+export interface Cost {
+  readonly amount: bigint;
+  readonly quantities: Readonly<Record<string, string>>;
+}
+
+/** What a request costs, if so much is counted in its answer. */
+export function costOf(route: Route, members: Members, count: number): Cost {
+  const { perCall, byEffort, perWord, counts } = route;
+  const { effort = 'low', words = 0, model = '' } = members;
+  const each = typeof counts?.each === 'object' ? counts.each[model] : counts?.each;
+  return {
+    amount:
+      perCall +
+      (byEffort?.[effort] ?? 0n) +
+      (perWord ?? 0n) * BigInt(words) +
+      (each ?? 0n) * BigInt(count),
+    quantities: {
+      calls: '1',
+      ...(perWord && { words: String(words) }),
+      ...(counts && { [counts.quantity]: String(count) }),
+    },
+  };
+}
+
+/** The most that a request can cost. */
+export function mostOf(route: Route, members: Members): Cost {
+  const most = route.counts?.most ?? 0;
+  return costOf(route, members, most === 'max' ? (members.max ?? 0) : most);
+}
+
+/** What an account must have for any call of a route; a microcent if a call may cost nothing. */
+export function cheapest({ perCall, byEffort, counts }: Route): bigint {
+  const least = perCall + (byEffort ? (Object.values(byEffort).sort()[0] ?? 0n) : 0n);
+  return least === 0n && counts ? 1n : least;
+}
+
+const PLAIN = {
+  methods: ['GET', 'POST'],
+  upstream: 'secret',
+  perCall: CENT / 2n,
+  settlement: {},
+  replayBytes: 262_144,
+  meteringBytes: 200_000,
+  isShort: false,
+  reportsErrors: true,
+  hasComment: false,
+  largestBodyBytes: 65_536,
+} as const;
+
+const ITEMS: Counts = {
+  quantity: 'items',
+  each: CENT / 10n,
+  expression: '$count(answer.items)',
+  most: 20,
+};
+const OUTPUT: Counts = { ...ITEMS, quantity: 'output', expression: 'answer.usage.output' };
+
+/** As far from the defaults as a route can be. */
+const OTHER: Route['settlement'] = {
+  upstream_unreachable: 'counted',
+  upstream_timeout: 'counted',
+  upstream_4xx: 'counted',
+  upstream_5xx: 'maximum',
+  upstream_broke_off: 'maximum',
+  upstream_rejected_operator: 'counted',
+  upstream_error_event: 'counted',
+  time_exceeded: 'free',
+  answer_malformed: 'free',
+  answer_too_large: 'free',
+  above_maximum: 'maximum',
+  client_left_before_answer: 'free',
+  client_left_midway: 'free',
+};
+
+const BASES: Readonly<Record<string, Partial<Route>>> = {
+  fixed: {},
+  items: { counts: ITEMS },
+  events: { perCall: 0n, counts: OUTPUT },
+};
+const VARIANTS: Readonly<Record<string, Partial<Route>>> = {
+  '': {},
+  _plain: { upstream: 'plain', reportsErrors: false },
+  _other: { settlement: OTHER },
+  _closed: { upstream: 'closed' },
+  _closed_other: { upstream: 'closed', settlement: OTHER },
+  _hasty: { upstream: 'hasty' },
+  _hasty_other: { upstream: 'hasty', settlement: OTHER },
+  _short: { isShort: true },
+  _small: { replayBytes: 300 },
+  _unkept: { replayBytes: 0 },
+};
+
+export const ROUTES: readonly Route[] = [
+  ...Object.entries(BASES).flatMap(([base, route]) =>
+    Object.entries(VARIANTS).map(([variant, more]) => ({
+      ...PLAIN,
+      ...route,
+      ...more,
+      name: `${base}${variant}`,
+    })),
+  ),
+  { ...PLAIN, name: 'free', perCall: 0n },
+  {
+    ...PLAIN,
+    name: 'effort',
+    perCall: 0n,
+    byEffort: { low: CENT, high: 2n * CENT },
+    hasComment: true,
+  },
+  {
+    ...PLAIN,
+    name: 'words',
+    methods: ['POST'],
+    perCall: (3n * CENT) / 10n,
+    perWord: CENT / 100n,
+  },
+  {
+    ...PLAIN,
+    name: 'tokens',
+    methods: ['POST'],
+    perCall: 0n,
+    counts: {
+      quantity: 'tokens',
+      each: { small: CENT / 5n, large: CENT },
+      expression: 'answer.usage.output',
+      most: 'max',
+    },
+    hasComment: true,
+  },
+  { ...PLAIN, name: 'upload', methods: ['POST'], largestBodyBytes: 1_000_000 },
+];
+
+/** The price book as YAML, of which JSON is a part. */
+export function priceBook(upstream: string): string {
+  const plain = { base_url: upstream, answer_timeout_s: 60, idle_timeout_s: 60 };
+  const secret = { header: 'x-operator', env: 'TEST_UPSTREAM_KEY' };
+  return JSON.stringify({
+    upstreams: {
+      plain,
+      secret: { ...plain, secret },
+      hasty: { ...plain, answer_timeout_s: 0.5, idle_timeout_s: 0.5 },
+      closed: { base_url: 'http://127.0.0.1:9' },
+    },
+    routes: Object.fromEntries(ROUTES.map((route) => [route.name, written(route)])),
+  });
+}
+
+function written(route: Route): object {
+  const { counts, byEffort, perWord } = route;
+  return {
+    methods: route.methods,
+    path: pathOf(route),
+    scope: 'search',
+    upstream: route.upstream,
+    longest_s: route.isShort ? 1 : 120,
+    largest_body_bytes: route.largestBodyBytes,
+    metering_buffer_bytes: route.meteringBytes,
+    replay_bytes: route.replayBytes,
+    receipt_comment: route.hasComment,
+    ...(counts && { count_event_with: 'usage' }),
+    ...(route.reportsErrors && { error_event: 'error' }),
+    settlement: route.settlement,
+    price: [
+      ...(route.perCall > 0n ? [{ per_call: inCents(route.perCall) }] : []),
+      ...(byEffort ? [{ by: 'effort', cents: pricesOf(byEffort), default: 'low' }] : []),
+      ...(perWord
+        ? [{ per: 'words', cents: inCents(perWord), of: 'request', count: 'request.words' }]
+        : []),
+      ...(counts ? [writtenCounts(counts)] : []),
+    ],
+  };
+}
+
+function writtenCounts({ quantity, each, expression, most }: Counts): object {
+  return {
+    per: quantity,
+    cents: typeof each === 'bigint' ? inCents(each) : { by: 'model', prices: pricesOf(each) },
+    count: expression,
+    at_most: most === 'max' ? 'request.max' : most,
+  };
+}
+
+export const pathOf = ({ name }: Route): string => `/v1/${name}`;
+
+const pricesOf = (prices: Readonly<Record<string, bigint>>) =>
+  Object.fromEntries(Object.entries(prices).map(([name, amount]) => [name, inCents(amount)]));
+
+/** Cents in their canonical form. */
+export function inCents(amount: bigint): string {
+  const digits = String(amount < 0n ? -amount : amount).padStart(7, '0');
+  const decimals = digits.slice(-6).replace(/0+$/, '');
+  const whole = `${amount < 0n ? '-' : ''}${digits.slice(0, -6)}`;
+  return decimals === '' ? whole : `${whole}.${decimals}`;
+}
