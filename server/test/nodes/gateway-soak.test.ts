@@ -13,7 +13,7 @@ import { ask, callUntil, type Journal, type Payer } from './gateway-client.ts';
 import { type Node, startNode, useNodes } from './node.ts';
 
 /** How long customers call; PostgreSQL 15 gets a shorter turn. */
-const SECONDS = inject('major') === 18 ? 60 : 15;
+const SECONDS = inject('major') === 18 ? 25 : 15;
 const CLIENTS = 24;
 /** Cents. The last account runs out of them. */
 const CREDITS = ['100000', '100000', '100000', '100'];
