@@ -1,4 +1,4 @@
-import { parseCents } from '../../server/src/ledger/money.ts';
+import { parseCents } from '../../server/src/ledger/operations/money.ts';
 import { addedLatency, compareCalls, type GatewaySides, watchMemory } from './gateway.ts';
 import { residentMegabytes, type Server } from './processes.ts';
 import { type Comparison, compare, type Report, ratioOf } from './report.ts';

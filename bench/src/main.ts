@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { type EmbeddedPostgres, startEmbedded } from '../../server/src/db/embedded.ts';
+import { type EmbeddedPostgres, startEmbedded } from '../../server/src/db/embedded/embedded.ts';
 import { compareAll } from './comparisons.ts';
 import { type GatewaySides, startGateway } from './gateway.ts';
 import { HELP, type Options, readOptions } from './options.ts';

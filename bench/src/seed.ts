@@ -2,11 +2,11 @@ import { createHash, hash, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { createApiKey } from '../../server/src/auth/api-keys.ts';
 import { createOperatorKey } from '../../server/src/auth/operator-keys.ts';
+import { PostgresDatabase } from '../../server/src/db/connection/postgres.ts';
 import { migrate } from '../../server/src/db/migrate.ts';
-import { PostgresDatabase } from '../../server/src/db/postgres.ts';
-import { type Account, createAccount } from '../../server/src/ledger/accounts.ts';
+import { type Account, createAccount } from '../../server/src/ledger/accounts/accounts.ts';
 import { Ledger } from '../../server/src/ledger/ledger.ts';
-import { type Digest, LOCAL } from '../../server/src/ledger/operations.ts';
+import { type Digest, LOCAL } from '../../server/src/ledger/operations/operations.ts';
 
 /** What both sides are given before they are measured. */
 

@@ -1,17 +1,17 @@
 import type { FastifyInstance } from 'fastify';
+import { KeyReads } from './auth/key-reads.ts';
 import { KeyUses } from './auth/key-uses.ts';
 import { LOCAL_OPERATOR } from './auth/principal.ts';
 import { type Config, readSecret } from './config.ts';
-import type { Database } from './db/database.ts';
+import type { Database } from './db/connection/database.ts';
 import { type OpenDatabase, openDatabase } from './db/open.ts';
 import { Gateway } from './gateway/gateway.ts';
-import { readPriceBookFile, startWithFile } from './gateway/price-books.ts';
+import { readPriceBookFile, startWithFile } from './gateway/routes/price-books.ts';
 import type { HttpParts } from './http/parts.ts';
 import { buildHttp } from './http/server.ts';
 import { Ledger } from './ledger/ledger.ts';
-import { KeyReads } from './ledger/reads.ts';
 import { Sweeper } from './ledger/sweeper.ts';
-import type { Log } from './telemetry/log.ts';
+import type { Log } from './log.ts';
 import { Metrics } from './telemetry/metrics.ts';
 
 /** Purser, put together over one database. */

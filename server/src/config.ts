@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { parseIntoClientConfig } from 'pg-connection-string';
-import { OperatorError } from './db/operator-error.ts';
+import { OperatorError } from './operator-error.ts';
 
 /**
  * The environment, read once and checked in full: the only file that reads `process.env`. What is

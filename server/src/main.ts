@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import type { Context } from './cli/context.ts';
-import { showFailure } from './cli/failure.ts';
+import type { Context } from './cli/command/context.ts';
+import { showFailure } from './cli/command/failure.ts';
+import { openTerminal } from './cli/command/terminal.ts';
 import { run } from './cli/run.ts';
-import { openTerminal } from './cli/terminal.ts';
 import { readConfig } from './config.ts';
 
 /**
@@ -27,7 +27,7 @@ const context: Omit<Context, 'fail'> = {
 async function withApp<T>(work: (app: import('./app.ts').App) => Promise<T>): Promise<T> {
   const config = readConfig();
   const { createApp } = await import('./app.ts');
-  const { createLog } = await import('./telemetry/log.ts');
+  const { createLog } = await import('./log.ts');
   const log = createLog(config.logLevel ?? 'warn', { sync: true });
   const interrupted = new AbortController();
   const opening = createApp(config, { as: 'command', log, signal: interrupted.signal });

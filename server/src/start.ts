@@ -3,12 +3,12 @@ import { setFlagsFromString } from 'node:v8';
 import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
 import { type App, createApp } from './app.ts';
+import type { Terminal } from './cli/command/terminal.ts';
 import { hasOperatorKey, makeDemo, showDemo } from './cli/demo.ts';
-import type { Terminal } from './cli/terminal.ts';
 import type { Config } from './config.ts';
-import { OperatorError } from './db/operator-error.ts';
-import { LogPace } from './gateway/log-pace.ts';
-import { createLog, type Log } from './telemetry/log.ts';
+import { createLog, type Log } from './log.ts';
+import { LogPace } from './log-pace.ts';
+import { OperatorError } from './operator-error.ts';
 
 /** How long a stop may take after the drain. Calls that are not settled by then are given up: exit code 1. */
 const LONGEST_STOP_MS = 10_000;

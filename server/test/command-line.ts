@@ -1,11 +1,11 @@
 import picocolors from 'picocolors';
 import { afterAll, beforeAll } from 'vitest';
 import { type App, createApp } from '../src/app.ts';
-import type { Injectable } from '../src/cli/api.ts';
-import type { Context } from '../src/cli/context.ts';
+import type { Injectable } from '../src/cli/command/api.ts';
+import type { Context } from '../src/cli/command/context.ts';
 import { run } from '../src/cli/run.ts';
 import { readConfig } from '../src/config.ts';
-import { createLog } from '../src/telemetry/log.ts';
+import { createLog } from '../src/log.ts';
 
 /** The output of a command, and its exit code. */
 export interface Ran {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, inject } from 'vitest';
+import { PostgresDatabase } from '../src/db/connection/postgres.ts';
 import { SERVING } from '../src/db/embedded/cluster.ts';
-import { PostgresDatabase } from '../src/db/postgres.ts';
 import { TEMPLATE } from './clusters.ts';
 
 export interface TestDatabase {

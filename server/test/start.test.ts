@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { cleanUpAfterEach, folder, postmaster, processes, until } from './embedded-processes.ts';
+import { cleanUpAfterEach, folder, postmaster, processes, until } from './embedded/processes.ts';
 
 /** A start that is interrupted before the server listens. */
 

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative, sep } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 
@@ -32,25 +32,187 @@ function places(sources: readonly Source[], pattern: RegExp): string[] {
   );
 }
 
-/** Who may import whom: each only what stands to its right (ARCHITECTURE.md). */
-const LAYERS = [
-  'main',
-  'start',
-  'app',
-  'cli',
-  'telemetry',
-  'http',
-  'auth',
-  'gateway',
-  'pricing',
-  'ledger',
-  'db',
-];
-/** Read by those who put things together; it imports nothing but the operator's error. */
-const CONFIG = 'config';
+/**
+ * The rooms of the house, and which other rooms each may import. A room is a folder, or a file of the
+ * ground floor; a file belongs to the longest name that its path begins with. ARCHITECTURE.md shows the
+ * same table.
+ */
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  main: ['start', 'cli', 'cli/command', 'app', 'log', 'http', 'config'],
+  start: ['cli', 'cli/command', 'app', 'log', 'log-pace', 'config', 'operator-error'],
+  cli: ['cli/objects', 'cli/command'],
+  'cli/objects': [
+    'ledger/proof',
+    'cli/command',
+    'gateway/routes',
+    'pricing',
+    'pricing/book',
+    'ledger/operations',
+    'operator-error',
+  ],
+  'ledger/proof': ['ledger/history', 'ledger/accounts', 'ledger/rules', 'db/connection'],
+  'cli/command': [
+    'http',
+    'ledger/history',
+    'config',
+    'auth',
+    'ledger/accounts',
+    'ledger/operations',
+    'db',
+    'operator-error',
+  ],
+  app: [
+    'telemetry',
+    'log',
+    'http',
+    'gateway',
+    'ledger',
+    'gateway/routes',
+    'config',
+    'auth',
+    'db',
+    'db/connection',
+  ],
+  telemetry: ['gateway', 'ledger/lane'],
+  log: [],
+  http: [
+    'gateway',
+    'log-pace',
+    'gateway/call',
+    'gateway/idempotency',
+    'gateway/payment',
+    'ledger',
+    'ledger/history',
+    'gateway/routes',
+    'gateway/upstream',
+    'gateway/request',
+    'pricing',
+    'pricing/book',
+    'auth',
+    'ledger/accounts',
+    'ledger/lane',
+    'ledger/rules',
+    'ledger/operations',
+    'db',
+    'db/connection',
+  ],
+  gateway: [
+    'log-pace',
+    'gateway/call',
+    'gateway/idempotency',
+    'gateway/payment',
+    'ledger',
+    'gateway/routes',
+    'gateway/upstream',
+    'gateway/endings',
+    'pricing',
+    'auth',
+    'ledger/lane',
+    'ledger/operations',
+    'db/connection',
+  ],
+  'log-pace': [],
+  'gateway/call': [
+    'gateway/idempotency',
+    'gateway/payment',
+    'gateway/routes',
+    'gateway/upstream',
+    'gateway/endings',
+    'gateway/request',
+    'pricing',
+    'pricing/book',
+    'auth',
+    'ledger/operations',
+  ],
+  'gateway/idempotency': [
+    'gateway/payment',
+    'gateway/request',
+    'ledger/operations',
+    'db/connection',
+  ],
+  'gateway/payment': ['ledger', 'gateway/routes', 'pricing', 'auth', 'ledger/operations'],
+  ledger: ['ledger/history', 'ledger/lane', 'ledger/operations', 'db/connection'],
+  'ledger/history': ['ledger/accounts', 'ledger/lane', 'ledger/operations', 'db', 'db/connection'],
+  'gateway/routes': [
+    'gateway/upstream',
+    'pricing',
+    'pricing/book',
+    'db/connection',
+    'operator-error',
+  ],
+  'gateway/upstream': [
+    'gateway/request',
+    'pricing',
+    'pricing/counting',
+    'pricing/book',
+    'operator-error',
+  ],
+  'gateway/endings': ['gateway/request', 'pricing/book', 'ledger/operations', 'db/connection'],
+  'gateway/request': ['pricing', 'pricing/book'],
+  pricing: ['pricing/counting', 'pricing/book', 'ledger/operations'],
+  'pricing/counting': ['pricing/book', 'ledger/operations'],
+  'pricing/book': ['config', 'ledger/operations'],
+  config: ['operator-error'],
+  auth: ['ledger/accounts', 'ledger/lane', 'ledger/operations', 'db', 'db/connection'],
+  'ledger/accounts': ['ledger/lane', 'ledger/rules', 'ledger/operations', 'db', 'db/connection'],
+  'ledger/lane': ['ledger/rules', 'ledger/operations', 'db/connection'],
+  'ledger/rules': ['ledger/operations'],
+  'ledger/operations': [],
+  db: ['db/embedded', 'db/connection', 'operator-error'],
+  'db/embedded': ['operator-error'],
+  'db/connection': ['operator-error'],
+  'operator-error': [],
+};
 
-function layerOf(path: string): string {
-  return path.replace('server/src/', '').split('/')[0]?.replace(/\.ts$/, '') ?? '';
+interface Import {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Every import of a file of ours by another, types included, as paths below `server/src/`. */
+function importsIn(sources: readonly Source[]): Import[] {
+  return sources.flatMap(({ path, text }) =>
+    [...text.matchAll(/(?:from|import\(|import)\s*'(\.[^']+)'/g)].map(([, target = '']) => ({
+      from: path.replace('server/src/', ''),
+      to: join(dirname(path), target).split(sep).join('/').replace('server/src/', ''),
+    })),
+  );
+}
+
+/** The room of a file; undefined: the table has none for it. */
+function roomOf(path: string): string | undefined {
+  const name = path.replace(/\.ts$/, '');
+  return Object.keys(ROOMS)
+    .filter((room) => name === room || name.startsWith(`${room}/`))
+    .sort((a, b) => b.length - a.length)[0];
+}
+
+/** The imports that the table does not allow. */
+function forbidden(imports: readonly Import[]): string[] {
+  return imports
+    .filter(({ from, to }) => {
+      const [here, there] = [roomOf(from), roomOf(to)];
+      if (here === undefined || there === undefined) return true;
+      return here !== there && !ROOMS[here]?.includes(there);
+    })
+    .map(({ from, to }) => `${from} imports ${to}`);
+}
+
+/** The cycles in a graph, each once, as the names along it. */
+function cyclesIn(edges: readonly Import[]): string[] {
+  const targets = new Map<string, string[]>();
+  for (const { from, to } of edges) targets.set(from, [...(targets.get(from) ?? []), to]);
+  const [done, path, cycles] = [new Set<string>(), [] as string[], [] as string[]];
+  const visit = (name: string) => {
+    if (path.includes(name)) cycles.push([...path.slice(path.indexOf(name)), name].join(' → '));
+    if (path.includes(name) || done.has(name)) return;
+    path.push(name);
+    for (const target of targets.get(name) ?? []) visit(target);
+    path.pop();
+    done.add(name);
+  };
+  for (const name of targets.keys()) visit(name);
+  return cycles;
 }
 
 describe('the code', () => {
@@ -59,20 +221,32 @@ describe('the code', () => {
     expect(tests.length).toBeGreaterThan(5);
   });
 
-  test('imports only downward', () => {
-    const upward = server.flatMap(({ path, text }) =>
-      [...text.matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].flatMap(([, target = '']) => {
-        const [from, to] = [
-          layerOf(path),
-          layerOf(relative(ROOT, join(ROOT, dirname(path), target))),
-        ];
-        if (from === to || to === CONFIG) return [];
-        const ranks = [from === CONFIG ? 'http' : from, to].map((layer) => LAYERS.indexOf(layer));
-        const isDownward = ranks.every((rank) => rank >= 0) && (ranks[0] ?? 0) < (ranks[1] ?? 0);
-        return isDownward ? [] : [`${path} imports ${target}`];
-      }),
+  test('imports only what the table of rooms allows', () => {
+    expect(forbidden(importsIn(server))).toEqual([]);
+  });
+
+  test('uses every arrow of the table, and the table has no cycle', () => {
+    const arrows = Object.entries(ROOMS).flatMap(([from, targets]) =>
+      targets.map((to) => ({ from, to })),
     );
-    expect(upward).toEqual([]);
+    const used = new Set(importsIn(server).map(({ from, to }) => `${roomOf(from)} ${roomOf(to)}`));
+    expect(arrows.filter(({ from, to }) => !used.has(`${from} ${to}`))).toEqual([]);
+    expect(cyclesIn(arrows)).toEqual([]);
+  });
+
+  test('has no cycle of imports, types included', () => {
+    expect(cyclesIn(importsIn(server))).toEqual([]);
+  });
+
+  test('would notice a forbidden import and a cycle of types', () => {
+    const text = (target: string) => `import type { Thing } from '${target}';`;
+    const upward = [{ path: 'server/src/db/open.ts', text: text('../ledger/ledger.ts') }];
+    expect(forbidden(importsIn(upward))).toEqual(['db/open.ts imports ledger/ledger.ts']);
+    const circle = [
+      { path: 'server/src/db/one.ts', text: text('./two.ts') },
+      { path: 'server/src/db/two.ts', text: text('./one.ts') },
+    ];
+    expect(cyclesIn(importsIn(circle))).toEqual(['db/one.ts → db/two.ts → db/one.ts']);
   });
 
   test('reads the environment in one file', () => {

@@ -1,12 +1,13 @@
 import { uuidv7 } from 'uuidv7';
-import type { Database, Sql } from '../db/database.ts';
-import { lockBalance } from '../ledger/accounts.ts';
-import type { AccountId } from '../ledger/ids.ts';
-import { type Page, pageOf } from '../ledger/page.ts';
+import type { Database, Sql } from '../db/connection/database.ts';
+import { type Page, pageOf } from '../db/page.ts';
+import { lockBalance } from '../ledger/accounts/accounts.ts';
+import type { AccountId } from '../ledger/operations/ids.ts';
 import { sha256 } from './authentication.ts';
 import { CUSTOMER_PREFIX, maskKey, newKey } from './key-format.ts';
 import { DEFAULT_CUSTOMER_SCOPES } from './scopes.ts';
-import * as sql from './sql.ts';
+import * as sql from './sql/api-keys.ts';
+import { operatorKeyBySecret } from './sql/operator-keys.ts';
 
 /**
  * Secrets of one key that are valid at once. Each is one more text that opens the account, and a
@@ -65,7 +66,7 @@ export async function importApiKey(
   account: AccountId,
   terms: ApiKeyTerms & { readonly sha256: string },
 ): Promise<ApiKeyImport> {
-  const operatorKeys = await on.rows(sql.operatorKeyBySecret, [terms.sha256]);
+  const operatorKeys = await on.rows(operatorKeyBySecret, [terms.sha256]);
   if (operatorKeys.length > 0) return { taken: true };
   const imported = await insert(on, account, { ...terms, masked: null });
   if (imported) return { imported };

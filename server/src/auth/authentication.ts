@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
-import type { KeyReads } from '../ledger/reads.ts';
 import { isWellFormed, OPERATOR_PREFIX } from './key-format.ts';
+import type { KeyReads } from './key-reads.ts';
 import { type Authenticate, NotAuthenticated, type Principal } from './principal.ts';
 
 /** No key is longer; what is longer is refused without a look-up. */

@@ -1,9 +1,9 @@
 import { hkdfSync, randomBytes } from 'node:crypto';
-import type { Database, Sql } from '../db/database.ts';
-import type { Digest } from '../ledger/operations.ts';
+import type { Database, Sql } from '../db/connection/database.ts';
+import type { Digest } from '../ledger/operations/operations.ts';
 import { sha256 } from './authentication.ts';
 import { CUSTOMER_PREFIX, newKey, RANDOM_BYTES } from './key-format.ts';
-import * as sql from './sql.ts';
+import * as sql from './sql/idempotent-requests.ts';
 
 /**
  * Requests that make an account, a key or a key's new secret, each done once under its Idempotency-Key.

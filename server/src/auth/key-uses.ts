@@ -1,6 +1,6 @@
-import type { Database } from '../db/database.ts';
+import type { Database } from '../db/connection/database.ts';
 import type { Principal } from './principal.ts';
-import * as sql from './sql.ts';
+import * as sql from './sql/key-uses.ts';
 
 const FLUSH_EVERY_MS = 5_000;
 /** Keys remembered between two flushes; beyond it, new ones wait for the next flush. */

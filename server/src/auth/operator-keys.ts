@@ -1,10 +1,10 @@
 import { uuidv7 } from 'uuidv7';
-import type { Database, Sql } from '../db/database.ts';
-import { type Page, pageOf } from '../ledger/page.ts';
+import type { Database, Sql } from '../db/connection/database.ts';
+import { type Page, pageOf } from '../db/page.ts';
 import { sha256 } from './authentication.ts';
 import { maskKey, newKey, OPERATOR_PREFIX } from './key-format.ts';
 import { OPERATOR_SCOPES, type OperatorScope } from './scopes.ts';
-import * as sql from './sql.ts';
+import * as sql from './sql/operator-keys.ts';
 
 /** One of the operator's own keys, without its secret. */
 export interface OperatorKey {

@@ -1,5 +1,5 @@
-import { type Actor, LOCAL } from '../ledger/operations.ts';
-import type { CustomerKeyRead } from '../ledger/reads.ts';
+import { type Actor, LOCAL } from '../ledger/operations/operations.ts';
+import type { CustomerKeyRead } from './key-reads.ts';
 import { OPERATOR_SCOPES } from './scopes.ts';
 
 /** Who a request acts as once authenticated. It lives as long as the request and is never kept. */

@@ -1,5 +1,5 @@
-import { allOf, call, type Injectable, pageOf, type Resource, resourceOf } from './api.ts';
-import type { Terminal } from './terminal.ts';
+import { allOf, call, type Injectable, pageOf, type Resource, resourceOf } from './command/api.ts';
+import type { Terminal } from './command/terminal.ts';
 
 /**
  * What an empty embedded database starts with: an organization with exactly 718924.5 cents in a

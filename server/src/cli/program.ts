@@ -1,18 +1,18 @@
 import { type Command, Help, type Option } from 'commander';
-import { accountCommands } from './accounts.ts';
-import { command } from './command.ts';
-import type { Context } from './context.ts';
-import { showUsageError, WRITTEN_WRONGLY } from './failure.ts';
-import { grantCommands } from './grants.ts';
-import { chargeCommands, historyCommands } from './history.ts';
-import { keyCommands } from './keys.ts';
-import { limitCommands } from './limits.ts';
-import { adjustmentCommands, holdCommands } from './money.ts';
-import { NOTES } from './options.ts';
-import { priceCommands } from './prices.ts';
-import { SETTINGS_HELP } from './settings.ts';
-import type { Terminal } from './terminal.ts';
-import { verifyCommand } from './verify.ts';
+import { command } from './command/command.ts';
+import type { Context } from './command/context.ts';
+import { showUsageError, WRITTEN_WRONGLY } from './command/failure.ts';
+import { NOTES } from './command/options.ts';
+import { SETTINGS_HELP } from './command/settings.ts';
+import type { Terminal } from './command/terminal.ts';
+import { accountCommands } from './objects/accounts.ts';
+import { grantCommands } from './objects/grants.ts';
+import { chargeCommands, historyCommands } from './objects/history.ts';
+import { keyCommands } from './objects/keys.ts';
+import { limitCommands } from './objects/limits.ts';
+import { adjustmentCommands, holdCommands } from './objects/money.ts';
+import { priceCommands } from './objects/prices.ts';
+import { verifyCommand } from './objects/verify.ts';
 
 /** The whole command line: `purser <object> <verb>`. */
 export function buildProgram(context: Context, version: string): Command {

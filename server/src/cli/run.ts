@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
-import type { Context } from './context.ts';
-import { FAILED, showFailure } from './failure.ts';
+import type { Context } from './command/context.ts';
+import { FAILED, showFailure } from './command/failure.ts';
 import { buildProgram } from './program.ts';
 
 /**

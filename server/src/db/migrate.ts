@@ -1,10 +1,10 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import type { Sql } from './database.ts';
-import { OperatorError } from './operator-error.ts';
+import { OperatorError } from '../operator-error.ts';
+import type { Sql } from './connection/database.ts';
+import type { Settings } from './connection/session.ts';
 import { closeToPublic, setRights } from './rights.ts';
-import type { Settings } from './session.ts';
 import * as sql from './sql.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));

@@ -1,16 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { parseIntoClientConfig } from 'pg-connection-string';
+import { OperatorError } from '../operator-error.ts';
+import { expectOwnSession } from './connection/pooler.ts';
+import { PostgresDatabase } from './connection/postgres.ts';
+import { ReadOnly, type SessionFacts, setUpSession } from './connection/session.ts';
+import { sqlStateOf } from './connection/sqlstate.ts';
 import { SERVING } from './embedded/cluster.ts';
-import { startEmbedded } from './embedded.ts';
+import { startEmbedded } from './embedded/embedded.ts';
 import { asSql, MIGRATION_SETTINGS, migrateOn } from './migrate.ts';
-import { OperatorError } from './operator-error.ts';
-import { expectOwnSession } from './pooler.ts';
-import { PostgresDatabase } from './postgres.ts';
 import { READINESS_TIMEOUT_MS, Readiness, type Ready } from './readiness.ts';
 import { type Standing, standingOf } from './rights.ts';
-import { ReadOnly, type SessionFacts, setUpSession } from './session.ts';
-import { sqlStateOf } from './sqlstate.ts';
 
 /** How long a start waits for PostgreSQL, which may be starting beside us or be in a switch-over. */
 const WAIT_FOR_DATABASE_MS = 10_000;

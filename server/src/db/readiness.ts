@@ -1,5 +1,5 @@
+import type { Pipeline } from './connection/pipeline.ts';
 import { isThisRelease } from './migrate.ts';
-import type { Pipeline } from './pipeline.ts';
 import * as sql from './sql.ts';
 
 /** How long an answer is given again: a flood of questions costs PostgreSQL one a second. */

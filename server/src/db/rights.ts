@@ -1,6 +1,6 @@
 import pg from 'pg';
-import type { Sql, Statement } from './database.ts';
-import { OperatorError } from './operator-error.ts';
+import { OperatorError } from '../operator-error.ts';
+import type { Sql, Statement } from './connection/database.ts';
 import * as sql from './sql.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Call } from './call.ts';
+import type { Call } from './call/call.ts';
 
 /**
  * The calls under way, by their place in an array, which each call knows. It is no `Set`: one that is

@@ -1,25 +1,25 @@
-import type { Database } from '../db/database.ts';
-import { foresee } from '../ledger/current.ts';
+import type { CustomerKeyRead } from '../auth/key-reads.ts';
+import type { Database } from '../db/connection/database.ts';
+import { foresee } from '../ledger/lane/unlocked-read.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import type { Outcome } from '../ledger/operations.ts';
-import type { CustomerKeyRead } from '../ledger/reads.ts';
+import type { Outcome } from '../ledger/operations/operations.ts';
+import { LogPace } from '../log-pace.ts';
 import { type CostBefore, leastCostOf } from '../pricing/cost.ts';
-import { Call } from './call.ts';
-import type { CallAnswer } from './call-answer.ts';
-import { CallEndings } from './call-endings.ts';
-import type { CallRequest } from './call-request.ts';
-import type { CallEnd } from './call-state.ts';
+import { Call } from './call/call.ts';
+import type { CallAnswer } from './call/call-answer.ts';
+import type { CallRequest } from './call/call-request.ts';
+import type { CallEnd } from './call/call-state.ts';
 import { CallsUnderWay } from './calls-under-way.ts';
-import { type CallEnding, ENDING_FACTS } from './endings.ts';
-import { IdempotencyKeys } from './idempotency.ts';
-import { LogPace } from './log-pace.ts';
-import { PaymentRefused, Payments } from './payment.ts';
-import { PriceBookWatch } from './price-books.ts';
-import { chargeOf, purchaseOf } from './purchase.ts';
-import { type Rate, RateLimits } from './rate-limits.ts';
-import { costOf, type PricedRoute, RouteTable } from './route-table.ts';
-import { type Share, Shares } from './shares.ts';
-import { Upstreams } from './upstreams.ts';
+import { CallEndings } from './endings/call-endings.ts';
+import { type CallEnding, ENDING_FACTS } from './endings/endings.ts';
+import { IdempotencyKeys } from './idempotency/idempotency.ts';
+import { PaymentRefused, Payments } from './payment/payment.ts';
+import { chargeOf, purchaseOf } from './payment/purchase.ts';
+import { PriceBookWatch } from './routes/price-books.ts';
+import { type Rate, RateLimits } from './routes/rate-limits.ts';
+import { costOf, type PricedRoute, RouteTable } from './routes/route-table.ts';
+import { type Share, Shares } from './upstream/shares.ts';
+import { Upstreams } from './upstream/upstreams.ts';
 
 /** What the gateway counts. */
 export interface GatewayObserver {

@@ -1,8 +1,14 @@
 import { sha256 } from '../auth/authentication.ts';
 import { OPERATOR_PREFIX } from '../auth/key-format.ts';
-import { type AccountId, accountIdOf } from '../ledger/ids.ts';
-import type { Actor, Digest, FailureCode, Receipt, Refusal } from '../ledger/operations.ts';
-import type { CustomerKeyRead } from '../ledger/reads.ts';
+import type { CustomerKeyRead } from '../auth/key-reads.ts';
+import { type AccountId, accountIdOf } from '../ledger/operations/ids.ts';
+import type {
+  Actor,
+  Digest,
+  FailureCode,
+  Receipt,
+  Refusal,
+} from '../ledger/operations/operations.ts';
 import { ApiError } from './errors/api-error.ts';
 import { fingerprint } from './idempotency.ts';
 import type { RouteParts } from './parts.ts';

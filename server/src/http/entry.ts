@@ -6,7 +6,7 @@ import {
   type OperatorPrincipal,
   type Principal,
 } from '../auth/principal.ts';
-import type { Actor } from '../ledger/operations.ts';
+import type { Actor } from '../ledger/operations/operations.ts';
 import { describeErrors, describeSecurity } from './document.ts';
 import { ApiError } from './errors/api-error.ts';
 import type { ErrorCode } from './errors/codes.ts';

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
-import { parseUuidId } from '../ledger/ids.ts';
-import type { Period } from '../ledger/past.ts';
+import type { Period } from '../ledger/history/past.ts';
+import { parseUuidId } from '../ledger/operations/ids.ts';
 import { invalidRequest } from './errors/api-error.ts';
 import { ApiKeyId, Instant, Scope } from './formats.ts';
 import { formatInstant, parseInstantOf } from './instants.ts';

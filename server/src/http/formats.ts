@@ -1,7 +1,7 @@
 import { type TString, Type } from 'typebox';
 import { LONGEST_SCOPE, SCOPE_PATTERN } from '../auth/scopes.ts';
-import type { OperationPrefix } from '../ledger/ids.ts';
-import { CENTS_PATTERN } from '../ledger/money.ts';
+import type { OperationPrefix } from '../ledger/operations/kinds.ts';
+import { CENTS_PATTERN } from '../ledger/operations/money.ts';
 import { LONGEST_TEXT } from './members.ts';
 
 /**

@@ -1,5 +1,5 @@
-import type { AccountId } from '../ledger/ids.ts';
-import { readNow } from '../ledger/past.ts';
+import { readNow } from '../ledger/history/past.ts';
+import type { AccountId } from '../ledger/operations/ids.ts';
 import type { ErrorCode } from './errors/codes.ts';
 import type { RouteParts } from './parts.ts';
 import { expectDone } from './refusals.ts';

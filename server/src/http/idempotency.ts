@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { digestOf } from '../ledger/digest.ts';
-import type { Digest } from '../ledger/operations.ts';
+import { digestOf } from '../ledger/operations/digest.ts';
+import type { Digest } from '../ledger/operations/operations.ts';
 import { ApiError } from './errors/api-error.ts';
 import { canonicalJson } from './members.ts';
 

@@ -1,5 +1,5 @@
 import { isOperatorScope } from '../auth/scopes.ts';
-import { LARGEST_AMOUNT, parseCents } from '../ledger/money.ts';
+import { LARGEST_AMOUNT, parseCents } from '../ledger/operations/money.ts';
 import { ApiError, invalidRequest } from './errors/api-error.ts';
 
 /**

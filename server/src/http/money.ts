@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { AccountId } from '../ledger/ids.ts';
-import type { Digest, Operation, Receipt } from '../ledger/operations.ts';
+import type { AccountId } from '../ledger/operations/ids.ts';
+import type { Digest, Operation, Receipt } from '../ledger/operations/operations.ts';
 import { operatorActor } from './entry.ts';
 import type { ErrorCode } from './errors/codes.ts';
 import { fingerprint, idempotencyDigest } from './idempotency.ts';

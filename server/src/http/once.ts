@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { keyIn } from '../auth/authentication.ts';
 import { type Make, makeOnce } from '../auth/idempotent-requests.ts';
-import { digestOf } from '../ledger/digest.ts';
+import { digestOf } from '../ledger/operations/digest.ts';
 import { ApiError } from './errors/api-error.ts';
 import type { ErrorCode } from './errors/codes.ts';
 import { fingerprint, optionalIdempotencyKey } from './idempotency.ts';

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
-import { LARGEST_AMOUNT } from '../ledger/money.ts';
-import type { Page } from '../ledger/page.ts';
+import type { Page } from '../db/page.ts';
+import { LARGEST_AMOUNT } from '../ledger/operations/money.ts';
 import { invalidRequest } from './errors/api-error.ts';
 
 /** Lists: newest first, in pages, with a path to the next one. */

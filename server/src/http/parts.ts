@@ -9,7 +9,7 @@ import type {
 import type { Logger } from 'pino';
 import type { KeyLookups, OnKeyUsed } from '../auth/authentication.ts';
 import type { Authenticate } from '../auth/principal.ts';
-import type { Database } from '../db/database.ts';
+import type { Database } from '../db/connection/database.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { IsTrusted } from './peers.ts';

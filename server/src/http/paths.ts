@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import type { Sql } from '../db/database.ts';
-import { type Account, findAccount } from '../ledger/accounts.ts';
+import type { Sql } from '../db/connection/database.ts';
+import { type Account, findAccount } from '../ledger/accounts/accounts.ts';
 
 import {
   ACCOUNT_PUBLIC_ID,
@@ -9,7 +9,7 @@ import {
   type OperationRef,
   parseOperationId,
   parseUuidId,
-} from '../ledger/ids.ts';
+} from '../ledger/operations/ids.ts';
 import { customerOf } from './entry.ts';
 
 import { ApiError } from './errors/api-error.ts';

@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { LogPace } from '../gateway/log-pace.ts';
-import { type Rate, RateLimits } from '../gateway/rate-limits.ts';
-import type { RateLimit } from '../pricing/price-book.ts';
+import { type Rate, RateLimits } from '../gateway/routes/rate-limits.ts';
+import { LogPace } from '../log-pace.ts';
+import type { RateLimit } from '../pricing/book/price-book.ts';
 import { ApiError } from './errors/api-error.ts';
 import { type IsTrusted, networkOf } from './peers.ts';
 

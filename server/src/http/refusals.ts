@@ -1,11 +1,11 @@
-import { formatCents } from '../ledger/money.ts';
+import { formatCents } from '../ledger/operations/money.ts';
 import type {
   InsufficientCredits,
   Outcome,
   Receipt,
   Refusal,
   SpendLimitReached,
-} from '../ledger/operations.ts';
+} from '../ledger/operations/operations.ts';
 import { ApiError, invalidRequest } from './errors/api-error.ts';
 import { formatInstant, formatOptionalInstant } from './instants.ts';
 

@@ -1,9 +1,9 @@
-import type { PostgresDatabase } from '../db/postgres.ts';
-import { ClockWatch } from './clock.ts';
-import type { AccountId } from './ids.ts';
-import { LANE_SETTINGS, Lane, type LaneOptions } from './lane.ts';
-import type { LedgerObserver } from './observer.ts';
-import { type Operation, type Outcome, SWEEPER } from './operations.ts';
+import type { PostgresDatabase } from '../db/connection/postgres.ts';
+import { ClockWatch } from './lane/clock.ts';
+import { LANE_SETTINGS, Lane, type LaneOptions } from './lane/lane.ts';
+import type { LedgerObserver } from './lane/observer.ts';
+import type { AccountId } from './operations/ids.ts';
+import { type Operation, type Outcome, SWEEPER } from './operations/operations.ts';
 
 /**
  * The only writer of money. An operation is decided and durable when `submit` resolves.

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Database } from '../db/database.ts';
-import { CLOCK_TOLERANCE_MS } from './clock.ts';
-import type { AccountId } from './ids.ts';
+import type { Database } from '../db/connection/database.ts';
+import { readNow } from './history/past.ts';
+import { ROLL_UP_BOUNDS, rollUp } from './history/usage.ts';
+import { CLOCK_TOLERANCE_MS } from './lane/clock.ts';
 import type { Ledger } from './ledger.ts';
-import { readNow } from './past.ts';
+import type { AccountId } from './operations/ids.ts';
 import * as sql from './sql/sweeper.ts';
-import { ROLL_UP_BOUNDS, rollUp } from './usage.ts';
 
 /**
  * What is written in the background: what has become due, so that the books close even for accounts

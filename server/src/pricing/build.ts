@@ -1,5 +1,4 @@
-import { LARGEST_AMOUNT, parseCents } from '../ledger/money.ts';
-import { compileCounting, constantCounting } from './counting/counting.ts';
+import { LARGEST_AMOUNT, parseCents } from '../ledger/operations/money.ts';
 import {
   type AmountByMember,
   type Counting,
@@ -10,15 +9,16 @@ import {
   type Route,
   type Settlement,
   type Upstream,
-} from './price-book.ts';
-import type { RawCentsByMember, RawPrice } from './price-schema.ts';
+} from './book/price-book.ts';
+import type { RawCentsByMember, RawPrice } from './book/price-schema.ts';
 import {
   DEFAULTS,
   type RawAdded,
   type RawBook,
   type RawRoute,
   type RawUpstream,
-} from './schema.ts';
+} from './book/schema.ts';
+import { compileCounting, constantCounting } from './counting/counting.ts';
 
 /** Makes a price book of what fits the schema and the rules. */
 export function buildBook({ top_up_url, upstreams, routes }: RawBook): PriceBook {

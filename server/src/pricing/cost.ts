@@ -1,6 +1,4 @@
-import { LARGEST_AMOUNT } from '../ledger/money.ts';
-import { countable } from './counting/countable.ts';
-import { formatQuantity, MILLIONTHS } from './counting/counting.ts';
+import { LARGEST_AMOUNT } from '../ledger/operations/money.ts';
 import {
   type AmountByMember,
   type Countable,
@@ -10,8 +8,10 @@ import {
   type PriceByMember,
   type PricePerItem,
   type Route,
-} from './price-book.ts';
-import { objectsIn, spellingOf } from './spelling.ts';
+} from './book/price-book.ts';
+import { objectsIn, spellingOf } from './book/spelling.ts';
+import { countable } from './counting/countable.ts';
+import { formatQuantity, MILLIONTHS } from './counting/counting.ts';
 
 /**
  * What a call costs. Each part of the price is rounded up to a whole microcent by itself, and the

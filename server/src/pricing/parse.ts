@@ -1,11 +1,11 @@
 import { type Document, LineCounter, parseDocument } from 'yaml';
+import { judge, type Violation } from './book/judge.ts';
+import { neighbours } from './book/neighbours.ts';
+import { excessOf, placeAt, placeOf } from './book/place.ts';
+import type { PriceBook } from './book/price-book.ts';
+import { PriceBookSchema, type RawBook } from './book/schema.ts';
 import { buildBook } from './build.ts';
-import { judge, type Violation } from './judge.ts';
-import { neighbours } from './neighbours.ts';
-import { excessOf, placeAt, placeOf } from './place.ts';
-import type { PriceBook } from './price-book.ts';
 import { judgeBook } from './rules.ts';
-import { PriceBookSchema, type RawBook } from './schema.ts';
 
 /** Something that is wrong in a price book, and where in the file. */
 export interface Problem {

@@ -1,11 +1,11 @@
 import createRouter, { type HTTPMethod } from 'find-my-way';
-import { LARGEST_AMOUNT, parseCents } from '../ledger/money.ts';
+import { LARGEST_AMOUNT, parseCents } from '../ledger/operations/money.ts';
+import { nameOf, nearest, type Path, type Violation } from './book/judge.ts';
+import type { RawPrice } from './book/price-schema.ts';
+import type { RawAdded, RawRoute, RawSecret, RawUpstream } from './book/schema.ts';
 import { namesOf, priceOf } from './build.ts';
 import { compileCounting, type Purpose } from './counting/counting.ts';
 import { ExpressionRefused } from './counting/expression.ts';
-import { nameOf, nearest, type Path, type Violation } from './judge.ts';
-import type { RawPrice } from './price-schema.ts';
-import type { RawAdded, RawRoute, RawSecret, RawUpstream } from './schema.ts';
 
 /** The rules of a price book that a schema cannot hold. */
 

@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { GatewayObserver } from '../gateway/gateway.ts';
-import type { LedgerObserver, RunAgainReason } from '../ledger/observer.ts';
+import type { LedgerObserver, RunAgainReason } from '../ledger/lane/observer.ts';
 
 /**
  * Prometheus metrics. No label carries an account, a key or an amount, so the number of series is

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
 import { createOperatorKey, listOperatorKeys } from '../../src/auth/operator-keys.ts';
-import type { Account } from '../../src/ledger/accounts.ts';
-import { findCharge, findReceipt } from '../../src/ledger/history.ts';
-import { GATEWAY, LOCAL } from '../../src/ledger/operations.ts';
-import { verify } from '../../src/ledger/verify.ts';
+import type { Account } from '../../src/ledger/accounts/accounts.ts';
+import { findCharge, findReceipt } from '../../src/ledger/history/lists.ts';
+import { GATEWAY, LOCAL } from '../../src/ledger/operations/operations.ts';
+import { verify } from '../../src/ledger/proof/verify.ts';
 import { useDatabase } from '../postgres.ts';
 import { liveOneDay } from './day.ts';
 import { chargeOf, digest, newAccount, useLedger } from './rig.ts';

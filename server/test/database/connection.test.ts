@@ -1,11 +1,11 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { DatabaseUnavailable } from '../../src/db/database.ts';
-import { PostgresDatabase } from '../../src/db/postgres.ts';
-import type { Account } from '../../src/ledger/accounts.ts';
-import { readBalance } from '../../src/ledger/current.ts';
-import { KeyReads } from '../../src/ledger/reads.ts';
-import { verify } from '../../src/ledger/verify.ts';
+import { KeyReads } from '../../src/auth/key-reads.ts';
+import { DatabaseUnavailable } from '../../src/db/connection/database.ts';
+import { PostgresDatabase } from '../../src/db/connection/postgres.ts';
+import type { Account } from '../../src/ledger/accounts/accounts.ts';
+import { readBalance } from '../../src/ledger/lane/unlocked-read.ts';
+import { verify } from '../../src/ledger/proof/verify.ts';
 import { useDatabase } from '../postgres.ts';
 import { asksToCommit, saysCommitted, startProxy } from './proxy.ts';
 import { Counts, chargeOf, grantOf, newAccount, newLedger, tally, wanted } from './rig.ts';

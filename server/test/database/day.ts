@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { createApiKey, listApiKeys } from '../../src/auth/api-keys.ts';
-import { type Account, changeAccount } from '../../src/ledger/accounts.ts';
+import { type Account, changeAccount } from '../../src/ledger/accounts/accounts.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
-import { LOCAL, type Operation, type Outcome } from '../../src/ledger/operations.ts';
+import { LOCAL, type Operation, type Outcome } from '../../src/ledger/operations/operations.ts';
 import type { TestDatabase } from '../postgres.ts';
 import { digest, grantOf, newAccount } from './rig.ts';
 

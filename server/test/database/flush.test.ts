@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { Statement } from '../../src/db/database.ts';
-import type { CommandResult } from '../../src/db/flush.ts';
-import { Pipeline } from '../../src/db/pipeline.ts';
-import { typeParsers } from '../../src/db/types.ts';
+import type { Statement } from '../../src/db/connection/database.ts';
+import type { CommandResult } from '../../src/db/connection/flush.ts';
+import { Pipeline } from '../../src/db/connection/pipeline.ts';
+import { typeParsers } from '../../src/db/connection/types.ts';
 import { useDatabase } from '../postgres.ts';
 
-/** What the lane and the batched reads rely on of a connection's flushes (db/flush.ts). */
+/** What the lane and the batched reads rely on of a connection's flushes (db/connection/flush.ts). */
 
 const db = useDatabase();
 let pipeline: Pipeline;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import type { Operation } from '../../src/ledger/operations.ts';
-import { verify } from '../../src/ledger/verify.ts';
+import type { Operation } from '../../src/ledger/operations/operations.ts';
+import { verify } from '../../src/ledger/proof/verify.ts';
 import { useDatabase } from '../postgres.ts';
 import { useClock } from './clock.ts';
 import { chargeOf, grantOf, newAccount, useLedger, wanted } from './rig.ts';

@@ -1,13 +1,13 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Statement } from '../../src/db/database.ts';
-import type { Account } from '../../src/ledger/accounts.ts';
-import { listCharges, listEntries } from '../../src/ledger/history.ts';
-import type { Page } from '../../src/ledger/page.ts';
-import * as history from '../../src/ledger/sql/history.ts';
-import * as past from '../../src/ledger/sql/past.ts';
-import * as statements from '../../src/ledger/sql/statement.ts';
-import { rollUp } from '../../src/ledger/usage.ts';
+import type { Statement } from '../../src/db/connection/database.ts';
+import type { Page } from '../../src/db/page.ts';
+import type { Account } from '../../src/ledger/accounts/accounts.ts';
+import { listCharges, listEntries } from '../../src/ledger/history/lists.ts';
+import * as history from '../../src/ledger/history/sql/lists.ts';
+import * as past from '../../src/ledger/history/sql/past.ts';
+import * as statements from '../../src/ledger/history/sql/statement.ts';
+import { rollUp } from '../../src/ledger/history/usage.ts';
 import { useDatabase } from '../postgres.ts';
 import { newAccount } from './rig.ts';
 

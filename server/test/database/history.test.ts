@@ -1,14 +1,14 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Account } from '../../src/ledger/accounts.ts';
+import type { Account } from '../../src/ledger/accounts/accounts.ts';
 import {
   type EntryPosition,
   findCharge,
   listCharges,
   listEntries,
   listGrants,
-} from '../../src/ledger/history.ts';
-import { balanceAt, rangeOf } from '../../src/ledger/past.ts';
-import { readStatement, statementEntries } from '../../src/ledger/statement.ts';
+} from '../../src/ledger/history/lists.ts';
+import { balanceAt, rangeOf } from '../../src/ledger/history/past.ts';
+import { readStatement, statementEntries } from '../../src/ledger/history/statement.ts';
 import {
   ROLL_UP_BOUNDS,
   type RollUp,
@@ -18,7 +18,7 @@ import {
   type Usage,
   type UsageGroup,
   type UsagePosition,
-} from '../../src/ledger/usage.ts';
+} from '../../src/ledger/history/usage.ts';
 import { useDatabase } from '../postgres.ts';
 import { chanceOf, DAY_MS, inPeriod, KEYS, liveALife, SCOPES, usageIn, write } from './life.ts';
 import { chargeOf, grantOf, newAccount, useLedger, wanted } from './rig.ts';

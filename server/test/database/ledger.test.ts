@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
-import { changeAccount, lockBalance } from '../../src/ledger/accounts.ts';
-import { readBalance } from '../../src/ledger/current.ts';
-import { findReceipt, listCharges } from '../../src/ledger/history.ts';
-import type { Operation } from '../../src/ledger/operations.ts';
-import { verify } from '../../src/ledger/verify.ts';
+import { changeAccount, lockBalance } from '../../src/ledger/accounts/accounts.ts';
+import { findReceipt, listCharges } from '../../src/ledger/history/lists.ts';
+import { readBalance } from '../../src/ledger/lane/unlocked-read.ts';
+import type { Operation } from '../../src/ledger/operations/operations.ts';
+import { verify } from '../../src/ledger/proof/verify.ts';
 import { useDatabase } from '../postgres.ts';
 import {
   chargeOf,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { Account } from '../../src/ledger/accounts.ts';
-import type { OperationKind } from '../../src/ledger/operations.ts';
-import type { Usage, UsageGroup } from '../../src/ledger/usage.ts';
+import type { Account } from '../../src/ledger/accounts/accounts.ts';
+import type { Usage, UsageGroup } from '../../src/ledger/history/usage.ts';
+import type { OperationKind } from '../../src/ledger/operations/kinds.ts';
 import type { TestDatabase } from '../postgres.ts';
 
 /** The rows of an account's life with operations of every kind, made up by chance and written by hand. */

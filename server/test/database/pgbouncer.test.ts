@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from 'vitest';
-import type { Statement } from '../../src/db/database.ts';
+import type { Statement } from '../../src/db/connection/database.ts';
 import { SERVING } from '../../src/db/embedded/cluster.ts';
 import { type OpenDatabase, openDatabase } from '../../src/db/open.ts';
-import { verify } from '../../src/ledger/verify.ts';
+import { verify } from '../../src/ledger/proof/verify.ts';
 import { useDatabase } from '../postgres.ts';
 import { type PgBouncer, startPgBouncer } from './pgbouncer.ts';
 import { usePlaces } from './places.ts';

@@ -1,15 +1,15 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { listApiKeys } from '../../src/auth/sql.ts';
-import type { Statement } from '../../src/db/database.ts';
-import { LANE_SETTINGS } from '../../src/ledger/lane.ts';
-import { listAccounts } from '../../src/ledger/sql/accounts.ts';
-import { deleteHolds, findKnown } from '../../src/ledger/sql/lane.ts';
-import { firstSince, sumSpent } from '../../src/ledger/sql/spend-limits.ts';
-import { readDueHolds, readNamedHolds, readNextHoldEnds } from '../../src/ledger/sql/state.ts';
+import { listApiKeys } from '../../src/auth/sql/api-keys.ts';
+import type { Statement } from '../../src/db/connection/database.ts';
+import { listAccounts } from '../../src/ledger/accounts/sql/accounts.ts';
+import { firstSince, sumSpent } from '../../src/ledger/accounts/sql/spend-limits.ts';
+import { readTails } from '../../src/ledger/history/sql/usage.ts';
+import { LANE_SETTINGS } from '../../src/ledger/lane/lane.ts';
+import { deleteHolds, findKnown } from '../../src/ledger/lane/sql/lane.ts';
+import { readDueHolds, readNamedHolds, readNextHoldEnds } from '../../src/ledger/lane/sql/state.ts';
+import { chunk } from '../../src/ledger/proof/sql/progress.ts';
 import { dueAccounts } from '../../src/ledger/sql/sweeper.ts';
-import { readTails } from '../../src/ledger/sql/usage.ts';
-import { chunk } from '../../src/ledger/sql/verify.ts';
 import { useDatabase } from '../postgres.ts';
 
 const OPERATIONS = 20_000;

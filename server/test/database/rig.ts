@@ -1,9 +1,9 @@
 import { hash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll } from 'vitest';
-import type { PostgresDatabase } from '../../src/db/postgres.ts';
-import { type Account, createAccount } from '../../src/ledger/accounts.ts';
+import type { PostgresDatabase } from '../../src/db/connection/postgres.ts';
+import { type Account, createAccount } from '../../src/ledger/accounts/accounts.ts';
+import type { LedgerObserver } from '../../src/ledger/lane/observer.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
-import type { LedgerObserver } from '../../src/ledger/observer.ts';
 import {
   type ChargeOperation,
   type Digest,
@@ -11,7 +11,7 @@ import {
   LOCAL,
   type Operation,
   type Outcome,
-} from '../../src/ledger/operations.ts';
+} from '../../src/ledger/operations/operations.ts';
 
 /** What a ledger told its observer, counted by word. */
 export class Counts implements LedgerObserver {

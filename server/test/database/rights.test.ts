@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { migrate } from '../../src/db/migrate.ts';
 import { type OpenDatabase, openDatabase } from '../../src/db/open.ts';
-import { createAccount } from '../../src/ledger/accounts.ts';
+import { createAccount } from '../../src/ledger/accounts/accounts.ts';
 import { usePlaces } from './places.ts';
 import { grantOf, newLedger, wanted } from './rig.ts';
 

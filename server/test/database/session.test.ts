@@ -1,10 +1,10 @@
 import pg from 'pg';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Statement } from '../../src/db/database.ts';
+import type { Statement } from '../../src/db/connection/database.ts';
+import { PostgresDatabase } from '../../src/db/connection/postgres.ts';
+import { setUpSession } from '../../src/db/connection/session.ts';
+import { typeParsers } from '../../src/db/connection/types.ts';
 import { openDatabase } from '../../src/db/open.ts';
-import { PostgresDatabase } from '../../src/db/postgres.ts';
-import { setUpSession } from '../../src/db/session.ts';
-import { typeParsers } from '../../src/db/types.ts';
 import { useDatabase } from '../postgres.ts';
 import { MIGRATED, usePlaces } from './places.ts';
 

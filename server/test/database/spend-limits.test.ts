@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createApiKey } from '../../src/auth/api-keys.ts';
-import type { Operation, SpendPeriod } from '../../src/ledger/operations.ts';
 import {
   clearSpendLimit,
   type LimitKey,
   readSpendLimit,
   setSpendLimit,
-} from '../../src/ledger/spend-limits.ts';
+} from '../../src/ledger/accounts/spend-limits.ts';
+import type { Operation, SpendPeriod } from '../../src/ledger/operations/operations.ts';
 import { useDatabase } from '../postgres.ts';
 import {
   chargeOf,

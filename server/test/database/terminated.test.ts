@@ -1,13 +1,13 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { DatabaseUnavailable, type Statement } from '../../src/db/database.ts';
+import { KeyReads } from '../../src/auth/key-reads.ts';
+import { DatabaseUnavailable, type Statement } from '../../src/db/connection/database.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { Readiness } from '../../src/db/readiness.ts';
-import type { Account } from '../../src/ledger/accounts.ts';
-import { readBalance } from '../../src/ledger/current.ts';
-import { KeyReads } from '../../src/ledger/reads.ts';
+import type { Account } from '../../src/ledger/accounts/accounts.ts';
+import { readBalance } from '../../src/ledger/lane/unlocked-read.ts';
+import { verify } from '../../src/ledger/proof/verify.ts';
 import { Sweeper } from '../../src/ledger/sweeper.ts';
-import { verify } from '../../src/ledger/verify.ts';
 import { useDatabase } from '../postgres.ts';
 import { usePlaces } from './places.ts';
 import { Counts, chargeOf, grantOf, newAccount, newLedger, tally, wanted } from './rig.ts';

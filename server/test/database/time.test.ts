@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createApiKey } from '../../src/auth/api-keys.ts';
 import { sha256 } from '../../src/auth/authentication.ts';
-import { changeAccount } from '../../src/ledger/accounts.ts';
-import { readBalance } from '../../src/ledger/current.ts';
-import { LOCAL, type Operation } from '../../src/ledger/operations.ts';
-import { KeyReads } from '../../src/ledger/reads.ts';
+import { KeyReads } from '../../src/auth/key-reads.ts';
+import { changeAccount } from '../../src/ledger/accounts/accounts.ts';
+import { readBalance } from '../../src/ledger/lane/unlocked-read.ts';
+import { LOCAL, type Operation } from '../../src/ledger/operations/operations.ts';
+import { verify } from '../../src/ledger/proof/verify.ts';
 import { Sweeper } from '../../src/ledger/sweeper.ts';
-import { verify } from '../../src/ledger/verify.ts';
 import { useDatabase } from '../postgres.ts';
 import {
   Counts,

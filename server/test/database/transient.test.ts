@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { DatabaseUnavailable, type Statement } from '../../src/db/database.ts';
+import { KeyReads } from '../../src/auth/key-reads.ts';
+import { DatabaseUnavailable, type Statement } from '../../src/db/connection/database.ts';
+import { faultOf, isRolledBack } from '../../src/db/connection/sqlstate.ts';
 import { Readiness } from '../../src/db/readiness.ts';
-import { faultOf, isRolledBack } from '../../src/db/sqlstate.ts';
-import type { Account } from '../../src/ledger/accounts.ts';
-import { readBalance } from '../../src/ledger/current.ts';
-import { KeyReads } from '../../src/ledger/reads.ts';
+import type { Account } from '../../src/ledger/accounts/accounts.ts';
+import { readBalance } from '../../src/ledger/lane/unlocked-read.ts';
 import { useDatabase } from '../postgres.ts';
 import { Counts, chargeOf, grantOf, newAccount, newLedger, tally, wanted } from './rig.ts';
 

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
 import { createApiKey } from '../../src/auth/api-keys.ts';
-import { type Account, changeAccount } from '../../src/ledger/accounts.ts';
-import { LOCAL, type Operation, type Outcome } from '../../src/ledger/operations.ts';
-import { clearSpendLimit, setSpendLimit } from '../../src/ledger/spend-limits.ts';
-import { rollUp } from '../../src/ledger/usage.ts';
-import { VERIFY_BOUNDS, verify } from '../../src/ledger/verify.ts';
+import { type Account, changeAccount } from '../../src/ledger/accounts/accounts.ts';
+import { clearSpendLimit, setSpendLimit } from '../../src/ledger/accounts/spend-limits.ts';
+import { rollUp } from '../../src/ledger/history/usage.ts';
+import { LOCAL, type Operation, type Outcome } from '../../src/ledger/operations/operations.ts';
+import { VERIFY_BOUNDS, verify } from '../../src/ledger/proof/verify.ts';
 import { useDatabase } from '../postgres.ts';
 import { chanceOf } from './life.ts';
 import { digest, grantOf, newAccount, useLedger } from './rig.ts';

@@ -1,9 +1,9 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Database, Sql } from '../../src/db/database.ts';
-import { parameterOf } from '../../src/db/parameters.ts';
-import { typeParsers } from '../../src/db/types.ts';
-import { VERIFY_BOUNDS, verify } from '../../src/ledger/verify.ts';
+import type { Database, Sql } from '../../src/db/connection/database.ts';
+import { parameterOf } from '../../src/db/connection/parameters.ts';
+import { typeParsers } from '../../src/db/connection/types.ts';
+import { VERIFY_BOUNDS, verify } from '../../src/ledger/proof/verify.ts';
 import { useDatabase } from '../postgres.ts';
 
 /** The cost of a proof grows with the ledger, and not with the number of its snapshots. */

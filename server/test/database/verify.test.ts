@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Account } from '../../src/ledger/accounts.ts';
-import { verify } from '../../src/ledger/verify.ts';
+import type { Account } from '../../src/ledger/accounts/accounts.ts';
+import { verify } from '../../src/ledger/proof/verify.ts';
 import { useDatabase } from '../postgres.ts';
 import { useCorruption } from './corruption.ts';
 import { liveOneDay } from './day.ts';

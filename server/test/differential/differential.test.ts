@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { verify } from '../../src/ledger/verify.ts';
+import { verify } from '../../src/ledger/proof/verify.ts';
 import { startProxy } from '../database/proxy.ts';
 import { newOperatorKey } from '../nodes/books.ts';
 import { type Node, startNode, useNodes } from '../nodes/node.ts';

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { accountIdOf, operationId } from '../../src/ledger/ids.ts';
+import { accountIdOf, operationId } from '../../src/ledger/operations/ids.ts';
 import type { Account, Operation, Told, UsedKey } from './book.ts';
 import type { Call, Leaving } from './calls.ts';
 import type { Sight } from './client.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { accountIdOf, operationId } from '../../src/ledger/ids.ts';
+import { accountIdOf, operationId } from '../../src/ledger/operations/ids.ts';
 import { newFundedAccount } from '../nodes/books.ts';
 import { type Answer, call as ask, attributesOf } from '../nodes/client.ts';
 import type { TestDatabase } from '../postgres.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { accountIdOf } from '../../src/ledger/ids.ts';
+import { accountIdOf } from '../../src/ledger/operations/ids.ts';
 import { saysCommitted, type Weather as Traffic } from '../database/proxy.ts';
 import { call as ask } from '../nodes/client.ts';
 import type { Performance } from './perform.ts';

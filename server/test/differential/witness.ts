@@ -1,5 +1,5 @@
-import { digestOf } from '../../src/ledger/digest.ts';
-import { accountIdOf } from '../../src/ledger/ids.ts';
+import { digestOf } from '../../src/ledger/operations/digest.ts';
+import { accountIdOf } from '../../src/ledger/operations/ids.ts';
 import type { TestDatabase } from '../postgres.ts';
 
 /** What the database says of an account after a call. Amounts are microcents. */

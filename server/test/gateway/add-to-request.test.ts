@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { withAdded } from '../../src/gateway/add-to-request.ts';
+import { withAdded } from '../../src/gateway/request/add-to-request.ts';
 
 /** What the gateway sets in the JSON body of a request. */
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Call } from '../../src/gateway/call.ts';
+import type { Call } from '../../src/gateway/call/call.ts';
 import { CallsUnderWay } from '../../src/gateway/calls-under-way.ts';
 
 test('the calls under way are those that were added and not deleted, in any order', () => {

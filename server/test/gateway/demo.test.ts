@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { processes } from '../embedded-processes.ts';
+import { processes } from '../embedded/processes.ts';
 
 /** The demonstration runs as it is printed: `npm run demo:gateway`. */
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { EventMeter } from '../../src/gateway/answers.ts';
+import { EventMeter } from '../../src/gateway/upstream/answers.ts';
 import { costAfter, costBefore } from '../../src/pricing/cost.ts';
 import { routeOf, textWith } from '../pricing/books.ts';
 

@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { afterEach, expect, test } from 'vitest';
-import { Exchange } from '../../src/gateway/exchange.ts';
+import { Exchange } from '../../src/gateway/upstream/exchange.ts';
 
 /** A request to an upstream and its answer, by all the ways that it can end. */
 

@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
-import { verify } from '../../src/ledger/verify.ts';
+import { verify } from '../../src/ledger/proof/verify.ts';
 import { useDatabase } from '../postgres.ts';
 import { answering, useRawUpstream } from './raw-upstream.ts';
 import { type Customer, useGateway } from './rig.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { verify } from '../../src/ledger/verify.ts';
+import { verify } from '../../src/ledger/proof/verify.ts';
 import { call } from '../nodes/client.ts';
 import { useDatabase } from '../postgres.ts';
 import { PRICES } from './prices-text.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { verify } from '../../src/ledger/verify.ts';
+import { verify } from '../../src/ledger/proof/verify.ts';
 import { startProxy, type Weather } from '../database/proxy.ts';
 import { useDatabase } from '../postgres.ts';
 import { PRICES } from './prices-text.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { membersOf } from '../../src/gateway/members.ts';
+import { membersOf } from '../../src/gateway/request/members.ts';
 
 /** Bodies as large as a price book may allow. */
 

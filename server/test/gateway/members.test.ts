@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { membersOf } from '../../src/gateway/members.ts';
-import { BodyNotJson } from '../../src/gateway/request-body.ts';
+import { membersOf } from '../../src/gateway/request/members.ts';
+import { BodyNotJson } from '../../src/gateway/request/request-body.ts';
 import { costBefore, RequestNotPriced } from '../../src/pricing/cost.ts';
 import { routeOf, textWith } from '../pricing/books.ts';
 

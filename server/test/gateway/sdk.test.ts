@@ -2,7 +2,7 @@ import { You } from '@youdotcom-oss/sdk';
 import { LiveCrawl } from '@youdotcom-oss/sdk/models';
 import * as errors from '@youdotcom-oss/sdk/models/errors';
 import { describe, expect, test } from 'vitest';
-import { verify } from '../../src/ledger/verify.ts';
+import { verify } from '../../src/ledger/proof/verify.ts';
 import { useDatabase } from '../postgres.ts';
 import { examplePrices, PAGES, SCOPES, startPlatform } from './platform.ts';
 import { type Customer, useGateway } from './rig.ts';

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { createApiKey, listApiKeys } from '../../src/auth/api-keys.ts';
-import { PaymentFailed, Payments } from '../../src/gateway/payment.ts';
-import type { Purchase } from '../../src/gateway/purchase.ts';
-import type { RouteTable } from '../../src/gateway/route-table.ts';
-import { findCharge } from '../../src/ledger/history.ts';
-import type { FailureCode, Operation, Outcome } from '../../src/ledger/operations.ts';
+import { PaymentFailed, Payments } from '../../src/gateway/payment/payment.ts';
+import type { Purchase } from '../../src/gateway/payment/purchase.ts';
+import type { RouteTable } from '../../src/gateway/routes/route-table.ts';
+import { findCharge } from '../../src/ledger/history/lists.ts';
+import type { FailureCode, Operation, Outcome } from '../../src/ledger/operations/operations.ts';
+import { DEFAULT_SETTLEMENT, type Price, type Route } from '../../src/pricing/book/price-book.ts';
 import { type Cost, costBefore } from '../../src/pricing/cost.ts';
-import { DEFAULT_SETTLEMENT, type Price, type Route } from '../../src/pricing/price-book.ts';
 import { digest, grantOf, newAccount, useLedger } from '../database/rig.ts';
 import { useDatabase } from '../postgres.ts';
 

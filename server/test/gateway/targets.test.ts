@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { holdsKey, holdsKeyInBasic } from '../../src/gateway/key-in-text.ts';
-import { targetOf, withoutKey, withoutParameters } from '../../src/gateway/targets.ts';
+import { holdsKey, holdsKeyInBasic } from '../../src/gateway/request/key-in-text.ts';
+import { targetOf, withoutKey, withoutParameters } from '../../src/gateway/request/targets.ts';
 
 /** Enough to meet each three of the pieces below. */
 const RUNS = 20_000;

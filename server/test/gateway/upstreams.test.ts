@@ -2,8 +2,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type UpstreamClient, Upstreams } from '../../src/gateway/upstreams.ts';
-import type { Upstream } from '../../src/pricing/price-book.ts';
+import { type UpstreamClient, Upstreams } from '../../src/gateway/upstream/upstreams.ts';
+import type { Upstream } from '../../src/pricing/book/price-book.ts';
 
 /** When the connections to an upstream are closed that a new price book changes or drops. */
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { verify } from '../../src/ledger/verify.ts';
+import { verify } from '../../src/ledger/proof/verify.ts';
 import { newOperatorKey } from '../nodes/books.ts';
 import { attributesOf, call } from '../nodes/client.ts';
 import { type Node, startNode, useNodes } from '../nodes/node.ts';

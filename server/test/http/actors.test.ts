@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listOperatorKeys } from '../../src/auth/operator-keys.ts';
-import { uuidId } from '../../src/ledger/ids.ts';
+import { uuidId } from '../../src/ledger/operations/ids.ts';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { attributesOf, call } from '../nodes/client.ts';
 import { type Node, startNode, useNodes } from '../nodes/node.ts';

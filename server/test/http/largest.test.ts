@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { verify } from '../../src/ledger/verify.ts';
+import { verify } from '../../src/ledger/proof/verify.ts';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { type Answer, attributesOf, call } from '../nodes/client.ts';
 import { type Node, startNode, useNodes } from '../nodes/node.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { RateLimits } from '../../src/gateway/rate-limits.ts';
+import { RateLimits } from '../../src/gateway/routes/rate-limits.ts';
 import { networkOf } from '../../src/http/peers.ts';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { attributesOf, call } from '../nodes/client.ts';

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { AccountId } from '../../src/ledger/ids.ts';
+import type { AccountId } from '../../src/ledger/operations/ids.ts';
 import {
   type Digest,
   type GrantTerms,
   LOCAL,
   type Operation,
-} from '../../src/ledger/operations.ts';
-import type { AccountState } from '../../src/ledger/state.ts';
+} from '../../src/ledger/operations/operations.ts';
+import type { AccountState } from '../../src/ledger/rules/account-state.ts';
 
 /** One account without a database, and what can be asked of it. */
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { LARGEST_AMOUNT } from '../../src/ledger/money.ts';
+import { LARGEST_AMOUNT } from '../../src/ledger/operations/money.ts';
 import { ACCOUNT, asked, charge, grant, NOW } from './account.ts';
 import { advance, capture, hold, reversal, Story } from './story.ts';
 

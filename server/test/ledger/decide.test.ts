@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { decide } from '../../src/ledger/decide.ts';
-import type { AccountId } from '../../src/ledger/ids.ts';
-import { LARGEST_AMOUNT } from '../../src/ledger/money.ts';
+import type { AccountId } from '../../src/ledger/operations/ids.ts';
+import { LARGEST_AMOUNT } from '../../src/ledger/operations/money.ts';
+import { decide } from '../../src/ledger/rules/decide.ts';
 import { ACCOUNT, account, charge, grant, NOW } from './account.ts';
 
 describe('decide()', () => {

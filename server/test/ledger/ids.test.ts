@@ -7,7 +7,7 @@ import {
   parseOperationId,
   parseUuidId,
   uuidId,
-} from '../../src/ledger/ids.ts';
+} from '../../src/ledger/operations/ids.ts';
 
 const numbers = fc.bigInt(1n, 2n ** 63n - 1n);
 

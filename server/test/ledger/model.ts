@@ -1,12 +1,12 @@
-import { LARGEST_AMOUNT } from '../../src/ledger/money.ts';
+import type { OperationKind } from '../../src/ledger/operations/kinds.ts';
+import { LARGEST_AMOUNT } from '../../src/ledger/operations/money.ts';
 import type {
   Book,
   InsufficientCredits,
   Operation,
-  OperationKind,
   Refusal,
   SpendPeriod,
-} from '../../src/ledger/operations.ts';
+} from '../../src/ledger/operations/operations.ts';
 
 /**
  * The rules of money once more, as plainly as they can be said: an account is the list of its lines,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatCents, LARGEST_AMOUNT, parseCents } from '../../src/ledger/money.ts';
+import { formatCents, LARGEST_AMOUNT, parseCents } from '../../src/ledger/operations/money.ts';
 
 describe('amounts', () => {
   test.each([

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { decide } from '../../src/ledger/decide.ts';
-import { MOST_OPEN_HOLDS } from '../../src/ledger/refuse.ts';
+import { decide } from '../../src/ledger/rules/decide.ts';
+import { MOST_OPEN_HOLDS } from '../../src/ledger/rules/refuse.ts';
 import { ACCOUNT, account, asked, charge, grant, NOW } from './account.ts';
 import { advance, capture, hold, reversal, SECOND, Story } from './story.ts';
 

@@ -1,9 +1,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decide } from '../../src/ledger/decide.ts';
-import { LARGEST_AMOUNT } from '../../src/ledger/money.ts';
-import type { Digest, Operation, Outcome, Receipt } from '../../src/ledger/operations.ts';
-import type { AccountState, SpendLimit } from '../../src/ledger/state.ts';
+import { LARGEST_AMOUNT } from '../../src/ledger/operations/money.ts';
+import type {
+  Digest,
+  Operation,
+  Outcome,
+  Receipt,
+} from '../../src/ledger/operations/operations.ts';
+import type { AccountState, SpendLimit } from '../../src/ledger/rules/account-state.ts';
+import { decide } from '../../src/ledger/rules/decide.ts';
 import { ACCOUNT, asked, NOW } from './account.ts';
 import { Model, type ModelOutcome } from './model.ts';
 import { Store } from './store.ts';

@@ -1,7 +1,12 @@
-import { inBurnOrder } from '../../src/ledger/burn.ts';
-import type { Operation, Receipt } from '../../src/ledger/operations.ts';
-import type { Decision } from '../../src/ledger/posting.ts';
-import type { AccountState, Grant, Hold, SpendLimit } from '../../src/ledger/state.ts';
+import type { Operation, Receipt } from '../../src/ledger/operations/operations.ts';
+import type {
+  AccountState,
+  Grant,
+  Hold,
+  SpendLimit,
+} from '../../src/ledger/rules/account-state.ts';
+import { inBurnOrder } from '../../src/ledger/rules/burn.ts';
+import type { Decision } from '../../src/ledger/rules/posting.ts';
 import { account } from './account.ts';
 
 /**

@@ -1,6 +1,6 @@
-import { decide } from '../../src/ledger/decide.ts';
-import type { Operation } from '../../src/ledger/operations.ts';
-import type { AccountState } from '../../src/ledger/state.ts';
+import type { Operation } from '../../src/ledger/operations/operations.ts';
+import type { AccountState } from '../../src/ledger/rules/account-state.ts';
+import { decide } from '../../src/ledger/rules/decide.ts';
 import { asked, NOW } from './account.ts';
 import { Store } from './store.ts';
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { createOperatorKey } from '../../src/auth/operator-keys.ts';
-import { verify } from '../../src/ledger/verify.ts';
+import { verify } from '../../src/ledger/proof/verify.ts';
 import type { TestDatabase } from '../postgres.ts';
 import { type Attempt, attributesOf, call } from './client.ts';
 

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Pipeline } from '../../src/db/pipeline.ts';
+import type { Pipeline } from '../../src/db/connection/pipeline.ts';
 import { Readiness } from '../../src/db/readiness.ts';
 import { useDatabase } from '../postgres.ts';
 import { newFundedAccount, newOperatorKey } from './books.ts';

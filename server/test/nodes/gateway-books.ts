@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
-import { digestOf } from '../../src/ledger/digest.ts';
-import { accountIdOf, parseOperationId } from '../../src/ledger/ids.ts';
-import { parseCents } from '../../src/ledger/money.ts';
-import { verify } from '../../src/ledger/verify.ts';
+import { digestOf } from '../../src/ledger/operations/digest.ts';
+import { accountIdOf, parseOperationId } from '../../src/ledger/operations/ids.ts';
+import { parseCents } from '../../src/ledger/operations/money.ts';
+import { verify } from '../../src/ledger/proof/verify.ts';
 import type { TestDatabase } from '../postgres.ts';
 import type { Attempt, Journal, Wish } from './gateway-client.ts';
 import type { Node } from './node.ts';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
+import type { PriceBook, Route } from '../../src/pricing/book/price-book.ts';
 import { type Answer, jsonAnswer } from '../../src/pricing/cost.ts';
 import { countable } from '../../src/pricing/counting/countable.ts';
 import { parsePriceBook } from '../../src/pricing/parse.ts';
-import type { PriceBook, Route } from '../../src/pricing/price-book.ts';
 
 /** Price books to test with. */
 

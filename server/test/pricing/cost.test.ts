@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatCents, LARGEST_AMOUNT } from '../../src/ledger/money.ts';
+import { formatCents, LARGEST_AMOUNT } from '../../src/ledger/operations/money.ts';
+import { CountingFailed } from '../../src/pricing/book/price-book.ts';
 import {
   costAfter,
   costBefore,
@@ -8,7 +9,6 @@ import {
   isKnownBefore,
   RequestNotPriced,
 } from '../../src/pricing/cost.ts';
-import { CountingFailed } from '../../src/pricing/price-book.ts';
 import { answer, routeOf, textWith } from './books.ts';
 
 const CALL = '      - per_call: "0.5"';

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { CountingFailed } from '../../src/pricing/book/price-book.ts';
 import { countable } from '../../src/pricing/counting/countable.ts';
 import {
   compileCounting,
@@ -7,7 +8,6 @@ import {
   formatQuantity,
 } from '../../src/pricing/counting/counting.ts';
 import { ExpressionRefused } from '../../src/pricing/counting/expression.ts';
-import { CountingFailed } from '../../src/pricing/price-book.ts';
 
 const count = async (text: string, answer?: unknown, request: unknown = {}) =>
   compileCounting(text, 'answer').count({ request: countable(request), answer: countable(answer) });

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { formatCents } from '../../src/ledger/money.ts';
+import { formatCents } from '../../src/ledger/operations/money.ts';
+import { DEFAULT_SETTLEMENT, ENDINGS } from '../../src/pricing/book/price-book.ts';
+import { PriceBookSchema } from '../../src/pricing/book/schema.ts';
 import { costAfter, costBefore } from '../../src/pricing/cost.ts';
-import { DEFAULT_SETTLEMENT, ENDINGS } from '../../src/pricing/price-book.ts';
-import { PriceBookSchema } from '../../src/pricing/schema.ts';
 import { answer, bookOf, exampleText, routeOf } from './books.ts';
 
 const YOU = exampleText('you-prices.yaml');

@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { Compile } from 'typebox/compile';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { judge } from '../../src/pricing/judge.ts';
+import { judge } from '../../src/pricing/book/judge.ts';
+import { PriceBookSchema } from '../../src/pricing/book/schema.ts';
 import { parsePriceBook } from '../../src/pricing/parse.ts';
-import { PriceBookSchema } from '../../src/pricing/schema.ts';
 import { exampleText, problemsOf, SOUND } from './books.ts';
 
 describe('a hostile text', () => {

@@ -1,8 +1,8 @@
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
-import { EventMeter } from '../../src/gateway/answers.ts';
-import { formatCents } from '../../src/ledger/money.ts';
+import { EventMeter } from '../../src/gateway/upstream/answers.ts';
+import { formatCents } from '../../src/ledger/operations/money.ts';
 import { costAfter, costBefore } from '../../src/pricing/cost.ts';
 import { answer, bookOf, exampleText, routeOf } from './books.ts';
 

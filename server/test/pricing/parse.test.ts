@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { DEFAULT_SETTLEMENT } from '../../src/pricing/price-book.ts';
+import { DEFAULT_SETTLEMENT } from '../../src/pricing/book/price-book.ts';
 import { bookOf, problemsOf, routeOf, SOUND } from './books.ts';
 
 describe('a price book', () => {

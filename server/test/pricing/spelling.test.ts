@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { flattened, objectsIn, Spelling } from '../../src/pricing/spelling.ts';
+import { flattened, objectsIn, Spelling } from '../../src/pricing/book/spelling.ts';
 
 const spelling = new Spelling(new Set(['research_effort', 'count']), new Set(['urls']));
 

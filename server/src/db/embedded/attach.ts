@@ -4,7 +4,7 @@
 // of the shared memory, and it ends by itself where that finds a rival.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { OperatorError } from '../operator-error.ts';
+import { OperatorError } from '../../operator-error.ts';
 import { type Cluster, writeAccessRules } from './cluster.ts';
 import { codeOf, fullDiskWords, messageOf, programFailure } from './failures.ts';
 import { Keeper } from './keeper.ts';

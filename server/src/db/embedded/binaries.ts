@@ -3,7 +3,7 @@ import { lstat, readFile, realpath, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
-import { OperatorError } from '../operator-error.ts';
+import { OperatorError } from '../../operator-error.ts';
 import { codeOf, fileFailure, messageOf } from './failures.ts';
 import { cannotEnter, isRoot, type Launcher, mayNotBecome } from './os-user.ts';
 

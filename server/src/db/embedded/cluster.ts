@@ -14,7 +14,7 @@ import {
 } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { OperatorError } from '../operator-error.ts';
+import { OperatorError } from '../../operator-error.ts';
 import { locateBinaries, majorVersion } from './binaries.ts';
 import { codeOf, fileFailure, messageOf, programFailure } from './failures.ts';
 import {

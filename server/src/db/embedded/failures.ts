@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import { OperatorError } from '../operator-error.ts';
+import { OperatorError } from '../../operator-error.ts';
 
 const OTHER_DATABASE = 'set DATABASE_URL to a PostgreSQL of your own';
 

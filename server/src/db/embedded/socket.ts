@@ -1,7 +1,7 @@
 import { chown, lstat, mkdtemp, readFile, realpath, rmdir, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { OperatorError } from '../operator-error.ts';
+import { OperatorError } from '../../operator-error.ts';
 import { codeOf, fileFailure } from './failures.ts';
 import { isRoot, type Launcher, mayEnter } from './os-user.ts';
 import { replaceFile } from './owned-files.ts';

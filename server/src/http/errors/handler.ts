@@ -1,9 +1,9 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { NotAuthenticated } from '../../auth/principal.ts';
-import { DatabaseUnavailable } from '../../db/database.ts';
-import { LogPace } from '../../gateway/log-pace.ts';
-import { ClockUnreliable } from '../../ledger/clock.ts';
+import { DatabaseUnavailable } from '../../db/connection/database.ts';
+import { ClockUnreliable } from '../../ledger/lane/clock.ts';
+import { LogPace } from '../../log-pace.ts';
 import { bodyIn } from '../gateway/error-formats.ts';
 import { ApiError, JSON_TYPE } from './api-error.ts';
 import type { ErrorCode } from './codes.ts';

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
-import type { Client } from '../../gateway/client.ts';
+import type { Client } from '../../gateway/call/client.ts';
 
 /** The share of a call's longest time for which a client may hold its answer up. */
 const TOLERATED = 0.1;

@@ -2,10 +2,15 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { keyIn } from '../../auth/authentication.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
-import { endToEndNamed, requestHeaders } from '../../gateway/headers.ts';
-import { holdsKey } from '../../gateway/key-in-text.ts';
-import type { PricedRoute } from '../../gateway/route-table.ts';
-import { type Target, targetOf, withoutKey, withoutParameters } from '../../gateway/targets.ts';
+import { endToEndNamed, requestHeaders } from '../../gateway/request/headers.ts';
+import { holdsKey } from '../../gateway/request/key-in-text.ts';
+import {
+  type Target,
+  targetOf,
+  withoutKey,
+  withoutParameters,
+} from '../../gateway/request/targets.ts';
+import type { PricedRoute } from '../../gateway/routes/route-table.ts';
 import type { Cors } from '../cors.ts';
 import { refusalOf } from '../entry.ts';
 import { ApiError } from '../errors/api-error.ts';

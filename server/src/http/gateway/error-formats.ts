@@ -1,4 +1,4 @@
-import type { ErrorFormat } from '../../pricing/price-book.ts';
+import type { ErrorFormat } from '../../pricing/book/price-book.ts';
 import type { ApiError } from '../errors/api-error.ts';
 
 /**

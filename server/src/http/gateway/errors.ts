@@ -1,11 +1,11 @@
-import { NoAnswer } from '../../gateway/call-answer.ts';
-import { BodyNotReceived } from '../../gateway/call-request.ts';
-import { NoConnection } from '../../gateway/connections.ts';
+import { NoAnswer } from '../../gateway/call/call-answer.ts';
+import { BodyNotReceived } from '../../gateway/call/call-request.ts';
 import { TooManyCalls } from '../../gateway/gateway.ts';
-import { KeyNotFree } from '../../gateway/idempotency.ts';
-import { PaymentFailed, PaymentRefused } from '../../gateway/payment.ts';
-import { BodyNotJson, BodyTooLarge } from '../../gateway/request-body.ts';
-import { type AccountId, operationId } from '../../ledger/ids.ts';
+import { KeyNotFree } from '../../gateway/idempotency/idempotency.ts';
+import { PaymentFailed, PaymentRefused } from '../../gateway/payment/payment.ts';
+import { BodyNotJson, BodyTooLarge } from '../../gateway/request/request-body.ts';
+import { NoConnection } from '../../gateway/upstream/connections.ts';
+import { type AccountId, operationId } from '../../ledger/operations/ids.ts';
 import { RequestNotPriced } from '../../pricing/cost.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { customersErrorOf } from '../refusals.ts';

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type CallAnswer, NoAnswer } from '../../gateway/call-answer.ts';
-import type { CallRequest } from '../../gateway/call-request.ts';
+import { type CallAnswer, NoAnswer } from '../../gateway/call/call-answer.ts';
+import type { CallRequest } from '../../gateway/call/call-request.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
-import type { Payment } from '../../gateway/payment.ts';
-import { accountIdOf, operationId } from '../../ledger/ids.ts';
-import { formatCents } from '../../ledger/money.ts';
+import type { Payment } from '../../gateway/payment/payment.ts';
+import { accountIdOf, operationId } from '../../ledger/operations/ids.ts';
+import { formatCents } from '../../ledger/operations/money.ts';
 import { customerOf } from '../entry.ts';
 import { optionalIdempotencyKey } from '../idempotency.ts';
 import type { App } from '../parts.ts';

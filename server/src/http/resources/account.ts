@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
-import type { Account } from '../../ledger/accounts.ts';
-import type { Balance } from '../../ledger/current.ts';
-import { formatCents } from '../../ledger/money.ts';
-import type { Posted } from '../../ledger/past.ts';
+import type { Account } from '../../ledger/accounts/accounts.ts';
+import type { Posted } from '../../ledger/history/past.ts';
+import type { Balance } from '../../ledger/lane/unlocked-read.ts';
+import { formatCents } from '../../ledger/operations/money.ts';
 import { AccountPublicId, Cents, Instant, OneOf, OrNull } from '../formats.ts';
 import { formatInstant } from '../instants.ts';
 

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { ApiKey } from '../../auth/api-keys.ts';
-import { uuidId } from '../../ledger/ids.ts';
+import { uuidId } from '../../ledger/operations/ids.ts';
 import { AccountPublicId, ApiKeyId, Instant, OrNull, Scope } from '../formats.ts';
 import { formatInstant, formatOptionalInstant } from '../instants.ts';
 

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
-import { operationId } from '../../ledger/ids.ts';
-import { formatCents } from '../../ledger/money.ts';
+import { operationId } from '../../ledger/operations/ids.ts';
+import { formatCents } from '../../ledger/operations/money.ts';
 import type { Authorization } from '../authorize.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { AccountPublicId, Cents, OperationId, OrNull } from '../formats.ts';

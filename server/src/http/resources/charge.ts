@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
 import type { Principal } from '../../auth/principal.ts';
-import type { Charge } from '../../ledger/history.ts';
-import { operationId, uuidId } from '../../ledger/ids.ts';
-import { formatCents } from '../../ledger/money.ts';
-import type { CallText, Receipt } from '../../ledger/operations.ts';
+import type { Charge } from '../../ledger/history/lists.ts';
+import { operationId, uuidId } from '../../ledger/operations/ids.ts';
+import { formatCents } from '../../ledger/operations/money.ts';
+import type { CallText, Receipt } from '../../ledger/operations/operations.ts';
 import {
   AccountPublicId,
   ApiKeyId,

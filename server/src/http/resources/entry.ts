@@ -1,9 +1,10 @@
 import { Type } from 'typebox';
 import type { Principal } from '../../auth/principal.ts';
-import type { EntryRow } from '../../ledger/history.ts';
-import { type AccountId, operationId, PREFIXES } from '../../ledger/ids.ts';
-import { formatCents } from '../../ledger/money.ts';
-import type { OperationKind } from '../../ledger/operations.ts';
+import type { EntryRow } from '../../ledger/history/lists.ts';
+import { type AccountId, operationId } from '../../ledger/operations/ids.ts';
+import type { OperationKind } from '../../ledger/operations/kinds.ts';
+import { PREFIXES } from '../../ledger/operations/kinds.ts';
+import { formatCents } from '../../ledger/operations/money.ts';
 import { Cents, Instant, OneOf, OperationId, OrNull } from '../formats.ts';
 import { formatInstant } from '../instants.ts';
 import { ActorSchema, actorResource } from './actor.ts';

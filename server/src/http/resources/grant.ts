@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
 import type { Principal } from '../../auth/principal.ts';
-import { GRANT_STATUSES, type GrantRow } from '../../ledger/history.ts';
-import { type AccountId, operationId } from '../../ledger/ids.ts';
-import { formatCents } from '../../ledger/money.ts';
-import type { Receipt } from '../../ledger/operations.ts';
+import { GRANT_STATUSES, type GrantRow } from '../../ledger/history/lists.ts';
+import { type AccountId, operationId } from '../../ledger/operations/ids.ts';
+import { formatCents } from '../../ledger/operations/money.ts';
+import type { Receipt } from '../../ledger/operations/operations.ts';
 import {
   AccountPublicId,
   Cents,

@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
-import type { Hold } from '../../ledger/holds.ts';
-import { operationId, uuidId } from '../../ledger/ids.ts';
-import { formatCents } from '../../ledger/money.ts';
-import type { Receipt } from '../../ledger/operations.ts';
+import type { Hold } from '../../ledger/history/holds.ts';
+import { operationId, uuidId } from '../../ledger/operations/ids.ts';
+import { formatCents } from '../../ledger/operations/money.ts';
+import type { Receipt } from '../../ledger/operations/operations.ts';
 import {
   AccountPublicId,
   ApiKeyId,

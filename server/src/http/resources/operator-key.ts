@@ -1,5 +1,5 @@
 import type { OperatorKey } from '../../auth/operator-keys.ts';
-import { uuidId } from '../../ledger/ids.ts';
+import { uuidId } from '../../ledger/operations/ids.ts';
 import { formatInstant, formatOptionalInstant } from '../instants.ts';
 
 /** An operator key as the command line shows it; with its secret in the answer to its creation only. */

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { Quote } from '../../gateway/gateway.ts';
-import { formatCents } from '../../ledger/money.ts';
+import { formatCents } from '../../ledger/operations/money.ts';
 import { Cents, Quantities, RouteName } from '../formats.ts';
 import { customersErrorOf } from '../refusals.ts';
 import { GrantSlices, slicesResource } from './slices.ts';

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
-import { operationId } from '../../ledger/ids.ts';
-import { formatCents } from '../../ledger/money.ts';
-import type { Receipt } from '../../ledger/operations.ts';
+import { operationId } from '../../ledger/operations/ids.ts';
+import { formatCents } from '../../ledger/operations/money.ts';
+import type { Receipt } from '../../ledger/operations/operations.ts';
 import { Cents, OperationId, OrNull } from '../formats.ts';
 
 /** The grants that an operation moved, and by how much each. */

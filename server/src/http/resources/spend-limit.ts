@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
-import { uuidId } from '../../ledger/ids.ts';
-import { formatCents } from '../../ledger/money.ts';
-import type { SpendPeriod } from '../../ledger/operations.ts';
-import type { SpendLimitRead } from '../../ledger/spend-limits.ts';
+import type { SpendLimitRead } from '../../ledger/accounts/spend-limits.ts';
+import { uuidId } from '../../ledger/operations/ids.ts';
+import { formatCents } from '../../ledger/operations/money.ts';
+import type { SpendPeriod } from '../../ledger/operations/operations.ts';
 import { AccountPublicId, ApiKeyId, Cents, Instant, OneOf, OrNull } from '../formats.ts';
 import { formatOptionalInstant } from '../instants.ts';
 

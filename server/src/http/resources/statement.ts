@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
-import type { EntryRow } from '../../ledger/history.ts';
-import { type AccountId, operationId } from '../../ledger/ids.ts';
-import { formatCents } from '../../ledger/money.ts';
-import type { EntrySum, Posted } from '../../ledger/past.ts';
-import type { Statement } from '../../ledger/statement.ts';
+import type { EntryRow } from '../../ledger/history/lists.ts';
+import type { EntrySum, Posted } from '../../ledger/history/past.ts';
+import type { Statement } from '../../ledger/history/statement.ts';
+import { type AccountId, operationId } from '../../ledger/operations/ids.ts';
+import { formatCents } from '../../ledger/operations/money.ts';
 import { AccountPublicId, Cents, Instant, OneOf } from '../formats.ts';
 import { formatInstant } from '../instants.ts';
 import { ByCategory, byCategoryOf } from './account.ts';

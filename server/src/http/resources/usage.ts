@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
-import { uuidId } from '../../ledger/ids.ts';
-import { formatCents } from '../../ledger/money.ts';
-import { USAGE_GROUPS, type Usage, type UsageGroup } from '../../ledger/usage.ts';
+import { USAGE_GROUPS, type Usage, type UsageGroup } from '../../ledger/history/usage.ts';
+import { uuidId } from '../../ledger/operations/ids.ts';
+import { formatCents } from '../../ledger/operations/money.ts';
 import { ApiKeyId, Cents, OrNull, Quantities, RouteName, Scope } from '../formats.ts';
 
 const NONE = '-';

@@ -1,4 +1,4 @@
-import type { Statement } from '../../db/database.ts';
+import type { Statement } from '../../db/connection/database.ts';
 
 /**
  * Accounts with something due, the longest first; none whose last operation is so late that it stops the

@@ -1,4 +1,4 @@
-import { type Countable, CountingFailed } from '../price-book.ts';
+import { type Countable, CountingFailed } from '../book/price-book.ts';
 
 /** The deepest request or answer: an expression that goes through it goes as deep. */
 const DEEPEST = 500;

@@ -1,6 +1,6 @@
 import jsonata, { type JsonataError } from 'jsonata';
-import { formatCents } from '../../ledger/money.ts';
-import { type Counting, CountingFailed, type CountingInput } from '../price-book.ts';
+import { formatCents } from '../../ledger/operations/money.ts';
+import { type Counting, CountingFailed, type CountingInput } from '../book/price-book.ts';
 import { ExpressionRefused, judgeExpression, namesOf } from './expression.ts';
 import { boundWork, Work } from './work.ts';
 

@@ -1,6 +1,6 @@
 import type { ExprNode } from 'jsonata';
-import { nearest } from '../judge.ts';
-import type { MemberNames } from '../price-book.ts';
+import { nearest } from '../book/judge.ts';
+import type { MemberNames } from '../book/price-book.ts';
 
 /**
  * What a counting expression may say. What it finds nothing of counts as 0, so a slip of the pen would

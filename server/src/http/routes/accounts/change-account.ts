@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { changeAccount } from '../../../ledger/accounts.ts';
+import { changeAccount } from '../../../ledger/accounts/accounts.ts';
 import { answer, one } from '../../document.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import { CentsIn, Name, OneOf, STRICT } from '../../formats.ts';

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { createAccount } from '../../../ledger/accounts.ts';
+import { createAccount } from '../../../ledger/accounts/accounts.ts';
 import { OPTIONAL_IDEMPOTENCY_HEADER, one, replayable } from '../../document.ts';
 import { ApiError, invalidRequest } from '../../errors/api-error.ts';
 import { AccountPublicId, Name, OneOf, STRICT } from '../../formats.ts';

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
-import { readBalance } from '../../../ledger/current.ts';
-import { balanceAt } from '../../../ledger/past.ts';
+import { balanceAt } from '../../../ledger/history/past.ts';
+import { readBalance } from '../../../ledger/lane/unlocked-read.ts';
 import { answer, ref } from '../../document.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import { requirePast } from '../../filters.ts';

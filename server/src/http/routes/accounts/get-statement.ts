@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { Type } from 'typebox';
-import { readStatement, statementEntries } from '../../../ledger/statement.ts';
+import { readStatement, statementEntries } from '../../../ledger/history/statement.ts';
 import { answer, one, orAs } from '../../document.ts';
 import { invalidRequest } from '../../errors/api-error.ts';
 import { requirePast } from '../../filters.ts';

@@ -1,8 +1,13 @@
 import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
-import type { Account } from '../../../ledger/accounts.ts';
-import { parseUuidId, uuidId } from '../../../ledger/ids.ts';
-import { readUsage, USAGE_GROUPS, type Usage, type UsagePosition } from '../../../ledger/usage.ts';
+import type { Account } from '../../../ledger/accounts/accounts.ts';
+import {
+  readUsage,
+  USAGE_GROUPS,
+  type Usage,
+  type UsagePosition,
+} from '../../../ledger/history/usage.ts';
+import { parseUuidId, uuidId } from '../../../ledger/operations/ids.ts';
 import { answer, many } from '../../document.ts';
 import { PERIOD_QUERY, parsePeriod, parseWords } from '../../filters.ts';
 import { ListOf, STRICT } from '../../formats.ts';

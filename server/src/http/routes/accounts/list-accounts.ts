@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
-import { listAccounts } from '../../../ledger/accounts.ts';
-import { ACCOUNT_PUBLIC_ID, accountIdOf } from '../../../ledger/ids.ts';
+import { listAccounts } from '../../../ledger/accounts/accounts.ts';
+import { ACCOUNT_PUBLIC_ID, accountIdOf } from '../../../ledger/operations/ids.ts';
 import { answer, many } from '../../document.ts';
 import { Name, STRICT } from '../../formats.ts';
 import { parseText } from '../../members.ts';

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { accountIdOf } from '../../../ledger/ids.ts';
+import { accountIdOf } from '../../../ledger/operations/ids.ts';
 import { IDEMPOTENCY_HEADER, one, replayable } from '../../document.ts';
 import { invalidRequest } from '../../errors/api-error.ts';
 import { AccountPublicId, OneOf, Reason, SignedCentsIn, STRICT } from '../../formats.ts';

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { listApiKeys } from '../../../auth/api-keys.ts';
-import { parseUuidId, uuidId } from '../../../ledger/ids.ts';
+import { parseUuidId, uuidId } from '../../../ledger/operations/ids.ts';
 import { answer, many } from '../../document.ts';
 import { STRICT } from '../../formats.ts';
 import { listOf, PAGE_QUERY, pageOf } from '../../pages.ts';

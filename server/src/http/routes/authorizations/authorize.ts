@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { Actor } from '../../../ledger/operations.ts';
+import type { Actor } from '../../../ledger/operations/operations.ts';
 import { type Authorization, type AuthorizationRequest, authorize } from '../../authorize.ts';
 import { answer, one, ref, replayable } from '../../document.ts';
 import { operatorActor } from '../../entry.ts';

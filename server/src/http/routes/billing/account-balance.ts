@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { formatCents } from '../../../ledger/money.ts';
+import { formatCents } from '../../../ledger/operations/money.ts';
 import { answer } from '../../document.ts';
 import { customerOf } from '../../entry.ts';
 import { JSON_TYPE } from '../../errors/api-error.ts';

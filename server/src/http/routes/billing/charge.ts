@@ -1,5 +1,5 @@
-import { findCharge, findChargeOfHold } from '../../../ledger/history.ts';
-import { parseOperationId } from '../../../ledger/ids.ts';
+import { findCharge, findChargeOfHold } from '../../../ledger/history/lists.ts';
+import { parseOperationId } from '../../../ledger/operations/ids.ts';
 import { answer, NO_QUERY, one } from '../../document.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import type { App, RouteParts } from '../../parts.ts';

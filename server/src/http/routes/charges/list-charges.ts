@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
-import type { Account } from '../../../ledger/accounts.ts';
-import { type Charge, listCharges } from '../../../ledger/history.ts';
+import type { Account } from '../../../ledger/accounts/accounts.ts';
+import { type Charge, listCharges } from '../../../ledger/history/lists.ts';
 import { answer, many } from '../../document.ts';
 import { audienceOf } from '../../entry.ts';
 import {

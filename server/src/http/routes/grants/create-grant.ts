@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
-import { DEFAULT_PRIORITY } from '../../../ledger/decide.ts';
-import { accountIdOf } from '../../../ledger/ids.ts';
+import { accountIdOf } from '../../../ledger/operations/ids.ts';
+import { DEFAULT_PRIORITY } from '../../../ledger/rules/decide.ts';
 import { IDEMPOTENCY_HEADER, one, replayable } from '../../document.ts';
 import { CentsIn, Description, Instant, Metadata, OneOf, Scope, STRICT } from '../../formats.ts';
 import { parseOptionalInstant } from '../../instants.ts';

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { findGrant } from '../../../ledger/history.ts';
+import { findGrant } from '../../../ledger/history/lists.ts';
 import { answer, one } from '../../document.ts';
 import { operatorActor } from '../../entry.ts';
 import { ApiError } from '../../errors/api-error.ts';

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { findGrant } from '../../../ledger/history.ts';
+import { findGrant } from '../../../ledger/history/lists.ts';
 import { IDEMPOTENCY_HEADER, one, replayable } from '../../document.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import { Reason, STRICT } from '../../formats.ts';

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { accountIdOf, parseUuidId } from '../../../ledger/ids.ts';
+import { accountIdOf, parseUuidId } from '../../../ledger/operations/ids.ts';
 import { IDEMPOTENCY_HEADER, one, replayable } from '../../document.ts';
 import {
   AccountPublicId,

@@ -1,4 +1,4 @@
-import { findHold } from '../../../ledger/holds.ts';
+import { findHold } from '../../../ledger/history/holds.ts';
 import { answer, NO_QUERY, one } from '../../document.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import type { App, RouteParts } from '../../parts.ts';

@@ -5,7 +5,7 @@ import {
   revokeOperatorKey,
 } from '../../../auth/operator-keys.ts';
 import { OPERATOR_SCOPES } from '../../../auth/scopes.ts';
-import { parseUuidId, uuidId } from '../../../ledger/ids.ts';
+import { parseUuidId, uuidId } from '../../../ledger/operations/ids.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import { Instant, Name, OneOf, STRICT } from '../../formats.ts';
 import { parseComingInstant } from '../../instants.ts';

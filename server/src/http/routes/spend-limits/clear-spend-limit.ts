@@ -1,4 +1,4 @@
-import { clearSpendLimit } from '../../../ledger/spend-limits.ts';
+import { clearSpendLimit } from '../../../ledger/accounts/spend-limits.ts';
 import { NO_QUERY } from '../../document.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import type { App, RouteParts } from '../../parts.ts';

@@ -1,4 +1,4 @@
-import { readSpendLimit } from '../../../ledger/spend-limits.ts';
+import { readSpendLimit } from '../../../ledger/accounts/spend-limits.ts';
 import { answer, NO_QUERY, one } from '../../document.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import type { App, RouteParts } from '../../parts.ts';

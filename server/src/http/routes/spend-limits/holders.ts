@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
 import { findApiKey } from '../../../auth/api-keys.ts';
 import type { OperatorScope } from '../../../auth/scopes.ts';
-import type { Sql } from '../../../db/database.ts';
-import type { LimitKey } from '../../../ledger/spend-limits.ts';
+import type { Sql } from '../../../db/connection/database.ts';
+import type { LimitKey } from '../../../ledger/accounts/spend-limits.ts';
 import { ApiError, invalidRequest } from '../../errors/api-error.ts';
 import type { ErrorCode } from '../../errors/codes.ts';
 import { accountIn, apiKeyIdIn } from '../../paths.ts';

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { setSpendLimit } from '../../../ledger/spend-limits.ts';
+import { setSpendLimit } from '../../../ledger/accounts/spend-limits.ts';
 import { answer, one } from '../../document.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import { CentsIn, STRICT } from '../../formats.ts';

@@ -1,0 +1,295 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { DatabaseUnavailable, type Statement } from '../db/connection/database.ts';
+import type { Command } from '../db/connection/flush.ts';
+import type { Pipeline } from '../db/connection/pipeline.ts';
+import type { PostgresDatabase } from '../db/connection/postgres.ts';
+import { faultOf } from '../db/connection/sqlstate.ts';
+import { LANE_SETTINGS } from '../ledger/lane/lane.ts';
+import type { LedgerObserver } from '../ledger/lane/observer.ts';
+import { readCurrent } from '../ledger/lane/unlocked-read.ts';
+import { accountIdOf } from '../ledger/operations/ids.ts';
+import * as sql from './sql/key-reads.ts';
+
+/**
+ * Reads by key, batched: one statement answers everything that was asked since the last one, over a
+ * connection of its own. It begins after the question, so it sees every commit before it, revocations
+ * and charges alike; nothing is kept for the next question.
+ */
+
+/** A question waits this long for its statement, and the statement this long for its answer: under 2 s. */
+const LONGEST_WAIT_MS = 900;
+const ANSWER_TIMEOUT_MS = 1_000;
+const RECONNECT_EVERY_MS = 50;
+const EXPIRE_EVERY_MS = 50;
+/** Two statements under way: PostgreSQL works on one while the answers to the other are sent. */
+const MOST_IN_FLIGHT = 2;
+/** Keys in one statement, and questions that may wait. */
+const MOST_KEYS = 1_000;
+const CAPACITY = 20_000;
+
+/** A customer's key, its account, and what the account has. */
+export interface CustomerKeyRead {
+  readonly kind: 'customer';
+  /** Whether it is neither revoked nor expired. */
+  readonly isValid: boolean;
+  /** Of the secret that was sent, in hex. */
+  readonly sha256: string;
+  readonly apiKeyId: string;
+  readonly accountPublicId: string;
+  readonly accountStatus: 'active' | 'suspended';
+  readonly scopes: readonly string[];
+  /** Posted minus held, in microcents. */
+  readonly available: bigint;
+  readonly overdraftLimit: bigint;
+}
+
+/** An operator key that is valid now. */
+export interface OperatorKeyRead {
+  readonly kind: 'operator';
+  readonly operatorKeyId: string;
+  readonly scopes: readonly string[];
+}
+
+type KeyRead = CustomerKeyRead | OperatorKeyRead;
+type Line = CustomerLine | OperatorKeyRead;
+
+/** One statement that looks keys up, and what its lines mean. */
+interface Lookup<Read extends Line> {
+  readonly statement: Statement;
+  readonly readOf: (facts: readonly string[], sha256: string) => Read;
+}
+
+/** Stands for an amount that a line cannot tell: something has become due. */
+const DUE = 'due';
+/** What a line tells of a customer's key. */
+type CustomerLine = Omit<CustomerKeyRead, 'available'> & { available: bigint | typeof DUE };
+
+interface Question {
+  readonly lookup: Lookup<Line>;
+  /** The hash as 64 hex digits. */
+  readonly sha256: string;
+  readonly since: number;
+  /** Told what was read; undefined: no such key is valid. */
+  readonly answer: (read: KeyRead | undefined) => void;
+  readonly fail: (error: Error) => void;
+  /** It was asked on a connection that turned out bad. */
+  isRepeated: boolean;
+}
+
+export class KeyReads {
+  readonly #database: PostgresDatabase;
+  readonly #observer: LedgerObserver;
+  #waiting: Question[] = [];
+  #pipeline: Pipeline | undefined;
+  #scheduled = false;
+  /** A batch is about to be sent, as soon as there is a connection. */
+  #sending = false;
+  #inFlight = 0;
+  /** Runs while something waits. */
+  #expiry: NodeJS.Timeout | undefined;
+  #stopping = false;
+
+  constructor(database: PostgresDatabase, options: { observer: LedgerObserver }) {
+    this.#database = database;
+    this.#observer = options.observer;
+  }
+
+  /**
+   * The customer's key with this SHA-256, in hex, valid or not; undefined where there is none. Rejects
+   * with DatabaseUnavailable within 2 s.
+   */
+  customerKey(sha256: string): Promise<CustomerKeyRead | undefined> {
+    return this.#ask<CustomerKeyRead>(CUSTOMER_KEYS, sha256);
+  }
+
+  /** The operator key with this SHA-256; undefined where there is none, or it is not valid. */
+  operatorKey(sha256: string): Promise<OperatorKeyRead | undefined> {
+    return this.#ask<OperatorKeyRead>(OPERATOR_KEYS, sha256);
+  }
+
+  /** Closes the connection; what is asked from now on fails. */
+  stop(): void {
+    this.#stopping = true;
+    this.#pipeline?.close();
+  }
+
+  #ask<Read extends KeyRead>(lookup: Lookup<Line>, sha256: string): Promise<Read | undefined> {
+    return new Promise((resolve, fail) => {
+      if (this.#waiting.length >= CAPACITY || this.#stopping) {
+        return fail(new DatabaseUnavailable('too many reads are waiting'));
+      }
+      this.#waiting.push({
+        lookup,
+        sha256,
+        since: performance.now(),
+        answer: resolve as Question['answer'],
+        fail,
+        isRepeated: false,
+      });
+      this.#expiry ??= setInterval(() => this.#expire(), EXPIRE_EVERY_MS);
+      this.#schedule();
+    });
+  }
+
+  /** Sends what waits at the end of this turn of the event loop: what arrives in it joins the batch. */
+  #schedule(): void {
+    if (this.#scheduled || this.#sending || this.#inFlight >= MOST_IN_FLIGHT) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#sending = true;
+      void this.#connected().then((pipeline) => {
+        this.#sending = false;
+        if (pipeline) void this.#send(pipeline);
+        if (this.#waiting.length > 0) this.#schedule();
+      });
+    });
+  }
+
+  async #send(pipeline: Pipeline): Promise<void> {
+    const questions = this.#waiting.splice(0, MOST_KEYS);
+    if (questions.length === 0) return;
+    this.#inFlight += 1;
+    await this.#answer(pipeline, questions);
+    this.#inFlight -= 1;
+    if (this.#waiting.length > 0) this.#schedule();
+  }
+
+  async #answer(pipeline: Pipeline, questions: readonly Question[]): Promise<void> {
+    this.#observer.reads(questions.length);
+    const batches = LOOKUPS.map((lookup) => batchOf(questions, lookup)).filter(
+      ({ asked }) => asked.length > 0,
+    );
+    const results = await pipeline.flush(batches.map(({ command }) => command));
+    batches.forEach(({ lookup, asked, places, hashes }, index) => {
+      const result = results[index];
+      if (!result?.ok) {
+        this.#recover(asked, result?.error, pipeline);
+        return;
+      }
+      const [row] = result.rows as sql.KeyLinesRow[];
+      const found: Line[] = [];
+      for (const line of row?.lines?.split('\n') ?? []) {
+        const [place, ...facts] = line.split(' ');
+        found[Number(place)] = lookup.readOf(facts, hashes[Number(place) - 1] ?? '');
+      }
+      const due: DueQuestion[] = [];
+      for (const question of asked) {
+        const line = found[places.get(question.sha256) ?? 0];
+        if (line && !isRead(line)) due.push({ question, line });
+        else question.answer(line);
+      }
+      if (due.length > 0) void this.#answerDue(due);
+    });
+  }
+
+  /** After a read that failed: asks once more on a new connection, if that may help. */
+  #recover(asked: readonly Question[], error: Error | undefined, pipeline: Pipeline): void {
+    const isBad = pipeline.lost || faultOf(error) === 'connection';
+    if (isBad) pipeline.close();
+    const failure = new DatabaseUnavailable('a read failed', { cause: error });
+    const isLate = ({ since }: Question) => performance.now() - since >= LONGEST_WAIT_MS;
+    const again: Question[] = [];
+    for (const question of asked) {
+      if (!isBad || this.#stopping || question.isRepeated || isLate(question)) {
+        question.fail(failure);
+      } else {
+        question.isRepeated = true;
+        again.push(question);
+      }
+    }
+    this.#waiting.unshift(...again);
+  }
+
+  /** Computes what the accounts have now, where that is not yet written. */
+  async #answerDue(due: readonly DueQuestion[]): Promise<void> {
+    try {
+      const accounts = new Set(due.map(({ line }) => accountIdOf(line.accountPublicId)));
+      const states = await readCurrent(this.#database, [...accounts]);
+      for (const { question, line } of due) {
+        const state = states.get(accountIdOf(line.accountPublicId));
+        if (!state) throw new Error('an account has gone');
+        question.answer({ ...line, available: state.posted - state.held });
+      }
+    } catch (error) {
+      for (const { question } of due) question.fail(error as Error);
+    }
+  }
+
+  /** Fails what has waited too long: PostgreSQL is away, or does not answer. */
+  #expire(): void {
+    const now = performance.now();
+    const fresh = this.#waiting.findIndex(({ since }) => now - since < LONGEST_WAIT_MS);
+    const expired = this.#waiting.splice(0, fresh === -1 ? this.#waiting.length : fresh);
+    for (const { fail } of expired) fail(new DatabaseUnavailable('PostgreSQL does not answer'));
+    if (this.#waiting.length > 0) return;
+    clearInterval(this.#expiry);
+    this.#expiry = undefined;
+  }
+
+  async #connected(): Promise<Pipeline | undefined> {
+    if (this.#pipeline && !this.#pipeline.lost) return this.#pipeline;
+    try {
+      this.#pipeline = await this.#database.pipeline(
+        'purser reads',
+        LANE_SETTINGS,
+        ANSWER_TIMEOUT_MS,
+      );
+    } catch {
+      this.#pipeline = undefined;
+      await delay(RECONNECT_EVERY_MS);
+    }
+    return this.#pipeline;
+  }
+}
+
+/** A question whose answer needs more than its line. */
+interface DueQuestion {
+  readonly question: Question;
+  readonly line: CustomerLine;
+}
+
+/** Whether a line tells all that was asked. */
+function isRead(line: Line): line is KeyRead {
+  return line.kind === 'operator' || line.available !== DUE;
+}
+
+/** The questions that a look-up answers, the place of each hash in it, and what is to be sent. */
+function batchOf(questions: readonly Question[], lookup: Lookup<Line>) {
+  const asked = questions.filter((question) => question.lookup === lookup);
+  const places = new Map<string, number>();
+  for (const { sha256 } of asked) if (!places.has(sha256)) places.set(sha256, places.size + 1);
+  const hashes = [...places.keys()];
+  const command: Command = [lookup.statement, [hashes.map((sha256) => `\\x${sha256}`)]];
+  return { lookup, asked, places, hashes, command };
+}
+
+function customerLineOf(facts: readonly string[], sha256: string): CustomerLine {
+  const [isValid, apiKeyId = '', accountPublicId = '', status, scopes = ''] = facts;
+  const [available = '', overdraftLimit = ''] = facts.slice(5);
+  return {
+    kind: 'customer',
+    isValid: isValid === 't',
+    sha256,
+    apiKeyId,
+    accountPublicId,
+    accountStatus: status === 'active' ? 'active' : 'suspended',
+    scopes: scopes.split(','),
+    available: available === DUE ? DUE : BigInt(available),
+    overdraftLimit: BigInt(overdraftLimit),
+  };
+}
+
+function operatorKeyOf([operatorKeyId = '', scopes = '']: readonly string[]): OperatorKeyRead {
+  return { kind: 'operator', operatorKeyId, scopes: scopes.split(',') };
+}
+
+const CUSTOMER_KEYS: Lookup<CustomerLine> = {
+  statement: sql.readCustomerKeys,
+  readOf: customerLineOf,
+};
+const OPERATOR_KEYS: Lookup<OperatorKeyRead> = {
+  statement: sql.readOperatorKeysBySecret,
+  readOf: operatorKeyOf,
+};
+const LOOKUPS: readonly Lookup<Line>[] = [CUSTOMER_KEYS, OPERATOR_KEYS];

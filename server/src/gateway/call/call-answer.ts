@@ -1,0 +1,48 @@
+import type { Readable } from 'node:stream';
+import type { CustomerKeyRead } from '../../auth/key-reads.ts';
+import { accountIdOf } from '../../ledger/operations/ids.ts';
+import type { CallEnding } from '../endings/endings.ts';
+import type { Replay } from '../idempotency/idempotency.ts';
+import type { Payment } from '../payment/payment.ts';
+import type { Headers } from '../request/headers.ts';
+
+/** The answer for the customer. */
+export interface CallAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Buffer | Readable;
+  /** What it has cost, or what is held for it; null: the ledger could not say in time. */
+  readonly payment: Payment | null;
+  /** The payment at the end of an answer that is counted as it streams; null: it is settled. */
+  readonly settled: Promise<Payment | null> | null;
+  /** Whether it answers an earlier call with the same idempotency key. */
+  readonly isReplay: boolean;
+}
+
+/** The upstream gave no answer. The call is settled, or will be. */
+export class NoAnswer extends Error {
+  readonly ending: CallEnding;
+  readonly payment: Payment | null;
+
+  constructor(ending: CallEnding, payment: Payment | null, cause: unknown) {
+    super(ending, { cause });
+    this.name = 'NoAnswer';
+    this.ending = ending;
+    this.payment = payment;
+  }
+}
+
+/** The kept answer to the same request. It costs nothing more. */
+export function replayed({ answer, charge }: Replay, caller: CustomerKeyRead): CallAnswer {
+  const payment: Payment = {
+    account: accountIdOf(caller.accountPublicId),
+    number: charge ?? 0n,
+    isHeld: false,
+    isLate: false,
+    charge,
+    overage: null,
+    charged: 0n,
+    available: caller.available,
+  };
+  return { ...answer, payment, settled: null, isReplay: true };
+}

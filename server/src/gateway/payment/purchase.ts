@@ -1,0 +1,106 @@
+import { randomBytes } from 'node:crypto';
+import type { CustomerKeyRead } from '../../auth/key-reads.ts';
+import { type AccountId, accountIdOf } from '../../ledger/operations/ids.ts';
+import type {
+  CallText,
+  ChargeOperation,
+  Digest,
+  SpendOperation,
+} from '../../ledger/operations/operations.ts';
+import type { Cost, CostBefore } from '../../pricing/cost.ts';
+import type { PricedRoute } from '../routes/route-table.ts';
+
+/** What a customer buys with a call, and the operations of the ledger that begin its payment. */
+
+/** How long a hold outlives the longest call, so that its ending can still be captured. */
+const HOLD_MARGIN_MS = 60_000;
+
+/** Who pays for a call, and for what. */
+export interface Purchase {
+  readonly priced: PricedRoute;
+  readonly account: AccountId;
+  readonly accountPublicId: string;
+  readonly apiKeyId: string;
+  /** The SHA-256 of the customer's key, in hex; null: a quote. */
+  readonly keySecret: string | null;
+  readonly before: CostBefore;
+  /** Names this purchase's charge or hold in the account's operations. No other purchase has it. */
+  readonly digest: Digest;
+}
+
+/** A purchase by the account of a key. */
+export function purchaseOf(
+  priced: PricedRoute,
+  { accountPublicId, apiKeyId, sha256 }: CustomerKeyRead,
+  before: CostBefore,
+): Purchase {
+  const account = accountIdOf(accountPublicId);
+  return {
+    priced,
+    account,
+    accountPublicId,
+    apiKeyId,
+    keySecret: sha256,
+    before,
+    digest: newDigest(),
+  };
+}
+
+/** How long a call and its hold may last, in milliseconds. */
+export function longestOf({ route }: PricedRoute): number {
+  return route.longestMs + HOLD_MARGIN_MS;
+}
+
+/** The charge of a purchase at its maximum. */
+export function chargeOf(purchase: Purchase): ChargeOperation {
+  const { priced, before, account, accountPublicId, apiKeyId, keySecret, digest } = purchase;
+  return {
+    kind: 'charge',
+    account,
+    accountPublicId,
+    actor: { kind: 'api_key', id: apiKeyId },
+    idempotencyDigest: digest,
+    fingerprint: digest,
+    amount: before.maximum.amount,
+    scope: priced.route.scope,
+    apiKeyId,
+    keySecret,
+    description: null,
+    metadata: null,
+    call: callText(priced, before.maximum),
+  };
+}
+
+/** The operation that begins a payment: a known cost is charged, and any other is held. */
+export function firstOperationOf(purchase: Purchase): SpendOperation {
+  const charge = chargeOf(purchase);
+  const { priced } = purchase;
+  if (priced.isKnownBefore) return charge;
+  return { expiresInMs: longestOf(priced), ...charge, kind: 'hold' };
+}
+
+/** The text that receipts and usage are made of. */
+export function callText(
+  priced: PricedRoute,
+  { quantities, choices }: Cost,
+  isLate = false,
+): string {
+  const { route, version } = priced;
+  const text: CallText = {
+    route: route.name,
+    version,
+    quantities,
+    choices,
+    until: Date.now() + longestOf(priced),
+    ...(isLate && { late: true }),
+  };
+  return JSON.stringify(text);
+}
+
+/** An idempotency key that no other operation has: 8 random bytes a process, and a count. */
+function newDigest(): Digest {
+  count += 1n;
+  return `\\x${PROCESS}${count.toString(16).padStart(16, '0')}` as Digest;
+}
+const PROCESS = randomBytes(8).toString('hex');
+let count = 0n;

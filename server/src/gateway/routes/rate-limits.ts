@@ -1,0 +1,64 @@
+import { TokenBucket } from 'limiter';
+import type { RateLimit } from '../../pricing/book/price-book.ts';
+
+/** Buckets that are kept; the one that was used longest ago goes first. */
+const MOST_BUCKETS = 100_000;
+
+/** What a customer is told of a rate limit. */
+export interface Rate {
+  readonly isWithin: boolean;
+  /** Requests that may come at once. */
+  readonly limit: number;
+  readonly remaining: number;
+  /** Milliseconds until the bucket is full again. */
+  readonly fullInMs: number;
+  /** Milliseconds until the next request may come. */
+  readonly nextInMs: number;
+}
+
+/**
+ * Token buckets by who asks and what for, in the memory of this node: one node by itself is exact, n nodes
+ * let at most n times as much pass.
+ */
+export class RateLimits {
+  /** In the order of their last use. */
+  readonly #buckets = new Map<string, TokenBucket>();
+
+  /** Takes one request from the bucket of who asks and what for. */
+  take(who: string, what: string, { perSecond, burst }: RateLimit): Rate {
+    const name = `${who} ${what}`;
+    const bucket = this.#bucket(name, perSecond, burst);
+    const isWithin = bucket.tryRemoveTokens(1);
+    const missing = burst - bucket.content;
+    return {
+      isWithin,
+      limit: burst,
+      remaining: Math.max(0, Math.floor(bucket.content)),
+      fullInMs: (missing / perSecond) * 1_000,
+      nextInMs: isWithin ? 0 : ((1 - bucket.content) / perSecond) * 1_000,
+    };
+  }
+
+  #bucket(name: string, perSecond: number, burst: number): TokenBucket {
+    const known = this.#buckets.get(name);
+    this.#buckets.delete(name);
+    const fits = known?.tokensPerInterval === perSecond && known.bucketSize === burst;
+    const bucket = known && fits ? known : newBucket(perSecond, burst);
+    this.#buckets.set(name, bucket);
+    if (this.#buckets.size > MOST_BUCKETS) {
+      const [oldest = ''] = this.#buckets.keys();
+      this.#buckets.delete(oldest);
+    }
+    return bucket;
+  }
+}
+
+function newBucket(perSecond: number, burst: number): TokenBucket {
+  const bucket = new TokenBucket({
+    bucketSize: burst,
+    tokensPerInterval: perSecond,
+    interval: 'second',
+  });
+  bucket.content = burst;
+  return bucket;
+}

@@ -1,0 +1,147 @@
+import { Readable } from 'node:stream';
+import type { Dispatcher } from 'undici';
+import { isEventStream, type SentHeaders } from '../request/headers.ts';
+import { announcedLength } from '../request/request-body.ts';
+
+/** An answer that announces to be no larger is read before it goes out: that is cheaper than a stream. */
+const SMALL_BYTES = 65_536;
+/** A status beyond 5xx is none (RFC 9110 §15), and could not be passed on. */
+const HIGHEST_STATUS = 599;
+
+/** The answer of an upstream. */
+export interface UpstreamAnswer {
+  readonly status: number;
+  readonly headers: SentHeaders;
+  /** A Buffer if it is small, otherwise a stream of what comes. */
+  readonly body: Buffer | Readable;
+}
+
+/** One request to an upstream and its answer, over undici's dispatcher. Use it once. */
+export class Exchange implements Dispatcher.DispatchHandler {
+  /** The status of the answer; null: none has come. */
+  status: number | null = null;
+  /** Whether a part of a streamed body has come. */
+  hasBody = false;
+  /** Whether the upstream ended it, and not `abort` nor the request's body. */
+  brokeOff = false;
+  /** Whether it has ended, well or not. */
+  isOver = false;
+  readonly #onOver: () => void;
+  /** Whether a connection has taken the request up. */
+  #isTaken = false;
+  #aborted: Error | undefined;
+  #headers: SentHeaders = {};
+  #controller: Dispatcher.DispatchController | undefined;
+  #requestBody: Buffer | Readable | null = null;
+  /** Of a small answer. */
+  readonly #chunks: Buffer[] = [];
+  /** Of one that streams. */
+  #body: Readable | undefined;
+  #resolve: (answer: UpstreamAnswer) => void = () => {};
+  #reject: (error: unknown) => void = () => {};
+
+  /** `onOver` runs once, when the connection is free again. */
+  constructor(onOver: () => void) {
+    this.#onOver = onOver;
+  }
+
+  /** Whether anything of the request was sent. The head of a body that streams goes out with its first piece. */
+  get isSent(): boolean {
+    const body = this.#requestBody;
+    return this.#isTaken && !(body instanceof Readable && !body.readableDidRead);
+  }
+
+  /**
+   * Sends the request. Rejects if there is no answer, or a small one does not come whole: with undici's
+   * error, with that of the request's body, or with that of `abort`.
+   */
+  ask(dispatcher: Dispatcher, options: Dispatcher.DispatchOptions): Promise<UpstreamAnswer> {
+    if (this.#aborted) return Promise.reject(this.#aborted);
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      this.#requestBody = options.body as Buffer | Readable | null;
+      try {
+        dispatcher.dispatch(options, this);
+      } catch (error) {
+        this.onResponseError(undefined, error as Error);
+      }
+    });
+  }
+
+  /** Ends it now. A request that waits for its connection is not sent any more. */
+  abort(error: Error): void {
+    if (this.isOver || this.#aborted) return;
+    this.#aborted = error;
+    if (this.#controller) this.#controller.abort(error);
+    else this.onResponseError(undefined, error);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#aborted) controller.abort(this.#aborted);
+    else this.#isTaken = true;
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: SentHeaders,
+  ): void {
+    // Not the answer yet (RFC 9110 §15.2).
+    if (status < 200) return;
+    if (status > HIGHEST_STATUS) {
+      controller.abort(new Error(`the upstream answered with the status ${status}`));
+      return;
+    }
+    this.status = status;
+    this.#headers = headers;
+    const announced = announcedLength(headers);
+    const isSmall = announced !== undefined && announced <= SMALL_BYTES;
+    if (isSmall && !isEventStream(headers)) return;
+    const body = new Readable({
+      read: () => controller.resume(),
+      destroy: (error, done) => {
+        if (!this.isOver) this.abort(error ?? new Error('nobody takes the answer any more'));
+        done(error);
+      },
+    });
+    // Each reader listens for itself.
+    body.on('error', () => {});
+    this.#body = body;
+    this.#resolve({ status, headers, body });
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.hasBody = true;
+    if (!this.#body) this.#chunks.push(chunk);
+    else if (!this.#body.push(chunk)) controller.pause();
+  }
+
+  onResponseEnd(): void {
+    if (this.#body) this.#body.push(null);
+    else {
+      const body = Buffer.concat(this.#chunks);
+      this.#resolve({ status: this.status ?? 0, headers: this.#headers, body });
+    }
+    this.#over();
+  }
+
+  onResponseError(_controller: unknown, error: Error): void {
+    const isOfRequest = this.#requestBody instanceof Readable && this.#requestBody.errored !== null;
+    this.brokeOff = !this.#aborted && !isOfRequest;
+    this.#over();
+    if (this.#body) this.#body.destroy(error);
+    else this.#reject(error);
+    // Its error is told already.
+    if (this.#requestBody instanceof Readable) {
+      this.#requestBody.on('error', () => {}).destroy(error);
+    }
+  }
+
+  #over(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.#onOver();
+  }
+}

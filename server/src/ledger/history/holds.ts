@@ -1,0 +1,69 @@
+import type { Sql } from '../../db/connection/database.ts';
+import { clockFault } from '../lane/clock.ts';
+import { actorOf } from '../lane/receipts.ts';
+import type { AccountId, OperationRef } from '../operations/ids.ts';
+import { type Actor, type HoldTerms, SWEEPER } from '../operations/operations.ts';
+import * as sql from './sql/holds.ts';
+
+/** A hold, and what became of it. */
+export interface Hold {
+  readonly account: AccountId;
+  readonly accountPublicId: string;
+  readonly terms: HoldTerms;
+  /** Null: it is open. */
+  readonly ending: {
+    readonly by: 'capture' | 'void' | 'expiry';
+    readonly at: number;
+    readonly actor: Actor | null;
+    /** Of a capture: what was charged in all, and the numbers of the charges. */
+    readonly captured: bigint;
+    readonly charge: bigint | null;
+    readonly overage: { readonly number: bigint } | null;
+  } | null;
+}
+
+/**
+ * A hold by its id; one past its expiry has expired, though that may not be written yet, unless the
+ * database's clock cannot be believed.
+ */
+export async function findHold(on: Sql, ref: OperationRef): Promise<Hold | undefined> {
+  const [row] = await on.rows<sql.HoldRow>(sql.findHold, [ref.account, ref.number]);
+  if (!row) return undefined;
+  return {
+    account: ref.account,
+    accountPublicId: row.public_id,
+    terms: {
+      number: ref.number,
+      actor: actorOf(row.actor, row.actor_id),
+      at: row.at,
+      amount: row.amount,
+      expiresAt: row.expires_at,
+      scope: row.scope,
+      apiKeyId: row.api_key_id,
+      description: row.description,
+      metadata: row.metadata,
+    },
+    ending: endingOf(row),
+  };
+}
+
+const ENDINGS = { capture: 'capture', hold_void: 'void', hold_expiry: 'expiry' } as const;
+
+function endingOf(row: sql.HoldRow): Hold['ending'] {
+  const nothing = { captured: 0n, charge: null, overage: null };
+  if (row.ended_by === null || row.ended_at === null || row.ended_number === null) {
+    const isPast = row.expires_at <= row.clock && !clockFault({ ...row, lastAt: row.at });
+    return isPast ? { by: 'expiry', at: row.expires_at, actor: SWEEPER, ...nothing } : null;
+  }
+  const by = ENDINGS[row.ended_by];
+  const actor = actorOf(row.ended_actor, row.ended_actor_id);
+  if (by !== 'capture') return { by, at: row.ended_at, actor, ...nothing };
+  return {
+    by,
+    at: row.ended_at,
+    actor,
+    captured: (row.ended_amount ?? 0n) + (row.overage_amount ?? 0n),
+    charge: row.ended_number,
+    overage: row.overage_number === null ? null : { number: row.overage_number },
+  };
+}

@@ -1,0 +1,105 @@
+import type { QueryResultRow } from 'pg';
+import type { Database, Sql, Statement } from '../../db/connection/database.ts';
+import type { Command } from '../../db/connection/flush.ts';
+import { type AccountId, accountIdOf } from '../operations/ids.ts';
+import type { Category, Outcome, SpendOperation } from '../operations/operations.ts';
+import type { AccountState } from '../rules/account-state.ts';
+import { advance } from '../rules/advance.ts';
+import { isInEffect } from '../rules/burn.ts';
+import { decide } from '../rules/decide.ts';
+import { newDecision, Posting } from '../rules/posting.ts';
+import { namesIn, readFor, readRest } from './batch.ts';
+import { ClockUnreliable } from './clock.ts';
+import { addTo, type Known, statesOf } from './rows-to-state.ts';
+import * as sql from './sql/state.ts';
+
+/**
+ * Accounts as they are at this moment: what has become due counts, though it may not be written yet
+ * (ledger.md §2). The same rows and the same `advance` as the lane's, and nothing is written. While the
+ * database's clock cannot be believed, an account is as it is written.
+ */
+
+/** What an account has, in microcents; `available` is posted minus held, overdraft not counted. */
+export interface Balance {
+  readonly posted: bigint;
+  readonly held: bigint;
+  readonly available: bigint;
+  readonly overdraftLimit: bigint;
+  /** Sums up to `posted`. */
+  readonly byCategory: Readonly<Record<Category | 'overdraft', bigint>>;
+  readonly nextExpiry: { readonly at: number; readonly amount: bigint } | null;
+}
+
+/** What an account has now. Undefined where there is no such account. */
+export async function readBalance(
+  database: Database,
+  publicId: string,
+): Promise<Balance | undefined> {
+  const account = accountIdOf(publicId);
+  const state = (await readCurrent(database, [account])).get(account);
+  return state?.publicId === publicId ? balanceOf(state) : undefined;
+}
+
+/** The states of those of the accounts that exist, by their id. */
+export async function readCurrent(
+  database: Database,
+  accounts: readonly AccountId[],
+): Promise<ReadonlyMap<string, AccountState>> {
+  const known = await readKnown(database, [
+    [sql.readBalances, [accounts]],
+    [sql.readLiveGrants, [accounts]],
+  ]);
+  return new Map(Array.from(known, ([id, account]) => [id, advanced(account)]));
+}
+
+/**
+ * What would become of a charge or hold now: `decide` judges it as it would in the lane, and nothing
+ * is written. Another operation may come before it is asked in earnest. Throws ClockUnreliable.
+ */
+export async function foresee(database: Database, operation: SpendOperation): Promise<Outcome> {
+  const commands = readFor([operation], namesIn([operation]));
+  const known = (await readKnown(database, commands)).get(operation.account);
+  if (!known) return { kind: 'refused', refusal: { code: 'account_not_found' }, available: null };
+  if (known.fault) throw new ClockUnreliable();
+  const [outcome] = decide(known.state, [operation], known.now).outcomes;
+  if (!outcome) throw new Error('an operation got no outcome');
+  return outcome;
+}
+
+/** What the commands read, and what that has shown to matter, in one snapshot. */
+function readKnown(database: Database, commands: readonly Command[]) {
+  return database.transaction(async (tx) => {
+    await tx.rows(sql.snapshot);
+    const answers = await ask(tx, commands);
+    const read = statesOf(answers);
+    addTo(read, await ask(tx, readRest(read, answers)));
+    return read;
+  });
+}
+
+function advanced({ state, now, fault }: Known): AccountState {
+  if (!fault) advance(new Posting(state, newDecision()), now);
+  return state;
+}
+
+async function ask(tx: Sql, commands: readonly Command[]) {
+  const answers = new Map<Statement, QueryResultRow[]>();
+  for (const [statement, values] of commands) {
+    answers.set(statement, await tx.rows(statement, values));
+  }
+  return answers;
+}
+
+function balanceOf(state: AccountState): Balance {
+  const byCategory = { paid: 0n, promotional: 0n, overdraft: -state.overdraftUsed };
+  let nextExpiry: { at: number; amount: bigint } | null = null;
+  for (const grant of state.grants) {
+    const { category, remaining, expiresAt: at } = grant;
+    if (grant.started) byCategory[category] += remaining;
+    if (!isInEffect(grant) || at === null || remaining === 0n) continue;
+    if (nextExpiry === null || at < nextExpiry.at) nextExpiry = { at, amount: remaining };
+    else if (at === nextExpiry.at) nextExpiry.amount += remaining;
+  }
+  const { posted, held, overdraftLimit } = state;
+  return { posted, held, available: posted - held, overdraftLimit, byCategory, nextExpiry };
+}

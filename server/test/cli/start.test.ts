@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { createOperatorKey, revokeOperatorKey } from '../../src/auth/operator-keys.ts';
+import { startNode, useNodes } from '../nodes/node.ts';
+import { useDatabase } from '../postgres.ts';
+
+const db = useDatabase();
+useNodes();
+
+/** The output of a start without a demo, until it listens. */
+async function startedOutput(): Promise<string> {
+  const node = await startNode({ DATABASE_URL: db.databaseUrl });
+  await node.end('SIGTERM');
+  return node.output();
+}
+
+test('a start says how to make an operator key while there is none that works', async () => {
+  const hint = 'No operator key is valid: make one with `npx purser operator-key create`.';
+  const newKey = async (expiresAt: number | null) =>
+    (await createOperatorKey(db.database, { name: null, scopes: null, expiresAt })).operatorKey.id;
+  expect(await startedOutput()).toContain(hint);
+  await newKey(Date.now() - 1);
+  expect(await startedOutput()).toContain(hint);
+  const id = await newKey(null);
+  expect(await startedOutput()).not.toContain('operator key');
+  await revokeOperatorKey(db.database, id);
+  expect(await startedOutput()).toContain(hint);
+});
