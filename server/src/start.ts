@@ -57,7 +57,7 @@ export async function start(config: Config, terminal: Terminal): Promise<void> {
 }
 
 /** Rejects, with everything stopped, where the server cannot start or the signal comes before it listens. */
-async function serve(
+export async function serve(
   config: Config,
   terminal: Terminal,
   log: Log,

@@ -2,15 +2,18 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { verify } from '../../src/ledger/proof/verify.ts';
+import { startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
 import { answering, useRawUpstream } from './raw-upstream.ts';
-import { type Customer, useGateway } from './rig.ts';
+import { type Customer, useGatewayBy } from './rig.ts';
 
 /** Customers and upstreams that do what none should do. */
 
 const db = useDatabase();
 const upstream = useRawUpstream();
-const gateway = useGateway(
+useNodes();
+const gateway = useGatewayBy(
+  startNode,
   db,
   (ample) => `
 upstreams:

@@ -2,12 +2,14 @@ import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { call } from '../nodes/client.ts';
+import { startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
 import { PRICES } from './prices-text.ts';
-import { useGateway } from './rig.ts';
+import { useGatewayBy } from './rig.ts';
 
 const db = useDatabase();
-const gateway = useGateway(db, PRICES);
+useNodes();
+const gateway = useGatewayBy(startNode, db, PRICES);
 
 const MEGABYTE = 1_048_576;
 
