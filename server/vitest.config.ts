@@ -16,6 +16,8 @@ const notRun = [
 const excluded = withPgBouncer ? [] : ['test/database/pgbouncer.test.ts'];
 
 const common = {
+  // Each file has a database of its own and leaves nothing behind, so a worker loads the modules once.
+  isolate: false,
   globalSetup: ['test/postgres-setup.ts'],
   testTimeout: 60_000,
   hookTimeout: 60_000,
