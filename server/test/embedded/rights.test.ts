@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { migrate } from '../../src/db/migrate.ts';
 import { type OpenDatabase, openDatabase } from '../../src/db/open.ts';
-import { cleanUpAfterEach, folder, joinHere, sql } from './processes.ts';
+import { cleanUpAfterEach, joinHere, sql, useClusters } from './processes.ts';
 
 /** The server's login in the embedded PostgreSQL, also in one that the release before made. */
 
 cleanUpAfterEach();
+const newCluster = useClusters();
 const log = { info: () => {}, warn: () => {} };
 const opened: OpenDatabase[] = [];
 // It leaves PostgreSQL before that is expected to be gone.
@@ -26,7 +27,7 @@ const WHO = { name: '', text: 'select session_user::text as login, current_user:
 const SERVING = [{ login: 'purser_serving', role: 'purser_serving' }];
 
 test('sessions of the server are of a login that cannot change an entry, whatever they do', async () => {
-  const one = await open(join(folder(), 'data'), 'server');
+  const one = await open(newCluster(), 'server');
   expect(await one.database.rows(WHO)).toEqual(SERVING);
   for (const first of [
     'select',
@@ -46,7 +47,7 @@ test('sessions of the server are of a login that cannot change an entry, whateve
 });
 
 test('a database of the release before gets the login, and loses the role with its next server', async () => {
-  const dataDir = join(folder(), 'data');
+  const dataDir = newCluster();
   const before = await joinHere(dataDir, 'command');
   await migrate(before.connection(), log);
   await sql(before.connection, 'create role purser_server nologin');
@@ -62,7 +63,7 @@ test('a database of the release before gets the login, and loses the role with i
 });
 
 test('a PostgreSQL that the release before has started lets the new login in', async () => {
-  const dataDir = join(folder(), 'data');
+  const dataDir = newCluster();
   const before = await joinHere(dataDir, 'command');
   for (const [file, of] of [
     ['pg_hba.conf', 'purser_owner,purser_serving'],
