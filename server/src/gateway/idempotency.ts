@@ -111,14 +111,7 @@ export class IdempotencyKeys {
       // The statement was carried out although its connection was lost.
       if (known === 'own') return claim;
       if ('answer' in known) return known;
-      const left = { ...claim, payment: known.abandoned };
-      const paid = await this.#chargeOf(left);
-      if (paid !== null) {
-        await this.#use(left, paid, null);
-        continue;
-      }
-      const again = [...values, left.payment];
-      if ((await this.#database.rows(sql.claimCallAgain, again)).length > 0) return claim;
+      await this.#endAbandoned({ ...claim, payment: known.abandoned });
     }
   }
 
@@ -127,8 +120,13 @@ export class IdempotencyKeys {
    * KeyNotFree.
    */
   async find(account: AccountId, key: string, fingerprint: Digest): Promise<Replay | null> {
-    const known = await this.#read(account, digestOfKey(key), fingerprint, null);
-    return known !== null && known !== 'own' && 'answer' in known ? known : null;
+    const digest = digestOfKey(key);
+    for (;;) {
+      const known = await this.#read(account, digest, fingerprint, null);
+      if (known === null || known === 'own') return null;
+      if ('answer' in known) return known;
+      await this.#endAbandoned({ account, digest, payment: known.abandoned });
+    }
   }
 
   /**
@@ -161,9 +159,18 @@ export class IdempotencyKeys {
   }
 
   /** The attempt cost nothing. Resolves once it is written. */
-  async free({ account, digest, payment }: Claim): Promise<void> {
-    const values = [account, digest, payment];
-    await this.#insist(() => this.#database.rows(sql.freeCall, values));
+  async free(claim: Claim): Promise<void> {
+    await this.#insist(() => this.#free(claim));
+  }
+
+  /** Ends an attempt that nobody ended, as the ledger says. Rejects with KeyNotFree if it is held. */
+  async #endAbandoned(claim: Claim): Promise<void> {
+    const charge = await this.#chargeOf(claim);
+    await (charge === null ? this.#free(claim) : this.#use(claim, charge, null));
+  }
+
+  #free({ account, digest, payment }: Claim) {
+    return this.#database.rows(sql.freeCall, [account, digest, payment]);
   }
 
   #use({ account, digest, payment }: Claim, charge: bigint | null, answer: KeptAnswer | null) {

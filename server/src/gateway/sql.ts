@@ -67,9 +67,6 @@ export const writeEndings: Statement = {
 
 // --- idempotency keys of customers ----------------------------------------------------------
 
-/** When a row that is made or taken now expires, and until when its attempt may run. */
-const TIMES = `clock_timestamp() + $5 * interval '1 ms', clock_timestamp() + $6 * interval '1 ms'`;
-
 /**
  * Claims a new idempotency key, or one whose row has expired. No row: another request has it. $1
  * account, $2 digest, $3 fingerprint, $4 payment digest, $5 and $6 milliseconds that the attempt may
@@ -80,21 +77,13 @@ export const claimCall: Statement = {
   text: `
     insert into idempotent_calls as known
       (account_id, idempotency_digest, fingerprint, payment_digest, until, expires_at)
-    values ($1, $2, $3, $4, ${TIMES})
+    values ($1, $2, $3, $4,
+            clock_timestamp() + $5 * interval '1 ms', clock_timestamp() + $6 * interval '1 ms')
     on conflict (account_id, idempotency_digest) do update
       set fingerprint = excluded.fingerprint, payment_digest = excluded.payment_digest,
           until = excluded.until, expires_at = excluded.expires_at,
           is_used = false, charge = null, status = null, headers = null, body = null
       where known.expires_at <= clock_timestamp()
-    returning true as is_claimed`,
-};
-
-/** Claims a key whose attempt has ended unpaid. $1 to $6 as in `claim_call`, $7 that attempt's payment. */
-export const claimCallAgain: Statement = {
-  name: 'claim_call_again',
-  text: `
-    update idempotent_calls set fingerprint = $3, payment_digest = $4, (until, expires_at) = (${TIMES})
-    where account_id = $1 and idempotency_digest = $2 and payment_digest = $7 and not is_used
     returning true as is_claimed`,
 };
 
