@@ -82,7 +82,7 @@ function misbehave(response: ServerResponse, id: string, dice: number, isStream:
     response.write(whole.slice(0, randomInt(whole.length)));
     setTimeout(() => response.destroy(), randomInt(30));
   } else if (dice < FAILING) {
-    // What hangs ends by a timeout of the gateway's.
+    // An answer that hangs ends by a timeout of the gateway's.
     if (isStream) sendEvents(response, id, BAD_STREAMS[dice - 15] ?? 'slowly');
     else if (dice === 15)
       response.writeHead(200, { 'content-type': JSON_TYPE }).write(`{"id":"${id}"`);

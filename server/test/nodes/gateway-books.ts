@@ -8,11 +8,11 @@ import type { Attempt, Journal, Wish } from './gateway-client.ts';
 import type { Node } from './node.ts';
 
 /**
- * What customers received of the gateway's answers against what they paid.
+ * Counts the answers that customers received against what they paid.
  *
- * A server that is killed may lose only this: an attempt of that moment whose price was not told yet.
- * Of a price that was known before, nothing is lost: it stays charged, even if the upstream failed.
- * Of one that is counted, the hold ends by itself.
+ * A server that is killed may lose only this: the hold of an attempt under way whose cost was not told yet
+ * ends by itself, and the answer was for nothing. A price that was known before the call stays charged, even
+ * if the upstream failed in that moment. A cost that was told, in the head or at the end, is never lost.
  */
 
 export interface Circumstances {
@@ -36,7 +36,7 @@ interface CallInLedger {
   /** The numbers of its charges: its own, or those of its capture and overage. */
   readonly charges: readonly string[];
   readonly charged: string;
-  /** Of them, what was not reversed. */
+  /** The part of `charged` that was not reversed. */
   readonly net: string;
 }
 
@@ -91,6 +91,7 @@ export async function expectReceivedIsPaid(
   expectToldIsTrue(journal, books);
   expectAnswersArePaidOnce(journal, books);
   expectPartsArePaid(journal, books);
+  expectErrorsAreFree(journal, books);
   expectNobodyPaysForNothing(journal, calls, books);
   await expectKeysUsedOnce(db, journal, books);
   expectEndings(calls, circumstances.calmSince);
@@ -140,7 +141,7 @@ class Books {
 const isPaid = ({ net, route }: CallInLedger): boolean => net !== '0' || route === 'free';
 const hasAnswer = ({ received }: Attempt): boolean => received !== null && received.status < 300;
 
-/** Whoever was told what a whole answer cost has paid that, and no more or less. */
+/** A customer who was told the cost of a whole answer has paid that, and no more or less. */
 function expectToldIsTrue({ attempts }: Journal, books: Books): void {
   const wrong = attempts.filter((attempt) => {
     const { received, told } = attempt;
@@ -169,7 +170,7 @@ function expectAnswersArePaidOnce({ attempts }: Journal, books: Books): void {
   expect(attempts.some(({ received }) => received?.isReplay)).toBe(true);
 }
 
-/** Whoever received a part of an answer has paid, unless the upstream failed. */
+/** A customer who received a part of an answer has paid, unless the upstream failed. */
 function expectPartsArePaid({ attempts }: Journal, books: Books): void {
   const unpaid = attempts.filter((attempt) => {
     const { received } = attempt;
@@ -178,6 +179,16 @@ function expectPartsArePaid({ attempts }: Journal, books: Books): void {
     return !(call && isPaid(call)) && !books.mayBeFree(attempt);
   });
   expect(unpaid.map((attempt) => books.shown(attempt))).toEqual([]);
+}
+
+/** An error of the upstream's has cost nothing, unless its server was killed before it gave it back. */
+function expectErrorsAreFree({ attempts }: Journal, books: Books): void {
+  const paid = attempts.filter((attempt) => {
+    const call = books.of(attempt);
+    const isError = (attempt.received?.status ?? 0) >= 400;
+    return isError && call && call.net !== '0' && call.ending !== null;
+  });
+  expect(paid.map((attempt) => books.shown(attempt))).toEqual([]);
 }
 
 /** Every delivered call is one that somebody received, or that had lost its client. */

@@ -25,9 +25,9 @@ export interface Attempt {
   readonly wish: Wish;
   readonly node: Node;
   readonly startedAt: number;
-  /** What of the upstream's answer was received; null: no part of it. */
+  /** The upstream's answer as far as it came; null: no part of it. */
   readonly received: Received | null;
-  /** What was told of the payment, in the head or at the end. */
+  /** The payment as it was told, in the head or at the end. */
   readonly told: Told;
 }
 
@@ -48,7 +48,7 @@ export interface Told {
   readonly hold: string | undefined;
 }
 
-/** What the customers saw, all together. */
+/** Everything that the customers asked for and saw. */
 export interface Journal {
   readonly wishes: Wish[];
   readonly attempts: Attempt[];
