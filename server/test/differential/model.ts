@@ -260,6 +260,8 @@ function waysOf(call: Call): readonly Way[] {
   const isReadOn = key !== null && route.replayBytes > 0;
   const read = isKeepable(route, textOf(call)) ? [stays] : late;
   const times = [...timesOf(route), ...brokenBefore(stays)];
+  // The time of an answer that hangs may be over before its client leaves.
+  const hung = answer.end === 'hangs' ? [stays] : [];
   switch (leaves) {
     case 'never':
     case 'never, with half a body':
@@ -275,7 +277,7 @@ function waysOf(call: Call): readonly Way[] {
       return [...(isReadOn ? read : [early]), ...times];
     case 'midway':
       if (hasEarlyError(call)) return [stays];
-      return [...(isReadOn ? read : cut), ...times];
+      return [...(isReadOn ? read : cut), ...times, ...hung];
     case 'at the answer':
       if (isReadOn) return [...read, ...times];
       return [early, { ...early, settledFor: stays.settledFor }, ...late, ...times];
