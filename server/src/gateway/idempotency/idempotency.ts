@@ -111,21 +111,19 @@ export class IdempotencyKeys {
       // An earlier try of this claim was carried out although its connection was lost.
       if (known === 'own') return claim;
       if ('answer' in known) return known;
-      const left = { ...claim, payment: known.abandoned };
-      const paid = await this.#chargeOf(left);
-      if (paid !== null) {
-        await this.#use(left, paid, null);
-        continue;
-      }
-      const again = [...values, left.payment];
-      if ((await this.#database.rows(sql.claimCallAgain, again)).length > 0) return claim;
+      await this.#endAbandoned({ ...claim, payment: known.abandoned });
     }
   }
 
   /** The answer of an earlier attempt; null: the request is a new call. Rejects with KeyNotFree. */
   async find(account: AccountId, key: string, fingerprint: Digest): Promise<Replay | null> {
-    const known = await this.#read(account, digestOfKey(key), fingerprint, null);
-    return known !== null && known !== 'own' && 'answer' in known ? known : null;
+    const digest = digestOfKey(key);
+    for (;;) {
+      const known = await this.#read(account, digest, fingerprint, null);
+      if (known === null || known === 'own') return null;
+      if ('answer' in known) return known;
+      await this.#endAbandoned({ account, digest, payment: known.abandoned });
+    }
   }
 
   /**
@@ -158,9 +156,18 @@ export class IdempotencyKeys {
   }
 
   /** Frees the key of an attempt that cost nothing. Resolves once that is written. */
-  async free({ account, digest, payment }: Claim): Promise<void> {
-    const values = [account, digest, payment];
-    await this.#insist(() => this.#database.rows(sql.freeCall, values));
+  async free(claim: Claim): Promise<void> {
+    await this.#insist(() => this.#free(claim));
+  }
+
+  /** Ends an abandoned attempt, as the ledger says. Rejects with KeyNotFree if its hold is open. */
+  async #endAbandoned(claim: Claim): Promise<void> {
+    const charge = await this.#chargeOf(claim);
+    await (charge === null ? this.#free(claim) : this.#use(claim, charge, null));
+  }
+
+  #free({ account, digest, payment }: Claim) {
+    return this.#database.rows(sql.freeCall, [account, digest, payment]);
   }
 
   #use({ account, digest, payment }: Claim, charge: bigint | null, answer: KeptAnswer | null) {

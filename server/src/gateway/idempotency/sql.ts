@@ -1,8 +1,5 @@
 import type { Statement } from '../../db/connection/database.ts';
 
-/** The deadline of the attempt that claims a row now, and the row's expiry. */
-const TIMES = `clock_timestamp() + $5 * interval '1 ms', clock_timestamp() + $6 * interval '1 ms'`;
-
 /**
  * Claims a new idempotency key, or one whose row has expired. No row: another request has it.
  * $1 account, $2 digest, $3 fingerprint, $4 payment digest, $5 the attempt's longest time and $6 the
@@ -13,21 +10,13 @@ export const claimCall: Statement = {
   text: `
     insert into idempotent_calls as known
       (account_id, idempotency_digest, fingerprint, payment_digest, until, expires_at)
-    values ($1, $2, $3, $4, ${TIMES})
+    values ($1, $2, $3, $4,
+            clock_timestamp() + $5 * interval '1 ms', clock_timestamp() + $6 * interval '1 ms')
     on conflict (account_id, idempotency_digest) do update
       set fingerprint = excluded.fingerprint, payment_digest = excluded.payment_digest,
           until = excluded.until, expires_at = excluded.expires_at,
           is_used = false, charge = null, status = null, headers = null, body = null
       where known.expires_at <= clock_timestamp()
-    returning true as is_claimed`,
-};
-
-/** Claims the key of an abandoned attempt that was not paid. $1 to $6 as in `claim_call`, $7 its payment. */
-export const claimCallAgain: Statement = {
-  name: 'claim_call_again',
-  text: `
-    update idempotent_calls set fingerprint = $3, payment_digest = $4, (until, expires_at) = (${TIMES})
-    where account_id = $1 and idempotency_digest = $2 and payment_digest = $7 and not is_used
     returning true as is_claimed`,
 };
 
