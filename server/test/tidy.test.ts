@@ -279,7 +279,7 @@ describe('the code', () => {
 
   test('keeps its files readable at a sitting', () => {
     const long = all.filter(({ text }) => text.split('\n').length > 400);
-    // The reference model is compared with server/src/ledger/README.md from beginning to end.
+    // The reference model is read against ledger.md from its first line to its last.
     expect(long.map(({ path }) => path)).toEqual(['server/test/ledger/model.ts']);
   });
 

@@ -81,7 +81,7 @@ interface Row {
   open: boolean;
 }
 
-/** The sum that counts towards a limit, operation by operation (server/src/ledger/README.md §6). */
+/** What counts towards a limit, operation by operation, as ledger.md §6 has it. */
 async function countedIn({ account, apiKeyId }: LimitKey, since: Date): Promise<bigint> {
   const read = await db.query<Record<string, string> & { at: Date; open: boolean }>(
     `select o.number, o.kind, o.at, o.amount, o.subject, o.api_key_id as key,

@@ -188,7 +188,7 @@ function inModelTerms({ number, kind, at, amount, subject, entries }: Receipt) {
   };
 }
 
-/** The invariants of the kept rows, after any sequence (server/src/ledger/README.md §9). */
+/** What must hold of what is kept, whatever happened (ledger.md §9). */
 function expectInvariants(store: Store, model: Model, at: number): void {
   const { balance } = store;
   expect(balance.posted).toBe(model.posted);
