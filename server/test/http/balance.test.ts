@@ -5,7 +5,7 @@ import { type Answer, attributesOf, call } from '../nodes/client.ts';
 import { type Node, startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
 
-/** The contract of reference.md §1: what at least one public client relies on. */
+/** The public contract of the balance endpoint: at least one public client relies on it. */
 
 const db = useDatabase();
 useNodes();
