@@ -12,7 +12,7 @@ import {
   type Side,
 } from './sides.ts';
 
-/** What can be measured, in its order. */
+/** Names that --only accepts, in the order of a run. */
 export const NAMES = [
   'balance_reads',
   'balance_reads_many_keys',
@@ -25,29 +25,29 @@ export const NAMES = [
   'gateway_latency_ms',
   'gateway_memory_mb',
 ] as const;
-/** The group that `gateway` names. */
+/** The group `gateway`. */
 export const OF_GATEWAY = NAMES.filter((name) => name.startsWith('gateway'));
-/** What is measured where nothing else is asked for: a grown ledger takes minutes to make. */
+/** A plain run. It omits `charges_grown`, whose ledger takes minutes to make. */
 export const BY_DEFAULT = NAMES.filter(
   (name) => name !== 'charges_grown' && !OF_GATEWAY.includes(name),
 );
 
 export type Name = (typeof NAMES)[number];
 
-/** The servers of a run, and what they were seeded with. */
+/** The servers of a run and their seeds. */
 export interface Bench {
   readonly ours: Server;
   readonly constant: Server;
   readonly textbook: Server;
   readonly seeds: Seeds;
   readonly measurement: Measurement;
-  /** A second server of ours beside the same database; it is not there while one is measured. */
+  /** Starts a second server of ours on the same database, only when a comparison needs it. */
   startSecond(): Promise<Server>;
-  /** A server of ours over another database, whose ledger holds millions of entries. */
+  /** Starts a server of ours on another database, whose ledger holds millions of entries. */
   startGrown(): Promise<{ readonly server: Server; readonly seeds: Seeds }>;
-  /** A gateway over the database, its upstream, and the baseline before the same upstream. */
+  /** Starts the gateway, its upstream and the baseline, once. */
   gateway(): Promise<GatewaySides>;
-  /** How long the gateway's memory is watched. */
+  /** Length of the memory watch. */
   readonly memorySeconds: number;
   readonly say: (line: string) => void;
 }
@@ -101,10 +101,10 @@ const COMPARISONS: Readonly<Record<Name, Compare>> = {
 
   holds_hot: async ({ ours, seeds, measurement }) => {
     const [hot = ''] = seeds.accounts;
-    const { ports, operatorKey } = { ports: [ours.port], operatorKey: seeds.operatorKey };
+    const ports = [ours.port];
     const [pairs, charges] = await measurement.of([
-      { name: 'hold + capture', ports, work: holdsOn([hot], operatorKey) },
-      { name: 'charge', ports, work: chargesTo([hot], operatorKey) },
+      { name: 'hold + capture', ports, work: holdsOn([hot], seeds.operatorKey) },
+      { name: 'charge', ports, work: chargesTo([hot], seeds.operatorKey) },
     ]);
     return { holds_hot: compare(pairs, charges) };
   },
@@ -148,7 +148,7 @@ const COMPARISONS: Readonly<Record<Name, Compare>> = {
   }),
 };
 
-/** Reads of the balance with each key in turn: by our server, and by the constant route. */
+/** Compares balance reads with each key in turn: our server against the constant route. */
 async function compareReads(
   { ours, constant, measurement }: Bench,
   keys: readonly string[],
@@ -161,7 +161,7 @@ async function compareReads(
   return compare(mine, theirs);
 }
 
-/** Charges to accounts: by some of our servers, and by the textbook. */
+/** Charges to accounts: our servers, then the textbook. */
 function chargeSides(bench: Bench, ours: readonly Server[], accounts: readonly string[]): Side[] {
   const work = chargesTo(accounts, bench.seeds.operatorKey);
   const name = ours.length === 1 ? 'ours' : `ours, ${ours.length} nodes`;
@@ -171,7 +171,7 @@ function chargeSides(bench: Bench, ours: readonly Server[], accounts: readonly s
   ];
 }
 
-/** What an account has, in microcents, by the HTTP API. */
+/** An account's available balance in microcents, from the HTTP API. */
 async function availableOf({ ours, seeds }: Bench, account: string): Promise<bigint> {
   const response = await fetch(`http://127.0.0.1:${ours.port}/v1/accounts/${account}/balance`, {
     headers: { 'x-api-key': seeds.operatorKey },
@@ -182,7 +182,7 @@ async function availableOf({ ours, seeds }: Bench, account: string): Promise<big
   return available;
 }
 
-/** Measures what is wanted, one after the other. */
+/** Runs the comparisons named, one after the other. */
 export async function compareAll(
   bench: Bench,
   wanted: readonly Name[],

@@ -1,6 +1,6 @@
 import Fastify from 'fastify';
 
-/** The baseline of balance reads: the same framework, a bare route, a constant answer of the same size. */
+/** The baseline of balance reads: Fastify with a bare route and a constant answer of the same size. */
 const BODY = `{"data":{"type":"account","id":"${'e'.repeat(64)}","attributes":{"balance":718924.5}}}`;
 
 const app = Fastify({ logger: false });

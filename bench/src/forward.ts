@@ -1,9 +1,9 @@
 import replyFrom from '@fastify/reply-from';
 import Fastify from 'fastify';
 
-/** The baseline of the gateway: the same framework, every request forwarded and nothing else. */
+/** The baseline of the gateway: Fastify that forwards every request and does nothing else. */
 
-/** As many as the gateway has where its price book says nothing. */
+/** The gateway's default. */
 const CONNECTIONS = 128;
 
 const app = Fastify({ logger: false });

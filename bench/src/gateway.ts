@@ -6,12 +6,12 @@ import { programOf, residentMegabytes, type Server, startServer } from './proces
 import { compare, type Latency, type Memory, type Report } from './report.ts';
 import { callsWith, type Measurement, PRICE, PRICE_MICROCENTS } from './sides.ts';
 
-/** The gateway against a bare forwarder, before the same upstream. */
+/** Compares the gateway with a bare forwarder before the same upstream. */
 
-/** Clients that take a large answer slowly, and how slowly. */
+/** Clients that read a large answer slowly, and the rate of each. */
 const SLOW_CLIENTS = 32;
 const BYTES_PER_SECOND = 2 * 1_024 * 1_024;
-/** The part of a run by which everything that a run needs has been allocated. */
+/** The part of a run after which memory should no longer grow. */
 const WARM_UP_PART = 1 / 6;
 
 export interface GatewaySides {
@@ -19,7 +19,7 @@ export interface GatewaySides {
   readonly baseline: Server;
 }
 
-/** Starts the upstream and what stands before it. `startOurs` takes the price book's file. */
+/** Starts the upstream, the gateway and the baseline. `startOurs` takes the price book's file. */
 export async function startGateway(
   folder: string,
   startOurs: (priceBook: string) => Promise<Server>,
@@ -43,8 +43,8 @@ routes:
 `;
 
 /**
- * Calls of a route with a fixed price: of one account, of many, and what the baseline forwards of the
- * same. `soldHot` is what the first key's account must have paid, in microcents.
+ * Compares calls of a route with a fixed price: one account, many accounts, and the baseline.
+ * `soldHot` is the price of all calls with the first key, in microcents.
  */
 export async function compareCalls(
   { ours, baseline }: GatewaySides,
@@ -62,7 +62,7 @@ export async function compareCalls(
   };
 }
 
-/** What the gateway adds to an answer that nothing else delays: one connection, medians. */
+/** Latency that the gateway adds to an answer on an idle machine: medians over one connection. */
 export async function addedLatency(
   { ours, baseline }: GatewaySides,
   keys: readonly string[],
@@ -79,7 +79,7 @@ export async function addedLatency(
   return { ours: inMs(mine.medianMs), baseline: inMs(theirs.medianMs), added };
 }
 
-/** The gateway's resident memory while slow clients take large answers of a fast upstream. */
+/** The gateway's resident memory while slow clients read large answers of a fast upstream. */
 export async function watchMemory(
   { ours }: GatewaySides,
   keys: readonly string[],
@@ -118,7 +118,7 @@ export async function watchMemory(
   };
 }
 
-/** Takes one large answer after the other, each as slowly as a slow line would. */
+/** Reads one large answer after the other, each at the rate of a slow line. */
 async function takeSlowly(
   options: { readonly port: number; readonly headers: Readonly<Record<string, string>> },
   isOver: () => boolean,

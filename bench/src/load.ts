@@ -1,156 +1,147 @@
-import { createConnection } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
 
 /**
- * A load of HTTP/1.1 requests in a closed loop: each connection sends its next request when the answer
- * to the last one has come. It reads no more of an answer than its status and its length, so that it
- * takes little of the two cores from what is measured. It runs in a process of its own, one slice a
- * message, so that its code is warm for both sides.
+ * A closed loop of HTTP/1.1 requests: each connection sends its next request when the answer to the
+ * last one has come. It parses only the status and the length of an answer, to leave the two cores to
+ * the servers. One process runs all loads, so that its code is warm for both sides.
  */
 
-export interface LoadRequest {
+interface Message {
+  /** The request line and the headers, without the empty line after them. */
   readonly head: string;
   readonly body: string;
-  /** Sent after its answer, with the answer's id for `{id}` in the head; both count as one. */
-  readonly followUp?: { readonly head: string; readonly body: string };
 }
 
-/** What the load process is told in a message. */
+export interface LoadRequest extends Message {
+  /** Sent after the answer, with the answer's id for `{id}` in the head; the pair counts as one. */
+  readonly followUp?: Message;
+}
+
+/** Message to the load process: one slice. */
 export interface Load {
+  /** Connections take the ports in turn. */
   readonly ports: readonly number[];
   readonly connections: number;
   readonly seconds: number;
-  /** The request's lines up to its own headers, in rotation over the connections. */
+  /** Sent in rotation over all connections. */
   readonly requests: readonly LoadRequest[];
-  /** Begins each request's Idempotency-Key; undefined: none is sent. */
+  /** Prefix of the Idempotency-Key, unique to each request; undefined: the load sends none. */
   readonly idempotencyPrefix?: string;
 }
 
 export interface LoadResult {
   readonly requests: number;
   readonly seconds: number;
-  /** Half of the answers were whole within this many milliseconds. */
   readonly medianMs: number;
-  /** Processor time of the load itself. */
+  /** Processor time of the load process. */
   readonly cpuSeconds: number;
 }
 
-/** What the load process answers. */
+/** Answer of the load process. */
 export type LoadMessage = { readonly result: LoadResult } | { readonly error: string };
 
-const LONGEST_READ = 16 * 1_024;
-/** No answer of either side takes this long. */
+/** Both sides answer well within this time. */
 const STALL_MS = 15_000;
 const HEAD_END = '\r\n\r\n';
 const LENGTH = '\r\ncontent-length: ';
 const ID = /"id":"([^"]+)"/;
 
 async function run(load: Load): Promise<LoadResult> {
-  const { ports, idempotencyPrefix } = load;
-  const beginningOf = (head: string) =>
-    idempotencyPrefix === undefined ? head : `${head}Idempotency-Key: ${idempotencyPrefix}`;
-  const prepared = load.requests.map(({ head, body, followUp }) => ({
-    beginning: beginningOf(head),
-    ending: HEAD_END + body,
-    followUp: followUp && {
-      beginning: beginningOf(followUp.head),
-      ending: HEAD_END + followUp.body,
-    },
-  }));
-  let answered = 0;
+  const { ports, requests, idempotencyPrefix } = load;
   let turns = 0;
   let sent = 0;
   const latencies: number[] = [];
-
-  const textOf = ({ beginning, ending }: { beginning: string; ending: string }): string => {
-    sent += 1;
-    return beginning + (idempotencyPrefix === undefined ? '' : sent.toString(36)) + ending;
-  };
-  const nextRequest = () => {
-    const request = prepared[turns % prepared.length];
-    turns += 1;
-    if (!request) throw new Error('a load has no request');
-    return request;
-  };
-
-  const startedAt = performance.now();
   const cpuBefore = process.cpuUsage();
+  const startedAt = performance.now();
   const endAt = startedAt + load.seconds * 1_000;
 
-  const connect = (port: number) =>
-    new Promise<void>((resolve, reject) => {
-      let received = '';
-      let isDone = false;
-      let request = nextRequest();
-      let isFollowing = false;
-      let askedAt = 0;
-      const hear = (piece: string) => {
-        received += piece;
-        const size = sizeOf(received);
-        if (size === undefined || received.length < size) return;
-        if (received.length > size || received.charAt(9) !== '2') {
-          socket.destroy(new Error(received));
-          return;
-        }
-        const answer = received;
-        received = '';
-        if (request.followUp && !isFollowing) {
-          isFollowing = true;
-          const { beginning, ending } = request.followUp;
-          const [, id = ''] = ID.exec(answer) ?? [];
-          socket.write(textOf({ beginning: beginning.replace('{id}', id), ending }), 'latin1');
-          return;
-        }
-        isFollowing = false;
-        answered += 1;
-        const now = performance.now();
-        latencies.push(now - askedAt);
-        askedAt = now;
-        isDone = now >= endAt;
-        if (isDone) {
-          socket.end();
-          return;
-        }
-        request = nextRequest();
-        socket.write(textOf(request), 'latin1');
-      };
-      const buffer = Buffer.alloc(LONGEST_READ);
-      const callback = (length: number) => {
-        hear(buffer.toString('latin1', 0, length));
-        return true;
-      };
-      const options = { port, host: '127.0.0.1', noDelay: true, onread: { buffer, callback } };
-      const socket = createConnection(options);
-      socket.setTimeout(STALL_MS, () => socket.destroy(new Error('an answer does not come')));
-      socket.once('connect', () => {
-        askedAt = performance.now();
-        socket.write(textOf(request), 'latin1');
-      });
-      socket.once('error', reject);
-      socket.once('close', () => {
-        if (isDone) resolve();
-        else reject(new Error(`a connection was closed after: ${received}`));
-      });
-    });
+  const textOf = ({ head, body }: Message): string => {
+    sent += 1;
+    if (idempotencyPrefix === undefined) return head + HEAD_END + body;
+    return `${head}\r\nIdempotency-Key: ${idempotencyPrefix}${sent.toString(36)}${HEAD_END}${body}`;
+  };
+  const askUntilEnd = async (port: number) => {
+    const connection = new Connection(port);
+    for (let now = performance.now(); now < endAt; ) {
+      const askedAt = now;
+      const request = requests[turns % requests.length];
+      turns += 1;
+      if (!request) throw new Error('a load has no request');
+      const answer = await connection.ask(textOf(request));
+      if (request.followUp) {
+        const [, id = ''] = ID.exec(answer) ?? [];
+        await connection.ask(textOf(request.followUp).replace('{id}', id));
+      }
+      now = performance.now();
+      latencies.push(now - askedAt);
+    }
+    connection.close();
+  };
 
   await Promise.all(
-    Array.from({ length: load.connections }, (_, n) => connect(ports[n % ports.length] ?? 0)),
+    Array.from({ length: load.connections }, (_, n) => askUntilEnd(ports[n % ports.length] ?? 0)),
   );
+  const seconds = (performance.now() - startedAt) / 1_000;
   const { user, system } = process.cpuUsage(cpuBefore);
   return {
-    requests: answered,
-    seconds: (performance.now() - startedAt) / 1_000,
+    requests: latencies.length,
+    seconds,
     medianMs: latencies.sort((a, b) => a - b)[latencies.length >> 1] ?? 0,
     cpuSeconds: (user + system) / 1_000_000,
   };
 }
 
-/** How many bytes an answer has, head and body; undefined while its head is incomplete. */
+/** A connection with one request at a time. */
+class Connection {
+  readonly #socket: Socket;
+  #received = '';
+  #resolve: (answer: string) => void = () => {};
+  #reject: (error: Error) => void = () => {};
+
+  constructor(port: number) {
+    const socket = createConnection({ port, host: '127.0.0.1', noDelay: true });
+    socket.setEncoding('latin1').on('data', (piece: string) => this.#hear(piece));
+    socket.setTimeout(STALL_MS, () => socket.destroy(new Error('the answer timed out')));
+    socket.once('error', (error) => this.#reject(error));
+    socket.once('close', () => {
+      this.#reject(new Error(`the server closed the connection after: ${this.#received}`));
+    });
+    this.#socket = socket;
+  }
+
+  /** The whole answer. Rejects if the answer is not a 2xx or does not come. */
+  ask(text: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      this.#socket.write(text, 'latin1');
+    });
+  }
+
+  close(): void {
+    this.#socket.end();
+  }
+
+  #hear(piece: string): void {
+    const received = this.#received + piece;
+    const size = sizeOf(received);
+    if (size === undefined || received.length < size) {
+      this.#received = received;
+      return;
+    }
+    this.#received = '';
+    const isSuccess = received.length === size && received.charAt(9) === '2';
+    if (isSuccess) this.#resolve(received);
+    else this.#reject(new Error(received));
+  }
+}
+
+/** Length of an answer, head and body, in bytes; undefined while its head is incomplete. */
 function sizeOf(received: string): number | undefined {
   const headEnd = received.indexOf(HEAD_END);
   if (headEnd === -1) return undefined;
-  const lengthAt = received.indexOf(LENGTH);
-  const start = lengthAt + LENGTH.length;
-  const length = lengthAt === -1 ? 0 : Number(received.slice(start, received.indexOf('\r', start)));
+  const start = received.indexOf(LENGTH) + LENGTH.length;
+  const length = Number(received.slice(start, received.indexOf('\r', start)));
   return headEnd + HEAD_END.length + length;
 }
 

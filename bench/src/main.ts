@@ -21,7 +21,7 @@ const GROWN_ENTRIES = 5_000_000;
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
-/** Measures on a PostgreSQL that runs. */
+/** Starts and seeds the servers on a running PostgreSQL, and measures them. */
 async function report(
   postgres: EmbeddedPostgres,
   folder: string,
@@ -41,7 +41,7 @@ async function report(
     startServer([PURSER, 'start'], {
       DATABASE_URL: urlOf(name),
       PURSER_PORT: '0',
-      // One key reads as fast as the server answers.
+      // All reads of a comparison may use one key.
       PURSER_RATE_LIMIT_BALANCE: 'off',
       ...env,
     });
@@ -73,7 +73,7 @@ async function report(
   return compareAll(bench, options.only, say);
 }
 
-/** Makes a database beside the one that is given, and answers how to reach it. */
+/** Creates a database on the same PostgreSQL and returns its connection settings. */
 async function createDatabase(config: pg.ClientConfig, name: string): Promise<pg.ClientConfig> {
   const admin = new pg.Client(config);
   await admin.connect();

@@ -35,7 +35,7 @@ export interface Options {
   readonly only: readonly Name[];
 }
 
-/** The options of the command line; throws an Error that says what is wrong with them. */
+/** The options of the command line. Throws an Error that names the invalid one. */
 export function readOptions(): Options {
   const { values, positionals } = parseArgs({
     allowPositionals: true,

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Load, LoadMessage, LoadResult } from './load.ts';
 
-/** The processes of a run; all of them end with it. */
+/** The child processes of a run: servers and the load. */
 
-/** A server that has not stopped by then is killed. */
+/** After SIGTERM, a process has this long before SIGKILL. */
 const STOP_TIMEOUT_MS = 10_000;
 
 const children = new Set<ChildProcess>();
@@ -45,12 +45,12 @@ export function startServer(
   });
 }
 
-/** A program of this folder, with its arguments. */
+/** Node's arguments for a program of this folder. */
 export function programOf(name: string, ...args: string[]): string[] {
   return ['--import', 'tsx', fileURLToPath(new URL(name, import.meta.url)), ...args];
 }
 
-/** The process that all loads come from, whichever side they go to. */
+/** The one process that runs the loads of all sides. */
 export class LoadProcess {
   readonly #child: ChildProcess;
 
@@ -82,7 +82,7 @@ export function residentMegabytes(pid: number): number {
   return Math.round(Number(kilobytes) / 1_024);
 }
 
-/** Ends whatever still runs, and waits for it. */
+/** Ends all processes that still run, and waits for them. */
 export async function endProcesses(): Promise<void> {
   await Promise.all([...children].map(endProcess));
 }

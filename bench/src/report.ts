@@ -1,6 +1,6 @@
 import type { Measured } from './sides.ts';
 
-/** What a run found, for people and for programs. */
+/** The report of a run, as a table and as JSON. */
 
 export interface Comparison {
   readonly ours: number;
@@ -15,7 +15,7 @@ export interface Latency {
   readonly added: number;
 }
 
-/** Resident memory in MB; `growth` is what came after the warm-up. */
+/** Resident memory in MB; `growth` is the part added after the warm-up. */
 export interface Memory {
   readonly start: number;
   readonly after_warm_up: number;
@@ -26,7 +26,7 @@ export interface Memory {
 
 export type Report = Readonly<Record<string, Comparison | Latency | Memory | number>>;
 
-/** The ratios that the project holds itself to. */
+/** The project's targets. */
 const TARGETS: Readonly<Record<string, number>> = {
   balance_reads: 0.7,
   charges_hot: 8,
@@ -35,7 +35,7 @@ const TARGETS: Readonly<Record<string, number>> = {
   charges_grown: 0.8,
   gateway: 0.45,
 };
-/** What the table alone tells. */
+/** Rows of the table only. */
 const NOT_IN_JSON = new Set(['two_to_one']);
 
 export function compare(ours: Measured | undefined, baseline: Measured | undefined): Comparison {
@@ -47,7 +47,7 @@ export function compare(ours: Measured | undefined, baseline: Measured | undefin
   };
 }
 
-/** A ratio, rounded down, so that a target missed is not shown as met. */
+/** A ratio rounded down: a target just missed must not look met. */
 export function ratioOf(ours: number, baseline: number): number {
   return Math.floor((ours / baseline) * 100) / 100;
 }

@@ -8,14 +8,14 @@ import { type Account, createAccount } from '../../server/src/ledger/accounts/ac
 import { Ledger } from '../../server/src/ledger/ledger.ts';
 import { type Digest, LOCAL } from '../../server/src/ledger/operations/operations.ts';
 
-/** What both sides are given before they are measured. */
+/** Accounts, keys and entries that the databases hold before a run. */
 
-/** Ten billion cents: no run spends it. */
+/** Microcents of each account: ten billion cents, more than a run spends. */
 const CREDIT = 10_000_000_000_000_000n;
-/** The balance endpoint's, and that of the gateway's routes. */
+/** Scopes of the balance endpoint and of the gateway's routes. */
 const CUSTOMER_SCOPES = ['balance:read', 'search'];
 const AT_ONCE = 64;
-/** Accounts of one statement that grows the ledger. */
+/** Accounts that one statement of `growLedger` covers. */
 const GROWN_AT_ONCE = 500;
 
 export interface Seeds {
@@ -150,7 +150,7 @@ export async function growLedger(config: pg.ClientConfig, entries: number): Prom
   await analyze(config);
 }
 
-/** As autovacuum would have done after a while. */
+/** Does at once the work that autovacuum would do later. */
 async function analyze(config: pg.ClientConfig): Promise<void> {
   const client = new pg.Client(config);
   await client.connect();

@@ -1,61 +1,56 @@
 import type { Load } from './load.ts';
 import type { LoadProcess } from './processes.ts';
 
-/** What is measured against each other. */
+/** The sides of a comparison and their requests. */
 
 const CONNECTIONS = 64;
-/** The code of a server is compiled for speed by then. */
+/** V8 has optimized a server's code by then. */
 const WARM_UP_S = 5;
-/** Slices that alternate between the sides, so that noise of the machine hits all alike. */
+/** Slices of each side; the sides alternate, so that noise of the machine hits all alike. */
 const SLICES = 4;
 
-/** What one charge costs: a hundredth of a cent. */
+/** Price of one charge, in cents. */
 export const PRICE = '0.01';
 export const PRICE_MICROCENTS = 10_000n;
-/** Holds that a slice leaves open are given back soon after it. */
+/** Short, so that holds left open by a slice expire soon after it. */
 const HOLD_S = 30;
 
-/** One side of a comparison: where its requests go, and what they are. */
+/** One side of a comparison: its servers and its requests. */
 export interface Side {
   readonly name: string;
   readonly ports: readonly number[];
   readonly work: Work;
-  /** How many connections ask at once; 64 where nothing is said. */
+  /** 64 by default. */
   readonly connections?: number;
 }
 
-/** The requests of a side; charges have an Idempotency-Key each. */
+/** The requests of a side. Each charge has an Idempotency-Key of its own. */
 export interface Work {
   readonly requests: Load['requests'];
   readonly isCharge: boolean;
 }
 
-/** What a side answered. */
+/** Result of one side. */
 export interface Measured {
-  /** Requests a second, the mean of the slices. */
+  /** Requests a second: mean of the slices. */
   readonly rate: number;
-  /** The median of the answers' times, the mean of the slices. */
+  /** Median latency: mean of the slices. */
   readonly medianMs: number;
-  /** All requests, those of the warm-up included. */
+  /** All requests, including the warm-up. */
   readonly requests: number;
 }
 
 /** Reads of the balance, with each key in turn. */
 export function balanceReads(keys: readonly string[]): Work {
-  const requests = keys.map((key) => ({
-    head: `GET /v1/billing/account_balance HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${key}`,
-    body: '',
-  }));
-  return { requests, isCharge: false };
+  return {
+    requests: keys.map((key) => getOf('/v1/billing/account_balance', key)),
+    isCharge: false,
+  };
 }
 
 /** Calls of the gateway's fixed-price route, with each key in turn. */
 export function callsWith(keys: readonly string[]): Work {
-  const requests = keys.map((key) => ({
-    head: `GET /v1/search?query=purser HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${key}`,
-    body: '',
-  }));
-  return { requests, isCharge: false };
+  return { requests: keys.map((key) => getOf('/v1/search?query=purser', key)), isCharge: false };
 }
 
 /** Charges of one price, to each account in turn. */
@@ -79,26 +74,36 @@ export function holdsOn(accounts: readonly string[], operatorKey: string): Work 
   return { requests, isCharge: true };
 }
 
-function postOf(path: string, body: string, operatorKey: string) {
-  const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${operatorKey}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n`;
-  return { head, body };
+function getOf(path: string, key: string) {
+  return { head: `GET ${path} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${key}`, body: '' };
 }
 
-/** Measures sides in alternating slices, one process making the load of all of them. */
+function postOf(path: string, body: string, key: string) {
+  const head = [
+    `POST ${path} HTTP/1.1`,
+    'Host: localhost',
+    `X-API-Key: ${key}`,
+    'Content-Type: application/json',
+    `Content-Length: ${body.length}`,
+  ];
+  return { head: head.join('\r\n'), body };
+}
+
+/** Measures sides in alternating slices, with one load process for all of them. */
 export class Measurement {
   readonly #load: LoadProcess;
   readonly #seconds: number;
   readonly #say: (line: string) => void;
   #slices = 0;
 
-  /** `seconds` is how long each side is measured after its warm-up. */
+  /** `seconds` is the length of all slices of a side, without its warm-up. */
   constructor(load: LoadProcess, seconds: number, say: (line: string) => void) {
     this.#load = load;
     this.#seconds = seconds;
     this.#say = say;
   }
 
-  /** What each side answered, in their order. */
+  /** The result of each side, in the order given. */
   async of(sides: readonly Side[]): Promise<Measured[]> {
     const counts = sides.map(() => 0);
     const rates = sides.map((): number[] => []);

@@ -3,8 +3,8 @@ import Fastify from 'fastify';
 import pg from 'pg';
 
 /**
- * The baseline of charges, as a textbook has it: authenticate by a look-up of the key, then one
- * transaction a charge over a pool of 16 connections. Its tables are made by `seed.ts`.
+ * The baseline of charges, as in a textbook: it looks up the key, then runs one transaction a charge
+ * over a pool of 16 connections. `seed.ts` makes its tables.
  */
 
 const pool = new pg.Pool({ connectionString: process.argv[2] ?? '', max: 16 });

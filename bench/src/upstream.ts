@@ -1,13 +1,13 @@
 import { createServer, type ServerResponse } from 'node:http';
 
 /**
- * The API behind the gateway and behind its baseline: one constant answer of 1 KB as fast as node:http
- * can, and one of 10 MB that streams as fast as it is taken.
+ * The API behind the gateway and its baseline: a constant answer of 1 KB, and one of 10 MB that
+ * streams as fast as the client reads.
  */
 const SMALL = Buffer.from(JSON.stringify({ results: 'r'.repeat(1_024 - 14) }));
 const PIECE = Buffer.alloc(64 * 1_024, 'p');
 const PIECES = 160;
-/** Longer than any run, so that no connection ends between two requests. */
+/** Longer than any run: the upstream must not close a connection between two requests. */
 const KEEP_ALIVE_MS = 600_000;
 
 const server = createServer((request, response) => {

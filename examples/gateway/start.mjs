@@ -8,7 +8,7 @@ import { startUpstream } from './upstream.mjs';
 
 /**
  * `npm run demo:gateway`: a search API over this project's own pages, and Purser's gateway with the
- * example price book in front of it. Everything it makes is gone when it ends.
+ * example price book in front of it. At its end it removes everything that it made.
  */
 
 const PURSER = fileURLToPath(new URL('../../server/bin/purser.js', import.meta.url));
@@ -16,7 +16,7 @@ const PRICES = fileURLToPath(new URL('../you-prices.yaml', import.meta.url));
 const SCOPES = ['balance:read', 'billing:read', 'search', 'contents'];
 /** $100.00. */
 const CREDIT = '10000';
-/** The last lines of the gateway's output, to show if none of them says that it is an error. */
+/** So many last lines of the gateway's output are shown if no line says that it is an error. */
 const MOST_LINES = 20;
 
 const say = (text) => process.stdout.write(`${text}\n`);
@@ -57,7 +57,7 @@ function startPurser(environment) {
   return { child, started, ended, errors: () => errorsIn(output) };
 }
 
-/** What the gateway has printed, without the lines of its log where there are others. */
+/** The gateway's output from its first error on; without one, the last lines. */
 function errorsIn(output) {
   const lines = output.split('\n').filter((line) => line !== '');
   const from = lines.findIndex((line) => line.startsWith('Error: '));
@@ -95,7 +95,7 @@ function showCalls(url, key) {
   const header = `-H 'X-API-Key: ${key}'`;
   const json = `${header} -H 'Content-Type: application/json'`;
   const page = 'https://purser.example/docs/price-book.md';
-  // An answer may fill screens: its headers and its beginning are enough.
+  // An answer may fill screens, so its headers and its beginning are shown.
   const begun = '| cut -c -300';
   say(`
 The gateway runs at ${url}, in front of a small search API that
@@ -144,8 +144,8 @@ async function main() {
   const secret = randomBytes(16).toString('hex');
   const upstream = await startUpstream(secret);
   let isEnding = false;
-  // A start that is broken off would leave its PostgreSQL behind, so it is waited for. The same signal
-  // comes twice where npm hands on what its terminal has sent to all.
+  // An aborted start would leave its PostgreSQL behind, so the end waits for the start. The same signal
+  // comes twice if npm forwards a signal that the terminal has sent to the whole group.
   const end = () => {
     if (isEnding) return;
     isEnding = true;
@@ -167,7 +167,7 @@ async function main() {
   try {
     const { url, operatorKey } = await purser.started;
     const shown = makeCustomer(url, operatorKey).then((key) => showCalls(url, key));
-    // Nothing is waited for that a gateway which has ended could not answer.
+    // If the gateway ends first, no answer will come: stop waiting for the customer.
     await Promise.race([shown, purser.ended]);
     await purser.ended;
     if (!isEnding) fail(`The gateway has ended. It printed:\n${purser.errors()}`);

@@ -3,8 +3,8 @@ import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 
 /**
- * A small search API to stand behind the gateway: it serves this project's own pages in the shapes of
- * `/v1/search` and `/v1/contents`, and fetches nothing from anywhere.
+ * A small search API behind the gateway. It serves this project's own pages in the form of `/v1/search`
+ * and `/v1/contents`, and never uses the network.
  */
 
 const ROOT = new URL('../../', import.meta.url);
@@ -12,7 +12,7 @@ const SITE = 'https://purser.example/';
 const MOST_RESULTS = 100;
 const LARGEST_BODY_BYTES = 65_536;
 
-/** Pages are found as web results, and decisions, being dated by nature, as news. */
+/** Pages are web results; decisions, which have a date by nature, are news. */
 const SECTIONS = {
   web: pagesIn([
     'README.md',
@@ -53,7 +53,7 @@ function wordsOf(text) {
   return counts;
 }
 
-/** The pages that have a word of the query, those first that have them most. */
+/** The pages that have a word of the query; pages with more of them come first. */
 function find(pages, query, count, offset) {
   const words = [...wordsOf(query).keys()];
   const scored = pages.map((page) => {
@@ -147,7 +147,7 @@ async function bodyOf(request) {
   }
 }
 
-/** Starts the API on a free port; resolves with its server and URL. `secret` is what it wants in X-API-Key. */
+/** Starts the API on a free port; resolves with its server and URL. It requires `secret` in X-API-Key. */
 export async function startUpstream(secret) {
   const server = createServer(async (request, response) => {
     const [status, body] = await answer(request, secret).then(

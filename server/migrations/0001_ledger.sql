@@ -97,7 +97,7 @@ create table operations (
   description text,
   -- json and not jsonb: a replay answers the members as they were sent.
   metadata json,
-  -- The first 16 bytes of SHA-256 over the source and the key (ledger.md §7).
+  -- The first 16 bytes of SHA-256 over the source and the key (server/src/ledger/README.md §7).
   idempotency_digest bytea not null,
   -- The first 16 bytes of SHA-256 over what was asked.
   fingerprint bytea not null,

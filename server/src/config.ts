@@ -5,8 +5,8 @@ import { parseIntoClientConfig } from 'pg-connection-string';
 import { OperatorError } from './operator-error.ts';
 
 /**
- * The environment, read once and checked in full: the only file that reads `process.env`. What is
- * wrong stops the start with the variable's name and the cure. An empty variable counts as unset.
+ * The configuration. Only this file reads `process.env`, once, and checks all of it. A wrong value stops
+ * the start with the variable's name and the cure. An empty variable counts as unset.
  */
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -18,43 +18,43 @@ export interface Config {
   readonly port: number;
   /** Absolute. */
   readonly dataDir: string;
-  /** A PostgreSQL of the operator's own; undefined: the embedded one in `dataDir`. Holds a password. */
+  /** The operator's PostgreSQL; undefined: the embedded one in `dataDir`. May contain a password. */
   readonly databaseUrl: string | undefined;
-  /** The login that owns the tables; undefined: that of `databaseUrl`. Holds a password. */
+  /** The URL with the tables' owner; undefined: `databaseUrl`. May contain a password. */
   readonly migrationUrl: string | undefined;
-  /** Variables whose URL leads to another machine in plain text. */
+  /** The variables whose URL connects to another machine without encryption. */
   readonly plainText: readonly string[];
-  /** HTTP connections that a server keeps open at most. */
+  /** The most open HTTP connections of a server. */
   readonly maxConnections: number;
-  /** undefined: what suits the command. */
+  /** Undefined: the command's default. */
   readonly logLevel: LogLevel | undefined;
   /** Whether an empty embedded database gets the demo accounts. */
   readonly demo: boolean;
-  /** The Bearer token that `/metrics` wants; undefined: it is open. */
+  /** The Bearer token for `/metrics`; undefined: it needs none. */
   readonly metricsToken: string | undefined;
   /** The price book's file, absolute; undefined: there is no gateway. */
   readonly gatewayFile: string | undefined;
-  /** How long calls that are under way may go on when the server stops. */
+  /** A stopping server lets calls under way go on for this long. */
   readonly drainMs: number;
-  /** Addresses and CIDRs of proxies that are believed what they say of a client. */
+  /** Addresses and CIDRs of the proxies whose `X-Forwarded-*` headers are trusted. */
   readonly trustedProxies: readonly string[];
-  /** The origins whose pages may call; `['*']`: all. */
+  /** The origins whose web pages may call (CORS); `['*']`: all. */
   readonly corsOrigins: readonly string[];
-  /** How often a key may ask for its balance, and for the rest; and how often a client may fail. Null: no limit. */
+  /** Rate limits of a key for its balance and other own data, and of an address for refused keys. Null: none. */
   readonly rateLimits: Readonly<Record<'balance' | 'billing' | 'failedKeys', RateSetting | null>>;
-  /** Variables that begin with `PURSER_` and are none of ours, such as Kubernetes' service links. */
+  /** Unknown variables that begin with `PURSER_`, such as Kubernetes' service links. */
   readonly unknown: readonly string[];
 }
 
 export interface RateSetting {
   readonly perSecond: number;
-  /** How many may come at once. */
+  /** Requests that may come at once. */
   readonly burst: number;
 }
 
 /**
- * Requests a second, and how many may come at once. The balance endpoint's is a quarter of what one node
- * answers: public clients poll it, and no key may have a node for itself.
+ * Default rate limits. The balance endpoint's is a quarter of a node's capacity: public clients poll it,
+ * and no key may occupy a whole node.
  */
 const RATES = {
   PURSER_RATE_LIMIT_BALANCE: '10000:20000',
@@ -62,7 +62,7 @@ const RATES = {
   PURSER_RATE_LIMIT_FAILED_KEYS: '20:200',
 } as const;
 
-/** Every variable of ours with the cure that its error names; the help of `start` lists them. */
+/** Every variable, with the cure that its error names. The help of `start` lists them. */
 export const CURES = {
   PURSER_HOST: 'Set PURSER_HOST to an address of this machine, or unset it for 127.0.0.1.',
   PURSER_PORT: 'Set PURSER_PORT to a number from 0 (any free port) to 65535, or unset it for 8080.',
@@ -88,7 +88,7 @@ export const CURES = {
 } as const;
 
 const URLS = ['DATABASE_URL', 'PURSER_MIGRATION_URL'] as const;
-/** Variables that hold secrets: `NAME_FILE` names a file that holds the value instead. */
+/** The variables of secrets, which `NAME_FILE` may give as a file instead. */
 const SECRETS: readonly Variable[] = [...URLS, 'PURSER_METRICS_TOKEN'];
 
 type Variable = keyof typeof CURES;
@@ -100,10 +100,10 @@ function cureOfRate(variable: keyof typeof RATES): string {
 const LARGEST_PORT = 65_535;
 const LONGEST_DRAIN_S = 3_600;
 const MOST_CONNECTIONS = 1_000_000;
-/** A name this close to one of ours is a typing error and not somebody else's variable. */
+/** An unknown name within this distance of a known one is a typing error. */
 const TYPO_DISTANCE = 3;
 
-/** Reads the configuration from the environment. Throws OperatorError for a value that cannot be. */
+/** Reads the configuration from the environment. Throws OperatorError for an invalid value. */
 export function readConfig(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Config {
@@ -157,7 +157,7 @@ function readDataDir(text: string): string {
   return resolve(text);
 }
 
-/** The message never shows the URL: it may hold a password. */
+/** Reads a URL. Its error never shows the URL, which may contain a password. */
 function readUrl(
   name: (typeof URLS)[number],
   env: Readonly<Record<string, string | undefined>>,
@@ -167,7 +167,7 @@ function readUrl(
   if (!/^postgres(ql)?:\/\//.test(text)) {
     throw invalid(name, 'It does not begin with postgres:// or postgresql://.');
   }
-  // A socket's directory in the place of the host is no valid URL for the standard parser.
+  // The standard parser refuses a socket's directory as the host.
   const isSocket = /^postgres(ql)?:\/\/([^/@]*@)?(%2f|\/)/i.test(text);
   if (!isSocket && !URL.canParse(text)) {
     throw invalid(name, 'It is not a URL; special characters need percent-encoding.');
@@ -175,13 +175,13 @@ function readUrl(
   try {
     parseIntoClientConfig(text);
   } catch (error) {
-    // A port that is none, or a certificate's file that cannot be read.
+    // For example a bad port, or an unreadable certificate.
     throw invalid(name, (error as Error).message);
   }
   return text;
 }
 
-/** Whether a URL leads to another machine and says nothing of encryption. */
+/** Whether a URL connects to another machine and asks for no encryption. */
 function isPlainText(url: string | undefined): boolean {
   if (url === undefined) return false;
   const { host = '', ssl } = parseIntoClientConfig(url);
@@ -241,7 +241,7 @@ function readTrustedProxies(text: string | undefined): string[] {
   return proxies;
 }
 
-/** As in a price book: 0.01 to 1000000 a second, and by default as many at once, rounded up. */
+/** Reads `rate` or `rate:burst`: 0.01 to 1000000 a second; the default burst is the rate, rounded up. */
 function readRate(variable: keyof typeof RATES, text: string): RateSetting | null {
   if (text === 'off') return null;
   const [, rate, given] = /^(\d{1,7}(?:\.\d{1,2})?)(?::(\d{1,7}))?$/.exec(text) ?? [];
@@ -251,7 +251,7 @@ function readRate(variable: keyof typeof RATES, text: string): RateSetting | nul
   throw invalid(variable, `"${text}" is not a rate.`);
 }
 
-/** Compared letter for letter with what browsers send; those of apps have schemes of their own. */
+/** Reads origins, which are compared exactly with the browser's. Apps have origins with schemes of their own. */
 function readCorsOrigins(text: string | undefined): string[] {
   const origins = listIn(text);
   for (const origin of origins) {
@@ -266,14 +266,14 @@ function readCorsOrigins(text: string | undefined): string[] {
   return origins;
 }
 
-/** The items of a list with commas; blanks around them do not count. */
+/** The items of a comma-separated list, without blanks around them. */
 function listIn(text = ''): string[] {
   return text === '' ? [] : text.split(',').map((item) => item.trim());
 }
 
 /**
- * A secret: the value of the variable, or the contents of the file that `NAME_FILE` names, without the
- * line break at its end. Throws OperatorError where both are set, or the file is empty or unreadable.
+ * Reads a secret from its variable, or from the file that `NAME_FILE` names, without a final line break.
+ * Throws OperatorError if both are set, or if the file is empty or unreadable.
  */
 export function readSecret(
   variable: string,
@@ -296,9 +296,9 @@ export function readSecret(
 }
 
 /**
- * The names that are none of ours. One that is nearly ours is refused: a typing error must not leave
- * the default in force silently. Others pass, since Kubernetes sets `PURSER_SERVICE_HOST` and the like
- * for a service of the name `purser`.
+ * The unknown `PURSER_…` names. Refuses a name close to a known one: after a typing error the default
+ * would silently apply. Others pass: Kubernetes sets `PURSER_SERVICE_HOST` and the like for a service
+ * named `purser`.
  */
 function readUnknown(env: Readonly<Record<string, string | undefined>>): string[] {
   const known = [...Object.keys(CURES), ...SECRETS.map((name) => `${name}_FILE`)];

@@ -2,7 +2,7 @@ import pino from 'pino';
 
 export type Log = pino.Logger;
 
-/** What must never reach a log, wherever an object carries it. */
+/** The paths of secrets, which must never reach a log. */
 const SECRETS = [
   'key',
   'api_key',
@@ -14,13 +14,13 @@ const SECRETS = [
   '*.headers.authorization',
   'headers["x-api-key"]',
   'headers.authorization',
-  // Of an upstream's answer, what could not be parsed.
+  // The part of an upstream's answer that could not be parsed.
   'err.data',
 ];
 
 /**
- * The process's log: JSON lines on standard error, so that standard output belongs to people and to
- * `--json`. A server's lines are written without making a request wait; call `flush` before an exit.
+ * The process's log: JSON lines on standard error, so that standard output is free for people and for
+ * `--json`. A server writes them asynchronously (`sync: false`); call `flush` before an exit.
  * `to` takes the lines in place of standard error.
  */
 export function createLog(

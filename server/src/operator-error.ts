@@ -1,6 +1,6 @@
 /**
- * An error for the operator at the terminal, in three parts: what went wrong, the details, and how
- * to solve it. The command line prints the parts and exits with 1; nothing else is printed.
+ * An error for the operator at the terminal, in three parts: the failure, its details, and the cure.
+ * The command line prints the three parts alone and exits with 1.
  */
 export class OperatorError extends Error {
   readonly details: string;

@@ -10,36 +10,35 @@ import * as sql from './sql/api-keys.ts';
 import { operatorKeyBySecret } from './sql/operator-keys.ts';
 
 /**
- * Secrets of one key that are valid at once. Each is one more text that opens the account, and a
- * customer has to find them all when one leaks; five let deployments overlap, and stop a client that
- * rotates in a loop.
+ * The most secrets of one key that are valid at once. After a leak a customer must find all of them.
+ * Five let deployments overlap, and stop a client that rotates in a loop.
  */
 const MOST_SECRETS = 5;
 
-/** A customer's key as it may be shown: everything but its secret, which nobody has. */
+/** A customer's key without its secret, of which only the hash is stored. */
 export interface ApiKey {
   readonly id: string;
   readonly account: AccountId;
   readonly accountPublicId: string;
   readonly name: string | null;
   readonly scopes: readonly string[];
-  /** `prsr_AbCd…wXyZ`; null where the key was imported as a hash. */
+  /** `prsr_AbCd…wXyZ`; null: the key was imported as a hash. */
   readonly masked: string | null;
   readonly createdAt: number;
   readonly expiresAt: number | null;
   readonly revokedAt: number | null;
-  /** Some seconds behind. */
+  /** Up to 5 seconds behind (`KeyUses`). */
   readonly lastUsedAt: number | null;
 }
 
-/** What a new key may be given; without scopes it gets `DEFAULT_CUSTOMER_SCOPES`. */
+/** The terms of a new key. Without scopes it gets `DEFAULT_CUSTOMER_SCOPES`. */
 export interface ApiKeyTerms {
   readonly name: string | null;
   readonly scopes: readonly string[] | null;
   readonly expiresAt: number | null;
 }
 
-/** Makes a key in an account that exists. `secret` is its text, known this one time. */
+/** Makes a key in an existing account. `secret` is its text, which is stored nowhere. */
 export async function createApiKey(
   on: Sql,
   account: AccountId,
@@ -52,15 +51,15 @@ export async function createApiKey(
   return { apiKey, secret };
 }
 
-/** What the import of a hash came to; a hash is one key's for ever. */
+/** The result of the import of a hash. A hash belongs to one key for ever. */
 export type ApiKeyImport =
   | { readonly imported: ApiKey }
-  /** The account has this key already; it is as it was. */
+  /** The account has this key already; the import changed nothing. */
   | { readonly existing: ApiKey }
-  /** Another account's key, or an operator key. */
+  /** The hash belongs to another account's key or to an operator key. */
   | { readonly taken: true };
 
-/** Takes over a key that a customer has already, by the SHA-256 of its secret. */
+/** Imports a key that a customer has already, by the SHA-256 of its secret. */
 export async function importApiKey(
   on: Sql,
   account: AccountId,
@@ -75,7 +74,7 @@ export async function importApiKey(
   return known.account === account ? { existing: known } : { taken: true };
 }
 
-/** An account's keys, newest first, revoked and expired ones too. */
+/** An account's keys, the newest first, with the revoked and expired ones. */
 export async function listApiKeys(
   on: Sql,
   account: AccountId,
@@ -87,8 +86,8 @@ export async function listApiKeys(
 }
 
 /**
- * Revokes a key under its account's lock: once this has resolved, no operation decided while the key
- * was valid can commit (ledger.md §8). Revoking again changes nothing. False: there is no such key.
+ * Revokes a key under its account's lock. Once this has resolved, no operation that was decided while
+ * the key was valid can commit (README §8). A second call changes nothing. False: there is no such key.
  */
 export async function revokeApiKey(database: Database, id: string): Promise<boolean> {
   return database.transaction(async (tx) => {
@@ -98,7 +97,7 @@ export async function revokeApiKey(database: Database, id: string): Promise<bool
   });
 }
 
-/** What may be changed of a key; what is left out stays. */
+/** The changes to a key. Absent members stay as they are. */
 export interface ApiKeyChange {
   readonly name?: string;
   readonly scopes?: readonly string[];
@@ -106,15 +105,15 @@ export interface ApiKeyChange {
   readonly expiresAt?: number | null;
 }
 
-/** Why a key cannot be changed any more. */
+/** The reason why a key cannot be changed. */
 export interface Inactive {
   readonly inactive: 'revoked' | 'expired';
 }
 
 /**
- * Changes a key under its account's lock: once this has resolved, no operation decided on the old
- * scopes or expiry can commit. A key that has expired may be given a later end; a revoked one may not
- * be changed. Undefined where there is no such key.
+ * Changes a key under its account's lock. Once this has resolved, no operation that was decided on the
+ * old scopes or expiry can commit. An expired key may get a later expiry; a revoked one cannot be
+ * changed. Undefined: there is no such key.
  */
 export async function changeApiKey(
   database: Database,
@@ -136,18 +135,18 @@ export async function changeApiKey(
   });
 }
 
-/** A rotation that would leave too many secrets valid. */
+/** A rotation was refused because too many secrets would be valid. */
 export interface TooManySecrets {
   readonly mostSecrets: number;
-  /** When the first of them ends. */
+  /** The instant at which the first of them expires. */
   readonly firstEnd: number;
 }
 
 /**
- * Gives a key a new secret under its account's lock, in the caller's transaction. Earlier secrets end `graceS` seconds from now, or
- * when they would have ended anyway; with 0, once this has resolved, no operation that was decided by
- * them can commit. A grace that was promised is never cut short to make room: with 0, which leaves one
- * secret, a rotation is never one too many. Undefined where there is no such key.
+ * Gives a key a new secret under its account's lock, in the caller's transaction. Earlier secrets expire
+ * after `graceS` seconds, or at their own expiry if that is sooner. With 0, no operation that was decided
+ * by them can commit once the transaction has. A promised grace is never shortened to make room; with 0
+ * there is always room. Undefined: there is no such key.
  */
 export async function rotateApiKeyIn(
   tx: Sql,
@@ -170,13 +169,13 @@ export async function rotateApiKeyIn(
   return { apiKey: await apiKeyIn(tx, id) };
 }
 
-/** A key, whatever its state. */
+/** A key in any state. */
 export async function findApiKey(on: Sql, id: string): Promise<ApiKey | undefined> {
   const [row] = await on.rows<sql.ApiKeyRow>(sql.findApiKey, [id]);
   return row && apiKeyOf(row);
 }
 
-/** A key as it is under its account's lock. */
+/** Locks the account of a key, then reads the key. */
 async function lockedApiKey(tx: Sql, id: string): Promise<ApiKey | undefined> {
   const apiKey = await findApiKey(tx, id);
   if (!apiKey) return undefined;
@@ -184,7 +183,7 @@ async function lockedApiKey(tx: Sql, id: string): Promise<ApiKey | undefined> {
   return findApiKey(tx, id);
 }
 
-/** A key that is known to be there. */
+/** Reads a key that exists. */
 async function apiKeyIn(on: Sql, id: string): Promise<ApiKey> {
   const apiKey = await findApiKey(on, id);
   if (!apiKey) throw new Error('a key has gone under its lock');
@@ -195,7 +194,7 @@ function instant(milliseconds: number | null): string | null {
   return milliseconds === null ? null : new Date(milliseconds).toISOString();
 }
 
-/** Undefined if the secret is a customer's key already. */
+/** Undefined: the secret belongs to a customer's key already. */
 async function insert(
   on: Sql,
   account: AccountId,

@@ -6,23 +6,23 @@ import { CUSTOMER_PREFIX, newKey, RANDOM_BYTES } from './key-format.ts';
 import * as sql from './sql/idempotent-requests.ts';
 
 /**
- * Requests that make an account, a key or a key's new secret, each done once under its Idempotency-Key.
- * A repetition gets the first answer, for ever.
+ * Requests that make an account, a key or a key's new secret: each is done once under its
+ * Idempotency-Key. A retry gets the first answer, for ever.
  *
- * Secrets are kept as hashes only, so a replay derives the secret again (adr/0009): HKDF (RFC 5869) of
- * the caller's own key and idempotency key, which are stored nowhere, with a salt that only the
- * database has. Neither alone gives it. The salt is forgotten after 24 hours.
+ * Only hashes of secrets are stored, so a replay derives the secret again (adr/0009). It is the HKDF
+ * (RFC 5869) of the caller's own key and idempotency key, with a salt. The first two are stored nowhere;
+ * the salt is only in the database, for 24 hours.
  */
 
 /** A request with an Idempotency-Key. */
 export interface IdempotentRequest {
   readonly digest: Digest;
   readonly fingerprint: Digest;
-  /** Known to the caller alone; never stored. */
+  /** A secret of the caller; never stored. */
   readonly callerSecret: string;
 }
 
-/** The result of a request: `resource` is answered and kept, `secret` is only answered. */
+/** The result of a request. `resource` is answered and stored; `secret` is only answered. */
 export interface Made {
   readonly status: number;
   readonly resource: Resource;
@@ -36,19 +36,19 @@ interface Resource {
 
 export type OnceOutcome =
   | (Made & { readonly kind: 'made' | 'replayed' })
-  /** The Idempotency-Key was used for another request. */
+  /** The Idempotency-Key belongs to another request. */
   | { readonly kind: 'reused' }
-  /** The request was done, and its secret cannot be told: the salt is forgotten, or another key asks. */
+  /** The request was done, but its secret cannot be derived: the salt is deleted, or another key asks. */
   | { readonly kind: 'secret_not_kept'; readonly resource: Resource };
 
-/** Makes something in a transaction; `newSecret` gives the text of a new customer key. */
+/** Makes the resource in a transaction; `newSecret` returns the text of a new customer key. */
 export type Make = (tx: Sql, newSecret: () => string) => Promise<Made>;
 
 const SALT_BYTES = 32;
 
 /**
- * Does a request once. Repetitions at the same time wait for the first and get its answer. An error of
- * `make` is thrown on, and nothing is kept. Without a `request` everything is made anew.
+ * Does a request once. Concurrent retries wait for the first and get its answer. An error of `make` is
+ * rethrown, and nothing is stored. Without a `request` each call makes a new resource.
  */
 export async function makeOnce(
   database: Database,

@@ -11,28 +11,28 @@ import { accountIdOf } from '../ledger/operations/ids.ts';
 import * as sql from './sql/key-reads.ts';
 
 /**
- * Reads by key, batched: one statement answers everything that was asked since the last one, over a
- * connection of its own. It begins after the question, so it sees every commit before it, revocations
- * and charges alike; nothing is kept for the next question.
+ * Batched reads by key, over a connection of their own: one statement answers all questions since the
+ * last one. The statement begins after the question, so it sees every earlier commit, of revocations and
+ * charges too. Nothing is cached.
  */
 
-/** A question waits this long for its statement, and the statement this long for its answer: under 2 s. */
+/** The longest waits of a question for its statement, and of a statement for its answer: under 2 s in all. */
 const LONGEST_WAIT_MS = 900;
 const ANSWER_TIMEOUT_MS = 1_000;
 const RECONNECT_EVERY_MS = 50;
 const EXPIRE_EVERY_MS = 50;
-/** Two statements under way: PostgreSQL works on one while the answers to the other are sent. */
+/** With two statements in flight, PostgreSQL works on one while Node handles the answers of the other. */
 const MOST_IN_FLIGHT = 2;
-/** Keys in one statement, and questions that may wait. */
+/** The most keys in one statement, and the most questions that wait. */
 const MOST_KEYS = 1_000;
 const CAPACITY = 20_000;
 
-/** A customer's key, its account, and what the account has. */
+/** A customer's key, its account, and the account's credit. */
 export interface CustomerKeyRead {
   readonly kind: 'customer';
-  /** Whether it is neither revoked nor expired. */
+  /** Whether the key is neither revoked nor expired. */
   readonly isValid: boolean;
-  /** Of the secret that was sent, in hex. */
+  /** The SHA-256 of the secret that the customer sent, in hex. */
   readonly sha256: string;
   readonly apiKeyId: string;
   readonly accountPublicId: string;
@@ -53,15 +53,15 @@ export interface OperatorKeyRead {
 type KeyRead = CustomerKeyRead | OperatorKeyRead;
 type Line = CustomerLine | OperatorKeyRead;
 
-/** One statement that looks keys up, and what its lines mean. */
+/** A statement that looks keys up, and the parser of its lines. */
 interface Lookup<Read extends Line> {
   readonly statement: Statement;
   readonly readOf: (facts: readonly string[], sha256: string) => Read;
 }
 
-/** Stands for an amount that a line cannot tell: something has become due. */
+/** Marks an account whose available amount must be computed: something has become due. */
 const DUE = 'due';
-/** What a line tells of a customer's key. */
+/** The parsed line of a customer's key. */
 type CustomerLine = Omit<CustomerKeyRead, 'available'> & { available: bigint | typeof DUE };
 
 interface Question {
@@ -69,10 +69,10 @@ interface Question {
   /** The hash as 64 hex digits. */
   readonly sha256: string;
   readonly since: number;
-  /** Told what was read; undefined: no such key is valid. */
+  /** Gets the result; undefined: there is no such key. */
   readonly answer: (read: KeyRead | undefined) => void;
   readonly fail: (error: Error) => void;
-  /** It was asked on a connection that turned out bad. */
+  /** Whether the question was retried after its connection failed. */
   isRepeated: boolean;
 }
 
@@ -82,10 +82,10 @@ export class KeyReads {
   #waiting: Question[] = [];
   #pipeline: Pipeline | undefined;
   #scheduled = false;
-  /** A batch is about to be sent, as soon as there is a connection. */
+  /** Whether the sending loop runs. */
   #sending = false;
   #inFlight = 0;
-  /** Runs while something waits. */
+  /** Runs while questions wait. */
   #expiry: NodeJS.Timeout | undefined;
   #stopping = false;
 
@@ -95,19 +95,19 @@ export class KeyReads {
   }
 
   /**
-   * The customer's key with this SHA-256, in hex, valid or not; undefined where there is none. Rejects
-   * with DatabaseUnavailable within 2 s.
+   * The customer's key with this SHA-256 in hex, valid or not. Undefined: there is none. Rejects with
+   * DatabaseUnavailable within 2 s.
    */
   customerKey(sha256: string): Promise<CustomerKeyRead | undefined> {
     return this.#ask<CustomerKeyRead>(CUSTOMER_KEYS, sha256);
   }
 
-  /** The operator key with this SHA-256; undefined where there is none, or it is not valid. */
+  /** The valid operator key with this SHA-256 in hex; undefined: there is none. Rejects as `customerKey`. */
   operatorKey(sha256: string): Promise<OperatorKeyRead | undefined> {
     return this.#ask<OperatorKeyRead>(OPERATOR_KEYS, sha256);
   }
 
-  /** Closes the connection; what is asked from now on fails. */
+  /** Closes the connection. Later questions fail. */
   stop(): void {
     this.#stopping = true;
     this.#pipeline?.close();
@@ -131,7 +131,7 @@ export class KeyReads {
     });
   }
 
-  /** Sends what waits at the end of this turn of the event loop: what arrives in it joins the batch. */
+  /** Sends the batch at the end of this turn of the event loop, so that questions of this turn join it. */
   #schedule(): void {
     if (this.#scheduled || this.#sending || this.#inFlight >= MOST_IN_FLIGHT) return;
     this.#scheduled = true;
@@ -183,7 +183,7 @@ export class KeyReads {
     });
   }
 
-  /** After a read that failed: asks once more on a new connection, if that may help. */
+  /** Handles a failed read: retries its questions once on a new connection, if that may help. */
   #recover(asked: readonly Question[], error: Error | undefined, pipeline: Pipeline): void {
     const isBad = pipeline.lost || faultOf(error) === 'connection';
     if (isBad) pipeline.close();
@@ -201,7 +201,7 @@ export class KeyReads {
     this.#waiting.unshift(...again);
   }
 
-  /** Computes what the accounts have now, where that is not yet written. */
+  /** Computes what is available in accounts that have something due. */
   async #answerDue(due: readonly DueQuestion[]): Promise<void> {
     try {
       const accounts = new Set(due.map(({ line }) => accountIdOf(line.accountPublicId)));
@@ -216,7 +216,7 @@ export class KeyReads {
     }
   }
 
-  /** Fails what has waited too long: PostgreSQL is away, or does not answer. */
+  /** Fails the questions that waited too long because PostgreSQL is unreachable or silent. */
   #expire(): void {
     const now = performance.now();
     const fresh = this.#waiting.findIndex(({ since }) => now - since < LONGEST_WAIT_MS);
@@ -243,18 +243,18 @@ export class KeyReads {
   }
 }
 
-/** A question whose answer needs more than its line. */
+/** A question that its line answers only in part. */
 interface DueQuestion {
   readonly question: Question;
   readonly line: CustomerLine;
 }
 
-/** Whether a line tells all that was asked. */
+/** Whether a line answers its question in full. */
 function isRead(line: Line): line is KeyRead {
   return line.kind === 'operator' || line.available !== DUE;
 }
 
-/** The questions that a look-up answers, the place of each hash in it, and what is to be sent. */
+/** The questions of one look-up, the place of each hash in it, and its command. */
 function batchOf(questions: readonly Question[], lookup: Lookup<Line>) {
   const asked = questions.filter((question) => question.lookup === lookup);
   const places = new Map<string, number>();

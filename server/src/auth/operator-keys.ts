@@ -6,7 +6,7 @@ import { maskKey, newKey, OPERATOR_PREFIX } from './key-format.ts';
 import { OPERATOR_SCOPES, type OperatorScope } from './scopes.ts';
 import * as sql from './sql/operator-keys.ts';
 
-/** One of the operator's own keys, without its secret. */
+/** An operator key without its secret. */
 export interface OperatorKey {
   readonly id: string;
   readonly name: string | null;
@@ -16,11 +16,11 @@ export interface OperatorKey {
   readonly createdAt: number;
   readonly expiresAt: number | null;
   readonly revokedAt: number | null;
-  /** Some seconds behind. */
+  /** Up to 5 seconds behind (`KeyUses`). */
   readonly lastUsedAt: number | null;
 }
 
-/** Makes an operator key; without scopes it may do everything. `secret` is known this one time. */
+/** Makes an operator key, by default with all scopes. `secret` is its text, which is stored nowhere. */
 export async function createOperatorKey(
   database: Database,
   terms: {
@@ -46,7 +46,7 @@ export async function createOperatorKey(
   });
 }
 
-/** All operator keys, newest first, revoked and expired ones too. */
+/** All operator keys, the newest first, with the revoked and expired ones. */
 export async function listOperatorKeys(
   on: Sql,
   page: { limit: number; before?: string },
@@ -57,8 +57,8 @@ export async function listOperatorKeys(
 }
 
 /**
- * Revokes an operator key. The lanes hold the key's lock while they decide, so once this has resolved
- * nothing that the key asked for can commit. Revoking again changes nothing. False: no such key.
+ * Revokes an operator key. Lanes hold a shared lock on the key while they decide. So once this has
+ * resolved, no operation of the key can commit. A second call changes nothing. False: no such key.
  */
 export async function revokeOperatorKey(database: Database, id: string): Promise<boolean> {
   return database.transaction(async (tx) => {

@@ -1,6 +1,6 @@
 /**
- * Scopes: the words that say what a key may do. An operator key carries words of `OPERATOR_SCOPES`; a
- * customer's key carries any other words: `balance:read`, `billing:read`, and the operator's products.
+ * Scopes: the permission words of keys. An operator key has words of `OPERATOR_SCOPES`. A customer's key
+ * has other words: `balance:read`, `billing:read`, and the operator's products.
  */
 
 export const OPERATOR_SCOPES = [
@@ -8,20 +8,20 @@ export const OPERATOR_SCOPES = [
   'accounts:write',
   /** Make and revoke customers' keys. */
   'keys:write',
-  /** Move money: grants, charges. */
+  /** Move money, for example by grants and charges. */
   'ledger:write',
   /** Read accounts, keys and everything about their money. */
   'ledger:read',
-  /** Decide over customers' calls. */
+  /** Ask for decisions on customers' calls. */
   'authorize',
 ] as const;
 
 export type OperatorScope = (typeof OPERATOR_SCOPES)[number];
 
-/** What a customer's key may do where its creation names no scopes. */
+/** The scopes of a customer's key whose creation names none. */
 export const DEFAULT_CUSTOMER_SCOPES: readonly string[] = ['balance:read'];
 
-/** The form of a scope word, and its longest. */
+/** The form of a scope word, and its greatest length. */
 export const SCOPE_PATTERN = '^[a-z0-9_]+(:[a-z0-9_]+)?$';
 export const LONGEST_SCOPE = 64;
 

@@ -2,10 +2,9 @@ import { allOf, call, type Injectable, pageOf, type Resource, resourceOf } from 
 import type { Terminal } from './command/terminal.ts';
 
 /**
- * What an empty embedded database starts with: an organization with exactly 718924.5 cents in a
- * promotional and a paid grant, an individual, a key for each, and an operator key. Every step can be
- * taken again, and the operator key is the last one: a start that was killed in the middle is made good
- * by the next.
+ * The demo data of an empty embedded database: an organization with exactly 718924.5 cents in a
+ * promotional and a paid grant, an individual, a key for each, and an operator key. Each step is
+ * idempotent and the operator key comes last, so the next start completes one that was killed.
  */
 
 const ORGANIZATION = {
@@ -13,7 +12,7 @@ const ORGANIZATION = {
   name: 'Demo Organization',
   externalId: 'demo-organization',
   grants: [
-    // Small and with an end, so that a first charge shows both burning in order.
+    // Small and with an expiry, so that a first charge burns both grants in order.
     { amount: '100', category: 'promotional', expires_at: endOfNextYear() },
     { amount: '718824.5', category: 'paid' },
   ],
@@ -35,7 +34,7 @@ export interface DemoKeys {
   readonly operatorKey: string;
 }
 
-/** Makes the demo where the database holds nothing but a part of it; undefined elsewhere. */
+/** Makes or completes the demo; undefined: the database contains other data. */
 export async function makeDemo(api: Injectable): Promise<DemoKeys | undefined> {
   const accounts = pageOf(await call(api, { method: 'GET', path: '/v1/accounts' })).resources;
   const operatorKeys = pageOf(await call(api, { method: 'GET', path: '/v1/operator_keys' }));
@@ -60,7 +59,7 @@ export async function makeDemo(api: Injectable): Promise<DemoKeys | undefined> {
   };
 }
 
-/** Whether a key can do the operator's work now. */
+/** Whether any operator key is valid. */
 export async function hasOperatorKey(api: Injectable): Promise<boolean> {
   for await (const { attributes } of allOf(api, '/v1/operator_keys')) {
     const { revoked_at: revokedAt, expires_at: expiresAt } = attributes;
@@ -70,7 +69,7 @@ export async function hasOperatorKey(api: Injectable): Promise<boolean> {
   return false;
 }
 
-/** Shows the keys this one time, and what to try with them. */
+/** Shows the keys, once, with commands to try. */
 export function showDemo({ line, colors }: Terminal, keys: DemoKeys, url: string): void {
   line('This is a new database, so here is something to try. These keys are shown this once:');
   line();
@@ -90,7 +89,7 @@ export function showDemo({ line, colors }: Terminal, keys: DemoKeys, url: string
   line();
 }
 
-/** The same all year, so that a demo whose making was broken off can be made good. */
+/** Constant for a year, so that an interrupted demo can be completed with the same requests. */
 function endOfNextYear(): string {
   return `${new Date().getUTCFullYear() + 2}-01-01T00:00:00Z`;
 }

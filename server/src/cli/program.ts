@@ -81,7 +81,7 @@ function openapiCommand({ terminal, openApiDocument }: Context): Command {
   ).action(async () => terminal.line(await openApiDocument()));
 }
 
-/** Settings that commander does not hand down to commands that were made on their own. */
+/** Sets commander's options that subcommands do not inherit. */
 function settle(parent: Command, terminal: Terminal): void {
   parent
     .configureHelp({ visibleOptions: inOrder, optionDescription: withRequired })
@@ -101,7 +101,7 @@ function settle(parent: Command, terminal: Terminal): void {
   for (const child of parent.commands) settle(child, terminal);
 }
 
-/** Options that are required come first, and those that many commands have last. */
+/** Orders options: required ones first, common ones last. */
 function inOrder(this: Help, command: Command): Option[] {
   const rank = ({ long, mandatory }: Option) => (mandatory ? 0 : COMMON.indexOf(long ?? '') + 2);
   const options = Help.prototype.visibleOptions.call(this, command);

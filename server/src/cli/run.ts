@@ -4,8 +4,8 @@ import { FAILED, showFailure } from './command/failure.ts';
 import { buildProgram } from './program.ts';
 
 /**
- * Runs one command line and resolves with its exit code: 0 done, 1 failed, 2 written wrongly. Errors
- * are printed here and nowhere else.
+ * Runs one command line and resolves with its exit code: 0 done, 1 failed, 2 usage error. Only this
+ * function prints errors.
  */
 export async function run(
   argv: readonly string[],

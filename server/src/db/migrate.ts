@@ -10,7 +10,7 @@ import * as sql from './sql.ts';
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));
 const OLDEST_POSTGRESQL = 150_000;
 
-/** A migration takes what it takes, and waits for as long as it must. */
+/** No timeouts: a migration may be long, and may wait for locks. */
 export const MIGRATION_SETTINGS: Settings = {
   lock_timeout: '0',
   statement_timeout: '0',
@@ -18,19 +18,19 @@ export const MIGRATION_SETTINGS: Settings = {
 };
 
 export interface MigrateOptions {
-  /** The login that the server works as; undefined: the one of the connection. */
+  /** The server's login; undefined: that of the connection. */
   readonly login?: string | undefined;
-  /** Whether the database is Purser's alone, whatever is in it. */
+  /** Whether the database is Purser's alone, even if it is not empty. */
   readonly isOurs?: boolean;
   /** Whether no server of another release runs beside this process. */
   readonly isOnly?: boolean;
 }
 
 /**
- * Brings the database to this release's schema and sets the rights of the server, as the owner of the
- * tables. Any number of processes may call it at once: an advisory lock lets one work at a time. Returns
- * the names of the migrations that this call applied. Throws OperatorError for a PostgreSQL before 15, a
- * database of a newer Purser, and a login that may not migrate.
+ * Applies this release's migrations and sets the rights of the server, as the owner of the tables. Any
+ * number of processes may call it at once: an advisory lock serializes them. Returns the names of the
+ * migrations that this call applied. Throws OperatorError for a PostgreSQL before 15, a database of a
+ * newer Purser, and a login that may not migrate.
  */
 export async function migrate(
   config: pg.ClientConfig,
@@ -47,7 +47,7 @@ export async function migrate(
   }
 }
 
-/** The same on a session that is set up (`MIGRATION_SETTINGS`). */
+/** `migrate` on a session that was set up with `MIGRATION_SETTINGS`. */
 export async function migrateOn(
   client: pg.Client,
   log: { info(message: string): void; warn(message: string): void },
@@ -80,7 +80,7 @@ async function requireOwner(on: Sql): Promise<void> {
   );
 }
 
-/** Throws OperatorError where the database was migrated by a newer release than this one. */
+/** Throws OperatorError if a newer release has migrated the database. */
 function refuseNewer(applied: readonly string[]): void {
   const ours = new Set(migrationNames());
   const newer = applied.filter((name) => !ours.has(name));
@@ -92,7 +92,7 @@ function refuseNewer(applied: readonly string[]): void {
   );
 }
 
-/** Whether every migration of this release is among the applied ones; a newer release may have added some. */
+/** Whether every migration of this release was applied. A newer release may have added more. */
 export function isThisRelease(applied: readonly string[]): boolean {
   const names = new Set(applied);
   return migrationNames().every((name) => names.has(name));
@@ -110,7 +110,7 @@ async function isEmpty(on: Sql): Promise<boolean> {
   return row?.is_empty ?? false;
 }
 
-/** The names of this release's migrations, in their order. */
+/** The names of this release's migrations, in order. */
 export function migrationNames(): string[] {
   return readdirSync(MIGRATIONS)
     .filter((file) => file.endsWith('.sql'))
@@ -132,7 +132,7 @@ async function runMigrations(
   client: pg.Client,
   log: { info(message: string): void; warn(message: string): void },
 ): Promise<string[]> {
-  // Loaded only when there is something to migrate: commands start faster without it.
+  // Imported only if there is something to migrate, so that commands start faster.
   const { runner } = await import('node-pg-migrate');
   const ran = await runner({
     dbClient: client,

@@ -12,41 +12,41 @@ import { asSql, MIGRATION_SETTINGS, migrateOn } from './migrate.ts';
 import { READINESS_TIMEOUT_MS, Readiness, type Ready } from './readiness.ts';
 import { type Standing, standingOf } from './rights.ts';
 
-/** How long a start waits for PostgreSQL, which may be starting beside us or be in a switch-over. */
+/** A start waits this long for a PostgreSQL that is starting too, or in a switch-over. */
 const WAIT_FOR_DATABASE_MS = 10_000;
 const RETRY_MS = 250;
 const CONNECT_TIMEOUT_MS = 3_000;
 
 export interface OpenOptions {
-  /** A PostgreSQL of the operator's own; undefined: the embedded one in `dataDir`. */
+  /** The operator's PostgreSQL; undefined: the embedded one in `dataDir`. */
   readonly databaseUrl: string | undefined;
-  /** The login that owns the tables, if it is another one than that of `databaseUrl`. */
+  /** The URL with the login that owns the tables, if that is not the login of `databaseUrl`. */
   readonly migrationUrl?: string | undefined;
   readonly dataDir: string;
-  /** What the process is: an embedded database has one server, and any number of commands. */
+  /** The kind of process: an embedded database has one server and any number of commands. */
   readonly as: 'server' | 'command';
   readonly log: { info(message: string): void; warn(message: string): void };
-  /** Breaks the opening off. */
+  /** Aborts the opening. */
   readonly signal: AbortSignal;
 }
 
-/** The database that a process works with, migrated and ready. */
+/** A migrated database, ready for use. */
 export interface OpenDatabase {
   readonly database: PostgresDatabase;
   /** Whether this call made the embedded cluster. */
   readonly created: boolean;
   /** The migrations that this call applied. */
   readonly migrated: readonly string[];
-  /** What could not be protected against the server's own sessions and others, each with its cure. */
+  /** Missing protections against the server's own and other sessions, each with its cure. */
   readonly unprotected: readonly string[];
   isReady(): Promise<Ready>;
-  /** Closes the connections, then leaves the embedded PostgreSQL, which stops with its last user. */
+  /** Closes the connections, then leaves the embedded PostgreSQL; its last user stops it. */
   close(): Promise<void>;
 }
 
 /**
- * Opens PostgreSQL, embedded or the operator's, and migrates it. Throws: OperatorError, or, where
- * `signal` breaks it off, anything; it has left PostgreSQL then.
+ * Opens PostgreSQL, embedded or the operator's, and migrates it. Throws OperatorError, or any error if
+ * `signal` aborts it; PostgreSQL is left as it was found then.
  */
 export async function openDatabase(options: OpenOptions): Promise<OpenDatabase> {
   const place =
@@ -79,7 +79,7 @@ export async function openDatabase(options: OpenOptions): Promise<OpenDatabase> 
   }
 }
 
-/** Where PostgreSQL is, for the server's login and for the owner of the tables. */
+/** The addresses of PostgreSQL for the server's login and for the owner of the tables. */
 interface Place {
   readonly serving: () => pg.ClientConfig;
   readonly owner: () => pg.ClientConfig;
@@ -111,7 +111,7 @@ function openUrls(databaseUrl: string, migrationUrl = databaseUrl): Place {
   };
 }
 
-/** Migrates as the owner of the tables, then looks at what the server's login may do. */
+/** Migrates as the owner of the tables, then checks the rights of the server's login. */
 async function prepare(
   place: Place,
   options: OpenOptions,
@@ -134,8 +134,8 @@ async function prepare(
 }
 
 /**
- * Connects and does some work, waiting for a server that starts or takes no writes yet; what is not a
- * matter of time fails at once.
+ * Connects and runs `work`. Retries while PostgreSQL starts or takes no writes yet; other failures are
+ * thrown at once.
  */
 async function visit<T>(
   place: Place,
@@ -171,7 +171,7 @@ async function enter(client: pg.Client, config: pg.ClientConfig): Promise<Sessio
   return facts;
 }
 
-/** A connection in a transaction that has failed refuses the question, and that is an answer too. */
+/** Whether the connection is lost. A refusal in a failed transaction shows that it is not. */
 async function isLost(client: pg.Client): Promise<boolean> {
   return client.query('select').then(
     () => false,
@@ -192,7 +192,7 @@ function connectionLost(cause: unknown): OperatorError {
 function mayPass({ isEmbedded }: Place, error: unknown): boolean {
   if (error instanceof OperatorError) return error instanceof ReadOnly;
   const { code } = error as { code?: string };
-  // The embedded one may be about to read who may connect (`Keeper.readAccessRules`).
+  // The embedded PostgreSQL may be about to reload its access rules (`Keeper.readAccessRules`).
   if (code === '28000') return isEmbedded;
   return code === undefined || /^(08|57|E[A-Z])/.test(code);
 }

@@ -1,13 +1,13 @@
-/** A part of a list, and whether more follows. */
+/** A page of a list. */
 export interface Page<T> {
   readonly items: T[];
-  /** More is known to follow the last item. */
+  /** Whether the next page has items. */
   readonly more: boolean;
-  /** The search for items has ended above this number: more may follow below it. */
+  /** The number at which a bounded search stopped; matching items may follow below it. */
   readonly resumeBelow?: bigint;
 }
 
-/** A page of rows that were read with one more than the limit. */
+/** Makes a page of rows that were read with `limit + 1`. */
 export function pageOf<T>(rows: T[], limit: number): Page<T> {
   return { items: rows.slice(0, limit), more: rows.length > limit };
 }

@@ -2,30 +2,30 @@ import type { Pipeline } from './connection/pipeline.ts';
 import { isThisRelease } from './migrate.ts';
 import * as sql from './sql.ts';
 
-/** How long an answer is given again: a flood of questions costs PostgreSQL one a second. */
+/** An answer is reused for this long, so that a flood of checks costs PostgreSQL one a second. */
 const KEEP_MS = 1_000;
-/** How long PostgreSQL may take to answer. */
+/** The timeout of PostgreSQL's answer. */
 export const READINESS_TIMEOUT_MS = 1_000;
 
-/** Whether this node can work now. */
+/** Whether this node can serve requests now. */
 export interface Ready {
-  /** PostgreSQL answers and takes writes. */
+  /** Whether PostgreSQL answers and takes writes. */
   readonly database: boolean;
-  /** Every migration of this release has been applied. */
+  /** Whether every migration of this release has been applied. */
   readonly migrations: boolean;
 }
 
 const NOT_READY: Ready = { database: false, migrations: false };
 
 /**
- * Whether the node is ready, asked over a connection of its own, so that a busy pool does not make it
- * look unready. Questions that come within a second get one answer.
+ * Checks the node's readiness over a connection of its own, so that a busy pool does not make it look
+ * unready. Checks within one second share an answer.
  */
 export class Readiness {
   readonly #connect: () => Promise<Pipeline>;
   #pipeline: Promise<Pipeline> | undefined;
   #answer: Promise<Ready> = Promise.resolve(NOT_READY);
-  /** Until when the answer is given again, by the monotonic clock; Infinity while it is not there yet. */
+  /** The end of the answer's reuse, by the monotonic clock; Infinity while the check runs. */
   #goodUntil = 0;
   #stopping = false;
 
@@ -33,7 +33,7 @@ export class Readiness {
     this.#connect = connect;
   }
 
-  /** Never rejects. */
+  /** Checks the database. Never rejects. */
   check(): Promise<Ready> {
     if (performance.now() >= this.#goodUntil) {
       this.#goodUntil = Number.POSITIVE_INFINITY;
@@ -46,7 +46,7 @@ export class Readiness {
     return this.#answer;
   }
 
-  /** Closes the connection; from now on nothing is ready. */
+  /** Closes the connection. Later checks answer unready. */
   async stop(): Promise<void> {
     this.#stopping = true;
     (await this.#pipeline?.catch(() => undefined))?.close();
@@ -57,7 +57,7 @@ export class Readiness {
     const [result] = await pipeline.flush([[sql.readReadiness]]);
     if (!result?.ok) throw result?.error ?? new Error('PostgreSQL gave no answer');
     const [row] = result.rows as sql.ReadinessRow[];
-    // A connection of a standby or of a read-only moment is not kept: the next one may be elsewhere.
+    // A new connection may lead to another server, so one that is read-only is not kept.
     if (!row?.is_writable) pipeline.close();
     return {
       database: row?.is_writable ?? false,

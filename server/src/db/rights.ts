@@ -4,17 +4,16 @@ import type { Sql, Statement } from './connection/database.ts';
 import * as sql from './sql.ts';
 
 /**
- * What the server may do in the database. It reads everything, appends to the ledger, changes what
- * changes, and can neither update nor delete an operation or an entry.
+ * The server's rights in the database (adr/0010). It reads all tables, appends to the ledger and changes
+ * the state of accounts, but can neither update nor delete an operation or an entry.
  *
- * The rights belong to the login of `DATABASE_URL` if that is not the owner of the tables: nothing that
- * a session does, `RESET ROLE` included, leads to more. If the login is the owner too, the rights belong
- * to a role of this database, which its sessions take.
+ * The login of `DATABASE_URL` has these rights if it does not own the tables. Then no session can get
+ * more, even by `RESET ROLE`. If the login is also the owner, its sessions take a role with these rights.
  */
 
 type Right = 'insert' | 'update' | 'delete';
 
-/** By table, what the server may do besides reading. */
+/** The server's rights besides reading, by table. */
 const RIGHTS: Readonly<Record<string, readonly Right[]>> = {
   accounts: ['insert', 'update'],
   balances: ['insert', 'update'],
@@ -39,13 +38,13 @@ const RIGHTS: Readonly<Record<string, readonly Right[]>> = {
   call_endings: ['insert', 'update'],
 };
 
-/** The role of the releases before: one for all databases of a PostgreSQL. */
+/** The role that earlier releases made: one for all databases of a PostgreSQL. */
 const ROLE_BEFORE = 'purser_server';
 
 /**
- * Gives the server's login its rights, or makes the role that it takes, as far as the caller, who owns
- * the tables, may. Call it after every migration; where all is as it should be it changes nothing. Nodes
- * of the release before go on under the role that they have.
+ * Grants the server's login its rights, or makes the role that it takes, as far as the caller may. The
+ * caller owns the tables. Call it after every migration; it is idempotent. Nodes of the release before
+ * keep the role that they have.
  */
 export async function setRights(owner: Sql, login: string): Promise<void> {
   await owner.rows(sql.lockRights);
@@ -57,7 +56,7 @@ export async function setRights(owner: Sql, login: string): Promise<void> {
   if (role === login) return void (await owner.rows(grantTo(login)));
   await owner.rows(sql.nameRole, [role, login]);
   await owner.rows(sql.makeRole);
-  // Who may not make roles may have been given one, or has the one of the releases before.
+  // An owner that may not make roles may have been given one, or the role of earlier releases.
   for (const name of [role, ROLE_BEFORE]) {
     if (!(await fitnessOf(owner, name, login))) continue;
     if (!(await isFit(owner, name, login))) await owner.rows(grantTo(name));
@@ -66,8 +65,8 @@ export async function setRights(owner: Sql, login: string): Promise<void> {
 }
 
 /**
- * Takes a database for Purser alone: nobody connects but who was let in. The caller knows that the
- * database is nobody else's: it was empty, or is embedded.
+ * Revokes the public's right to connect. The caller knows that the database is Purser's alone: it was
+ * empty, or is embedded.
  */
 export async function closeToPublic(owner: Sql, login: string): Promise<void> {
   const place = await placeOf(owner, login);
@@ -76,17 +75,17 @@ export async function closeToPublic(owner: Sql, login: string): Promise<void> {
   await owner.rows(statement(`revoke connect on database ${database} from public`));
 }
 
-/** What the server works as, and what that leaves open. */
+/** The role of the server's sessions, and the protection that is missing. */
 export interface Standing {
-  /** The role that sessions take; null: they work as their login. */
+  /** The role that sessions take; null: they keep their login. */
   readonly role: string | null;
-  /** What could not be protected, each with its cure; for `purser verify`. */
+  /** Missing protections, each with its cure; for `purser verify`. */
   readonly unprotected: readonly string[];
 }
 
 /**
- * How the session's login can work here. Throws OperatorError for one that may not do what the server
- * does, as if it was never let in.
+ * The standing of the session's login. Throws OperatorError if the login lacks a right that the server
+ * needs.
  */
 export async function standingOf(on: Sql): Promise<Standing> {
   const place = await placeOf(on, null);
@@ -106,7 +105,7 @@ export async function standingOf(on: Sql): Promise<Standing> {
   );
 }
 
-/** What the standing leaves open; `role` is the restricted one, null if there is none. */
+/** The missing protections; `role` is the restricted role, null: there is none. */
 function openIn(place: sql.PlaceRow, role: string | null): string[] {
   const { database, login } = place;
   const twoLogins = `give the server a login of its own in DATABASE_URL, and name the owner's in PURSER_MIGRATION_URL`;
@@ -142,13 +141,13 @@ async function placeOf(on: Sql, login: string | null): Promise<sql.PlaceRow | un
   return place;
 }
 
-/** Whether the login can work as the role, and the role is held to its rights. */
+/** Whether the login can take the role, and the role has the server's rights and no more. */
 async function isFit(on: Sql, role: string, login: string): Promise<boolean> {
   const fitness = await fitnessOf(on, role, login);
   return (fitness?.is_able && fitness.is_restricted) ?? false;
 }
 
-/** Undefined: the login may not work as the role, or there is none. */
+/** Undefined: there is no such role, or the login may not take it. */
 async function fitnessOf(
   on: Sql,
   role: string,
@@ -166,7 +165,7 @@ async function fitnessOf(
   return fitness;
 }
 
-/** Grants all that the server may do, and no more. */
+/** Grants exactly the server's rights. */
 function grantTo(role: string): Statement {
   const to = pg.escapeIdentifier(role);
   const grants = Object.entries(RIGHTS).map(

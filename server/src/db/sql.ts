@@ -23,7 +23,7 @@ export const serverVersion: Statement = {
   text: `select current_setting('server_version_num')::int as version`,
 };
 
-/** The migrations that have been applied; `to_regclass` is null on an empty database. */
+/** Whether the table of applied migrations exists. `to_regclass` is null on an empty database. */
 export const migrationsTable: Statement = {
   name: 'migrations_table',
   text: `select to_regclass('purser_migrations') is not null as exists`,
@@ -33,7 +33,7 @@ export const appliedMigrations: Statement = {
   text: 'select name from purser_migrations order by id',
 };
 
-/** Whether the session's login may migrate: it may make tables, or owns those there are. */
+/** Whether the session's login may migrate: it may make tables, or owns the existing ones. */
 export const mayMigrate: Statement = {
   name: 'may_migrate',
   text: `
@@ -44,7 +44,7 @@ export const mayMigrate: Statement = {
            session_user as login`,
 };
 
-/** Whether the database holds nothing yet but what extensions brought. */
+/** Whether the database has no tables or views besides those of extensions. */
 export const isEmpty: Statement = {
   name: 'is_empty',
   text: `
@@ -60,7 +60,7 @@ export const isEmpty: Statement = {
 
 // --- rights -----------------------------------------------------------------------------
 
-/** Rights are set by one node at a time: two at once fail on the same catalogue rows. */
+/** Serializes the setting of rights: two nodes at once would fail on the same catalogue rows. */
 export const lockRights: Statement = {
   name: 'lock_rights',
   text: `select pg_advisory_xact_lock(hashtextextended('purser rights', 0))`,
@@ -68,24 +68,24 @@ export const lockRights: Statement = {
 
 export interface PlaceRow {
   database: string;
-  /** The role of this database, there or not: no other database of this PostgreSQL has its oid. */
+  /** The name of this database's role, which may not exist. It contains the database's oid. */
   role: string;
   login: string;
-  /** Whether who asks may grant rights on the tables, and let logins into the database. */
+  /** Whether the session may grant rights on the tables and on the database. */
   may_grant: boolean;
   may_let_in: boolean;
-  /** Whether the login is the owner of the tables, or can become it by itself. */
+  /** Whether the login owns the tables, or can become their owner. */
   login_is_owner: boolean;
-  /** Whether everybody may connect to the database. */
+  /** Whether every login may connect to the database. */
   is_public: boolean;
-  /** Whether the role of the releases before may write here. */
+  /** Whether the role of earlier releases may write here. */
   has_role_before: boolean;
 }
 
 /**
- * Who may do what here; no row where the login is not known, as behind a pooler that has logins of its
- * own. With CREATEROLE a login could take any role before PostgreSQL 16. $1 the login, $2 the role of
- * the releases before.
+ * The rights of a login in this database. No row: PostgreSQL does not know the login, for example if a
+ * pooler has its own. Before PostgreSQL 16 a login with CREATEROLE could take any role.
+ * $1 the login, $2 the role of earlier releases.
  */
 export const readPlace: Statement = {
   name: 'read_place',
@@ -105,18 +105,18 @@ export const readPlace: Statement = {
       and c.oid = to_regclass('operations')`,
 };
 
-/** From PostgreSQL 16 on a member may be one that cannot take the role. */
+/** From PostgreSQL 16 on a member of a role may lack the right to take it. */
 const MAY_TAKE = `
   case when current_setting('server_version_num')::int >= 160000
        then pg_has_role(l.oid, r.oid, 'set') else pg_has_role(l.oid, r.oid, 'member') end`;
 
-/** What the next two statements are about. $1 the role, $2 the login. */
+/** Names the role and the login for the next two statements. $1 the role, $2 the login. */
 export const nameRole: Statement = {
   name: 'name_role',
   text: `select set_config('purser.role', $1, true), set_config('purser.login', $2, true)`,
 };
 
-/** Makes the role, as far as who asks may make roles, and lets the login take it. */
+/** Makes the role, if the session may make roles, and lets the login take it. */
 export const makeRole: Statement = {
   name: 'make_role',
   text: `
@@ -138,15 +138,15 @@ export const makeRole: Statement = {
 };
 
 export interface FitnessRow {
-  /** Whether it may do all that the server does. */
+  /** Whether the role has all rights that the server needs. */
   is_able: boolean;
-  /** Whether neither it nor a role that it could take can change or delete an operation or an entry. */
+  /** Whether neither the role nor any that it can take may change or delete an operation or an entry. */
   is_restricted: boolean;
 }
 
 /**
- * What a role is good for that a login is or may take; no row: it may not. $1 the role, $2 and $3
- * tables and rights, $4 the login.
+ * The rights of a role. No row: the login may not take it. $1 the role, $2 tables and $3 rights that the
+ * server needs, $4 the login.
  */
 export const readFitness: Statement = {
   name: 'read_fitness',
@@ -164,7 +164,7 @@ export const readFitness: Statement = {
       and (r.oid = l.oid or ${MAY_TAKE})`,
 };
 
-/** For the one server of an embedded PostgreSQL. A role that has rights in another database stays. */
+/** Drops the role of earlier releases, unless it has rights in another database. For embedded databases. */
 export const dropRoleBefore: Statement = {
   name: 'drop_role_before',
   text: `

@@ -21,9 +21,9 @@ import { costOf, type PricedRoute, RouteTable } from './routes/route-table.ts';
 import { type Share, Shares } from './upstream/shares.ts';
 import { Upstreams } from './upstream/upstreams.ts';
 
-/** What the gateway counts. */
+/** Gets events of the gateway, for metrics. */
 export interface GatewayObserver {
-  /** A call ended. `route` is its name in the price book. */
+  /** A paid call ended. `route` is its name in the price book. */
   callEnded(route: string, ending: string): void;
 }
 
@@ -38,18 +38,18 @@ export interface GatewayParts {
   readonly observer: GatewayObserver;
   /** The value of an environment variable that a price book names. */
   readonly secretOf: (variable: string) => string | undefined;
-  /** How long calls that are under way may go on when the server stops. */
+  /** A stopping server lets calls under way go on for this long. */
   readonly drainMs: number;
 }
 
-/** What a call would cost, and what would become of it now. */
+/** The cost of a call that was not made, and the ledger's outcome if it were made now. */
 export interface Quote {
   readonly priced: PricedRoute;
   readonly before: CostBefore;
   readonly outcome: Outcome;
 }
 
-/** The key, or its account, has as many calls under way as it may have. */
+/** The key or its account has as many calls under way as its share allows. */
 export class TooManyCalls extends Error {
   constructor() {
     super('too many calls are under way');
@@ -69,11 +69,10 @@ export class Gateway {
   readonly #watch: PriceBookWatch;
   readonly #calls = new CallsUnderWay();
   #table: RouteTable | undefined;
-  /** By route and ending. */
   readonly #logPace = new LogPace();
   #onIdle: () => void = () => {};
   #drain: NodeJS.Timeout | undefined;
-  /** Calls that are not paid by now are not begun any more. */
+  /** Whether unpaid calls are refused, because the server stops. */
   #isClosed = false;
 
   constructor(parts: GatewayParts) {
@@ -88,7 +87,7 @@ export class Gateway {
     });
   }
 
-  /** Takes up the price book in effect. Rejects with OperatorError if it cannot be used. */
+  /** Loads the price book in effect. Rejects with OperatorError if it cannot be used. */
   async start(): Promise<void> {
     await this.#watch.look();
     this.#keys.start();
@@ -99,12 +98,12 @@ export class Gateway {
     return this.#table?.match(method, path);
   }
 
-  /** The methods that are sold at a path, with HEAD for GET; empty: nothing is. */
+  /** The methods that routes sell at a path, with HEAD for GET; empty: no route has the path. */
   methodsAt(path: string): string[] {
     return this.#table?.methodsAt(path) ?? [];
   }
 
-  /** Counts a request towards its rate limit; null: the route has none. */
+  /** Counts a request towards its route's rate limit; null: the route has none. */
   rate({ route }: PricedRoute, apiKeyId: string): Rate | null {
     return route.rateLimit && this.#rates.take(apiKeyId, route.name, route.rateLimit);
   }
@@ -116,7 +115,7 @@ export class Gateway {
   async call(priced: PricedRoute, request: CallRequest): Promise<CallAnswer> {
     const shares = sharesOf(priced, request.principal);
     if (!this.#shares.take(shares)) throw new TooManyCalls();
-    // A new price book must not close the connections before the call has ended.
+    // Keeps a new price book from closing the connections before the call has ended.
     priced.upstream.callBegan();
     const call = new Call({
       priced,
@@ -134,8 +133,8 @@ export class Gateway {
   }
 
   /**
-   * What a call would cost, and whether it would pass now: nothing is changed. Rejects with
-   * RequestNotPriced. Undefined: there is no such route.
+   * Prices a call and asks the ledger what would become of it; changes nothing. Undefined: there is
+   * no such route. Rejects with RequestNotPriced.
    */
   async quote(
     principal: CustomerKeyRead,
@@ -150,7 +149,7 @@ export class Gateway {
     return { priced, before, outcome };
   }
 
-  /** Lets calls that are under way go on for a while, and ends them then. */
+  /** Begins to drain: calls under way go on for `drainMs`, then they are ended. */
   beginStop(): void {
     this.#watch.stop();
     this.#keys.stop();
@@ -160,7 +159,7 @@ export class Gateway {
     }, this.#parts.drainMs);
   }
 
-  /** Settles what has ended, and closes the connections. Call it when no request can come any more. */
+  /** Waits until all calls are settled, and closes the connections. Call it after the last request. */
   async stop(): Promise<void> {
     if (this.#calls.size > 0) {
       await new Promise<void>((resolve) => {
@@ -178,7 +177,7 @@ export class Gateway {
       const { account, number, charge } = payment;
       const at = Date.now();
       this.#endings.add({ account, number, at, ending, status });
-      // A late charge is not the capture of its hold: its receipt looks for an ending of its own.
+      // A late charge is not the capture of its hold, so its receipt needs its own ending.
       if (payment.isLate && charge !== null) {
         this.#endings.add({ account, number: charge, at, ending, status });
       }
@@ -189,7 +188,7 @@ export class Gateway {
     if (this.#calls.size === 0) this.#onIdle();
   }
 
-  /** Logs what the operator may have to mend, each kind once in a while. */
+  /** Logs an ending that the operator may have to act on, at most once a second for each kind. */
   #log(route: string, ending: CallEnding, status: number | null): void {
     const { log } = ENDING_FACTS[ending];
     if (log === null || !this.#logPace.isDue(`${route} ${ending}`)) return;
@@ -202,7 +201,7 @@ const LOG_TEXTS: Partial<Record<CallEnding, string>> = {
   above_maximum: 'more was counted than the price book has as at_most',
 };
 
-/** Calls of one key on one route, and of one account on one upstream. */
+/** The shares of a call: its key on the route, and its account on the upstream. */
 function sharesOf(
   { route, upstream }: PricedRoute,
   { apiKeyId, accountPublicId }: CustomerKeyRead,
@@ -214,7 +213,7 @@ function sharesOf(
   ];
 }
 
-/** Refuses an account that has less than any call of the route costs, before its body is read. */
+/** The refusal of an account that has less than the route's cheapest call costs, before its body is read. */
 function refusalOfPoor(
   { route, topUpUrl }: PricedRoute,
   caller: CustomerKeyRead,

@@ -7,21 +7,21 @@ import type { LedgerObserver, RunAgainReason } from '../ledger/lane/observer.ts'
  * bounded by the routes and codes of the program.
  */
 
-/** A charge waits for a batch and one flush of the disk: from half a millisecond up to the bounds. */
+/** From half a millisecond, since a charge waits for a batch and a disk flush, to the longest wait. */
 const LATENCY_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 2.5, 10];
 /** A batch has up to 1,000 operations. */
 const BATCH_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
 
 const REQUEST_LABELS = ['method', 'route', 'status'] as const;
 
-/** One combination of request labels, resolved once: a look-up of labels a request would cost more. */
+/** The series of one combination of request labels. It saves a look-up of labels for each request. */
 interface RequestSeries {
   readonly labels: Record<(typeof REQUEST_LABELS)[number], string>;
   readonly latency: { observe(seconds: number): void };
   total: number;
 }
 
-/** What the process counts, and its text for `/metrics`. Every call is cheap and never fails. */
+/** The process's counters, and their text for `/metrics`. Every call is cheap and never fails. */
 export class Metrics implements LedgerObserver, GatewayObserver {
   readonly #registry = new Registry();
   readonly #requests = new Map<string, RequestSeries>();
@@ -75,17 +75,17 @@ export class Metrics implements LedgerObserver, GatewayObserver {
     this.#countRequests();
   }
 
-  /** The type of what `text` answers. */
+  /** The media type of `text`. */
   get contentType(): string {
     return this.#registry.contentType;
   }
 
-  /** Everything in Prometheus' text format. */
+  /** All metrics in Prometheus' text format. */
   text(): Promise<string> {
     return this.#registry.metrics();
   }
 
-  /** A request was answered. `route` is the route's pattern, never the path that was asked for. */
+  /** Counts an answered request. `route` is the route's pattern, never the requested path. */
   answered(method: string, route: string, status: number, seconds: number): void {
     const name = `${method} ${route} ${status}`;
     const series = this.#requests.get(name) ?? this.#addSeries(name, method, route, status);
@@ -134,7 +134,7 @@ export class Metrics implements LedgerObserver, GatewayObserver {
     return series;
   }
 
-  /** The totals are plain numbers until somebody looks at them. */
+  /** Moves the totals, plain numbers until now, into the counters. */
   #countRequests(): void {
     const requests = this.#requests;
     new Counter({

@@ -25,7 +25,7 @@ export interface Operation {
   readonly amount: bigint;
   /** The number of the operation that it ends or undoes. */
   readonly subject: number | null;
-  /** What was counted, on what a receipt is made of. */
+  /** The quantities that its receipt shows; null: it has no receipt. */
   readonly quantities: Cost['quantities'] | null;
 }
 
@@ -83,7 +83,7 @@ export class Book {
     return pays === 'maximum' ? this.#most : costOf(route, members, 0);
   }
 
-  /** What is above the hold is charged if there is credit for it, and if the hold was there in time. */
+  /** An overage is charged if there is credit for it, and if the hold was still there. */
   #capture(cost: Cost): void {
     const most = this.#most.amount;
     if (this.#call.isLate) {

@@ -15,7 +15,7 @@ export interface Call {
   readonly isLate: boolean;
 }
 
-/** What an idempotency key stands for. */
+/** The request that an idempotency key stands for. */
 export interface Request {
   readonly route: Route;
   readonly method: 'GET' | 'POST' | 'HEAD';
@@ -25,7 +25,7 @@ export interface Request {
   readonly key: string | null;
 }
 
-/** What the upstream does with a request. */
+/** The upstream's behaviour: its answer, or why there is none. */
 export interface Answer {
   readonly does: 'answers' | 'drops' | 'says nonsense' | 'keeps silent';
   readonly status: number;

@@ -4,7 +4,7 @@ import { CALL_HEADER, Signal } from './upstream.ts';
 
 /** A client of the gateway that can leave at any moment. */
 
-/** What a client has seen when it is over. Status 0: no answer. */
+/** An answer as a client saw it. Status 0: it saw none. */
 export interface Sight {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;

@@ -3,8 +3,9 @@ import { bodyOf, type Call, isEvents, passesBodyOn, type Request, textOf, urlOf 
 import { cheapest, costOf, type Ending, inCents, mostOf, type Pays, type Route } from './routes.ts';
 
 /**
- * What docs/gateway.md and docs/price-book.md promise of one call: which ways it can go, and for each
- * what is paid, what the customer sees, and what becomes of the idempotency key. Amounts are microcents.
+ * The model of one call, as docs/gateway.md and docs/price-book.md promise it: which ways it can go, and for
+ * each the payment, the answer that the customer sees, and the idempotency key after it. It knows nothing
+ * of the gateway's code. Amounts are microcents.
  *
  * More than one way is possible only if two things happen at the same time: a client leaves while its
  * request or its answer is on the way, or a time is over just then.
@@ -20,22 +21,22 @@ export interface Outcome {
   readonly status: number | null | 'either';
   readonly isForwarded: boolean;
   readonly operations: readonly Operation[];
-  /** What is known of the call's key after it; null: it is free; undefined: as before. */
+  /** The call's key after it; null: it is free; undefined: it is as before. */
   readonly key: UsedKey | null | undefined;
-  /** What a client sees that stays; one that leaves sees the beginning of it. */
+  /** The answer for a client that stays; one that leaves sees the beginning of it. */
   readonly seen: Seen;
 }
 
 export interface Seen {
   readonly status: number;
-  /** Of the gateway's own answers. */
+  /** Members of an error of the gateway's own; null: it is an answer of the upstream's. */
   readonly error: Readonly<Record<string, string>> | null;
-  /** Of the upstream's answers: the id and the body. */
+  /** An answer of the upstream's; null: it is one of the gateway's own. */
   readonly answer: { readonly id: string; readonly body: string } | null;
   /** Whether the body comes whole. */
   readonly isWhole: boolean;
   readonly isReplay: boolean;
-  /** What the head tells of the payment; `held`: the end tells it. */
+  /** The payment as the head tells it; `held`: it names the hold. */
   readonly head: Told | 'held' | null;
   readonly end: Told | null;
   /** Whether a comment tells it once more. */
@@ -81,7 +82,7 @@ function withoutPayment(account: Account, call: Call): Outcome | null {
   return spendable(account) < most ? refusal(402, shortOf(account, most)) : null;
 }
 
-/** What another request under the key of a call gets while that is under way. */
+/** The answer to another request under the key of a call that is under way. */
 export function probed(probe: 'same' | 'other'): Outcome {
   return probe === 'other'
     ? refusal(422, { code: 'idempotency_key_reused' })
@@ -127,7 +128,7 @@ function replay(
 
 // --- who pays --------------------------------------------------------------------------------------
 
-/** What a customer pays for an ending, if the route says nothing else. */
+/** The customer pays so for an ending, if the route says nothing else. */
 export const BY_DEFAULT: Readonly<Record<Ending, Pays>> = {
   delivered: 'counted',
   upstream_unreachable: 'free',
@@ -259,6 +260,8 @@ function waysOf(call: Call): readonly Way[] {
   const isReadOn = key !== null && route.replayBytes > 0;
   const read = isKeepable(route, textOf(call)) ? [stays] : late;
   const times = [...timesOf(route), ...brokenBefore(stays)];
+  // The time of an answer that hangs may be over before its client leaves.
+  const hung = answer.end === 'hangs' ? [stays] : [];
   switch (leaves) {
     case 'never':
     case 'never, with half a body':
@@ -274,7 +277,7 @@ function waysOf(call: Call): readonly Way[] {
       return [...(isReadOn ? read : [early]), ...times];
     case 'midway':
       if (hasEarlyError(call)) return [stays];
-      return [...(isReadOn ? read : cut), ...times];
+      return [...(isReadOn ? read : cut), ...times, ...hung];
     case 'at the answer':
       if (isReadOn) return [...read, ...times];
       return [early, { ...early, settledFor: stays.settledFor }, ...late, ...times];
@@ -286,7 +289,7 @@ function waysOf(call: Call): readonly Way[] {
 const isKeepable = ({ replayBytes }: Route, body: string): boolean =>
   replayBytes > 0 && body.length <= replayBytes;
 
-/** What comes of it if a time that is as short as this run can take is over before the answer. */
+/** The other way of a call on a route with short times: they may be over before the answer. */
 function timesOf({ isShort, upstream }: Route): readonly Way[] {
   if (isShort) return [own('time_exceeded', 'either')];
   return upstream === 'hasty' ? [own('upstream_timeout', 'either')] : [];

@@ -5,10 +5,10 @@ import type { ObedientUpstream, Visit } from './upstream.ts';
 
 /** Carries one call out: the upstream and the client do in turn what it says. */
 
-/** What was seen of a call from without. */
+/** A call as its client and its upstream saw it. */
 export interface Performance {
   readonly client: Sight;
-  /** What another request under the same key got meanwhile; null: there was none. */
+  /** The answer to another request under the same key meanwhile; null: there was none. */
   readonly probe: Sight | null;
   readonly visit: Visit;
 }

@@ -34,9 +34,9 @@ export interface Route {
   readonly byEffort?: Readonly<Record<string, bigint>>;
   /** So much for each of `words` of the request. */
   readonly perWord?: bigint;
-  /** What is counted in the answer. */
+  /** The part of the price that is counted in the answer. */
   readonly counts?: Counts;
-  /** What the route says of endings; the rest is as it is by default. */
+  /** Endings that the route settles otherwise than by default. */
   readonly settlement: Readonly<Partial<Record<Ending, Pays>>>;
   readonly replayBytes: number;
   readonly meteringBytes: number;
@@ -72,7 +72,7 @@ export interface Cost {
   readonly quantities: Readonly<Record<string, string>>;
 }
 
-/** What a request costs, if so much is counted in its answer. */
+/** The cost of a request, if so much is counted in its answer. */
 export function costOf(route: Route, members: Members, count: number): Cost {
   const { perCall, byEffort, perWord, counts } = route;
   const { effort = 'low', words = 0, model = '' } = members;
@@ -97,7 +97,7 @@ export function mostOf(route: Route, members: Members): Cost {
   return costOf(route, members, most === 'max' ? (members.max ?? 0) : most);
 }
 
-/** What an account must have for any call of a route; a microcent if a call may cost nothing. */
+/** An account must have so much for any call of a route; a microcent if a call may cost nothing. */
 export function cheapest({ perCall, byEffort, counts }: Route): bigint {
   const least = perCall + (byEffort ? (Object.values(byEffort).sort()[0] ?? 0n) : 0n);
   return least === 0n && counts ? 1n : least;
@@ -201,7 +201,8 @@ export const ROUTES: readonly Route[] = [
 
 /** The price book as YAML, of which JSON is a part. */
 export function priceBook(upstream: string): string {
-  const plain = { base_url: upstream, answer_timeout_s: 60, idle_timeout_s: 60 };
+  // As few as can be, so that a call that keeps its share or its connection is noticed.
+  const plain = { base_url: upstream, answer_timeout_s: 60, idle_timeout_s: 60, connections: 32 };
   const secret = { header: 'x-operator', env: 'TEST_UPSTREAM_KEY' };
   return JSON.stringify({
     upstreams: {
@@ -222,6 +223,8 @@ function written(route: Route): object {
     scope: 'search',
     upstream: route.upstream,
     longest_s: route.isShort ? 1 : 120,
+    // A call and its probe.
+    concurrency: 2,
     largest_body_bytes: route.largestBodyBytes,
     metering_buffer_bytes: route.meteringBytes,
     replay_bytes: route.replayBytes,

@@ -31,25 +31,27 @@ export interface Scene {
   readonly url: string;
 }
 
-/** What happened, all together. */
+/** Counts all that happened. */
 export class Tally {
   /** Calls, probes among them. */
   calls = 0;
   /** How often each ending came, and each answer without a payment. */
   readonly ways = new Map<string, number>();
-  /** What differs from the model. */
+  /** Differences from the model. */
   readonly failures: string[] = [];
 
   note({ isAway, isLate, probe }: Call, { ending, operations, seen }: Outcome): void {
     const { isReplay, error, status } = seen;
     const unpaid = isReplay ? 'replayed' : (error?.['code'] ?? (status === 0 ? 'dropped' : status));
     const kinds = operations.map(({ kind }) => kind);
-    const isShort = ending === 'above_maximum' && !kinds.includes('overage');
+    const isPaid = kinds.some((kind) => kind === 'charge' || kind === 'capture');
+    const isGivenBack = kinds.includes('reversal');
+    const cost = isPaid && !isGivenBack ? 'paid' : 'free';
     const ways: readonly (readonly [string | number, boolean])[] = [
-      [ending ?? unpaid, true],
+      [ending === null ? unpaid : `${ending}: ${cost}`, true],
       ['overage', kinds.includes('overage')],
-      ['no overage', isShort],
-      ['given back', kinds.includes('reversal')],
+      ['no overage', ending === 'above_maximum' && !kinds.includes('overage')],
+      ['given back', isGivenBack],
       ['PostgreSQL away', isAway && ending !== null],
       ['late charge', isLate && kinds.includes('charge')],
       [`probed for the ${probe}`, probe !== null && ending !== null],
@@ -159,7 +161,7 @@ export class Player {
     }
   }
 
-  /** What there is after a call, when it is settled; null: it may have been dropped unpaid. */
+  /** The evidence of a call, once it is settled; null: it may have been dropped unpaid. */
   async #settled(outcomes: readonly Outcome[], isAnswered: boolean): Promise<Evidence | null> {
     const mayBeUnpaid = outcomes.some(({ ending }) => ending === null);
     // A refusal that nobody waits for may not have been made yet.

@@ -10,7 +10,7 @@ export interface ObedientUpstream {
   close(): Promise<void>;
 }
 
-/** What a call looks like from the upstream. */
+/** A call as the upstream sees it. */
 export class Visit {
   readonly call: Call;
   /** How often it came. */
@@ -96,7 +96,7 @@ async function obey(visit: Visit, request: IncomingMessage, response: ServerResp
   if (first !== '') response.write(first);
   await visit.mayGoOn.given;
   if (end === 'whole') response.end(second);
-  // What was written goes out before that.
+  // Everything that was written goes out first.
   else if (end === 'breaks off') response.socket?.destroySoon();
 }
 

@@ -2,7 +2,7 @@ import { digestOf } from '../../src/ledger/operations/digest.ts';
 import { accountIdOf } from '../../src/ledger/operations/ids.ts';
 import type { TestDatabase } from '../postgres.ts';
 
-/** What the database says of an account after a call. Amounts are microcents. */
+/** The state of an account in the database after a call. Amounts are microcents. */
 export interface Evidence {
   readonly posted: bigint;
   readonly held: bigint;
@@ -15,7 +15,7 @@ export interface SeenOperation {
   readonly number: number;
   readonly kind: string;
   readonly amount: bigint;
-  /** What its entries add up to. */
+  /** The sum of its entries. */
   readonly entries: bigint;
   readonly subject: number | null;
   readonly call: {
@@ -64,7 +64,7 @@ interface Row {
   readonly keys: readonly (SeenKey & { readonly digest: string })[];
 }
 
-/** What there is now, of operations those after a number. It is one moment of the database. */
+/** Reads an account in one statement, with its operations after a number. */
 export async function evidenceOf(
   db: Pick<TestDatabase, 'query'>,
   account: string,

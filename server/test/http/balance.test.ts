@@ -5,7 +5,7 @@ import { type Answer, attributesOf, call } from '../nodes/client.ts';
 import { useDatabase } from '../postgres.ts';
 import { type Server, startServer, useServers } from '../server.ts';
 
-/** The contract of reference.md §1: what at least one public client relies on. */
+/** The public contract of the balance endpoint: at least one public client relies on it. */
 
 const db = useDatabase();
 useServers();

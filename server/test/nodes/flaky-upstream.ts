@@ -1,7 +1,8 @@
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Chance } from './chance.ts';
 
 /** An upstream that fails at random, in every way that an upstream can. */
 export interface FlakyUpstream {
@@ -26,7 +27,7 @@ const SLOW_MS = 900;
 const MOST_ITEMS = 23;
 
 /** Starts it. A path that ends in `events` is answered with a stream of events. */
-export async function startFlakyUpstream(): Promise<FlakyUpstream> {
+export async function startFlakyUpstream(chance: Chance): Promise<FlakyUpstream> {
   let isFlaky = true;
   const failed = new Set<string>();
   /** The answers under way, by id. */
@@ -34,23 +35,23 @@ export async function startFlakyUpstream(): Promise<FlakyUpstream> {
   const server = createServer((request, response) => {
     request.resume().on('end', () => {
       const isStream = new URL(request.url ?? '', 'http://upstream').pathname.endsWith('events');
-      const dice = isFlaky ? randomInt(100) : 99;
+      const dice = isFlaky ? chance.below(100) : 99;
       const id = randomUUID();
       open.add(id);
       response.on('close', () => open.delete(id)).setHeader(ID_HEADER, id);
       if (dice < FAILING) failed.add(id);
-      if (dice < 35) misbehave(response, id, dice, isStream);
-      else if (isStream) sendEvents(response, id, 'well');
-      else sendJson(response, items(id));
+      if (dice < 35) misbehave({ response, id, chance }, dice, isStream);
+      else if (isStream) sendEvents({ response, id, chance }, 'well');
+      else sendJson(response, items(id, chance));
     });
   });
   server.keepAliveTimeout = 60_000;
   const port = await listen(server, 0);
   const refusing = (async () => {
     while (isFlaky) {
-      await delay(randomInt(500, 2_000));
+      await delay(chance.between(500, 2_000));
       for (const id of open) failed.add(id);
-      await refuse(server, port);
+      await refuse(server, port, chance.between(20, 200));
     }
   })();
   const heal = () => {
@@ -71,43 +72,52 @@ export async function startFlakyUpstream(): Promise<FlakyUpstream> {
 /** Below it, `misbehave` fails; from there on it gives an answer, though a strange one. */
 const FAILING = 20;
 
-function misbehave(response: ServerResponse, id: string, dice: number, isStream: boolean): void {
+/** An answer that is due. */
+interface Due {
+  readonly response: ServerResponse;
+  readonly id: string;
+  readonly chance: Chance;
+}
+
+function misbehave(due: Due, dice: number, isStream: boolean): void {
+  const { response, id, chance } = due;
   if (dice < 8) {
-    const status = STATUSES[randomInt(STATUSES.length)] ?? 500;
+    const status = chance.pick(STATUSES);
     response.writeHead(status, { 'content-type': JSON_TYPE }).end(`{"id":"${id}","error":"flaky"}`);
   } else if (dice < 11) response.destroy();
   else if (dice < 15) {
-    const whole = items(id);
+    const whole = items(id, chance);
     response.writeHead(200, { 'content-type': JSON_TYPE, 'content-length': whole.length });
-    response.write(whole.slice(0, randomInt(whole.length)));
-    setTimeout(() => response.destroy(), randomInt(30));
+    response.write(whole.slice(0, chance.below(whole.length)));
+    setTimeout(() => response.destroy(), chance.below(30));
   } else if (dice < FAILING) {
-    // What hangs ends by a timeout of the gateway's.
-    if (isStream) sendEvents(response, id, BAD_STREAMS[dice - 15] ?? 'slowly');
+    // An answer that hangs ends by a timeout of the gateway's.
+    if (isStream) sendEvents(due, BAD_STREAMS[dice - 15] ?? 'slowly');
     else if (dice === 15)
       response.writeHead(200, { 'content-type': JSON_TYPE }).write(`{"id":"${id}"`);
     else response.destroy();
   } else if (dice < 23) sendJson(response, `{"id":"${id}","items": [`);
   else if (dice < 25) {
     response.writeHead(200, { 'content-type': 'text/plain' }).end(`${id}: three items`);
-  } else if (dice < 30) setTimeout(() => sendJson(response, items(id)), randomInt(SLOW_MS));
+  } else if (dice < 30)
+    setTimeout(() => sendJson(response, items(id, chance)), chance.below(SLOW_MS));
   else if (dice < 33 || !isStream) {
     sendJson(response, JSON.stringify({ id, items: [1], text: 'x'.repeat(HUGE_BYTES) }));
-  } else sendEvents(response, id, 'uncounted');
+  } else sendEvents(due, 'uncounted');
 }
 
 function sendJson(response: ServerResponse, json: string): void {
   response.writeHead(200, { 'content-type': JSON_TYPE }).end(json);
 }
 
-function items(id: string): string {
-  const output = randomInt(1, MOST_ITEMS);
+function items(id: string, chance: Chance): string {
+  const output = chance.between(1, MOST_ITEMS);
   return JSON.stringify({ id, items: Array.from({ length: output }, () => 0), usage: { output } });
 }
 
 const BAD_STREAMS = [
   'broken off',
-  'broken off',
+  'with an error',
   'with an error',
   'with an error',
   'slowly',
@@ -115,13 +125,12 @@ const BAD_STREAMS = [
 
 /** Events, with `usage` in the last but one. */
 function sendEvents(
-  response: ServerResponse,
-  id: string,
+  { response, id, chance }: Due,
   how: (typeof BAD_STREAMS)[number] | 'well' | 'uncounted',
 ): void {
   response.writeHead(200, { 'content-type': 'text/event-stream' });
-  const usage = JSON.stringify({ usage: { output: randomInt(1, MOST_ITEMS) } });
-  const parts = Array.from({ length: randomInt(1, 8) }, (_, n) => JSON.stringify({ id, n }));
+  const usage = JSON.stringify({ usage: { output: chance.between(1, MOST_ITEMS) } });
+  const parts = Array.from({ length: chance.between(1, 8) }, (_, n) => JSON.stringify({ id, n }));
   const error = how === 'with an error' ? ['{"error": "flaky"}'] : [];
   const lines = [...parts, ...error, ...(how === 'uncounted' ? [] : [usage]), '[DONE]'];
   const next = () => {
@@ -129,15 +138,15 @@ function sendEvents(
     if (line === undefined) return response.end();
     if (how === 'broken off' && lines.length === 1) return response.destroy();
     response.write(`data: ${line}\n\n`);
-    return setTimeout(next, how === 'slowly' ? SLOW_MS : randomInt(20));
+    return setTimeout(next, how === 'slowly' ? SLOW_MS : chance.below(20));
   };
   next();
 }
 
 /** Takes no connection for a moment, and ends those that there are. */
-async function refuse(server: Server, port: number): Promise<void> {
+async function refuse(server: Server, port: number, forMs: number): Promise<void> {
   await stop(server);
-  await delay(randomInt(20, 200));
+  await delay(forMs);
   await listen(server, port);
 }
 

@@ -1,6 +1,7 @@
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Delivered, type SendOptions, send } from '../gateway/rig.ts';
+import type { Chance } from './chance.ts';
 import { ID_HEADER } from './flaky-upstream.ts';
 import type { Node } from './node.ts';
 
@@ -25,9 +26,10 @@ export interface Attempt {
   readonly wish: Wish;
   readonly node: Node;
   readonly startedAt: number;
-  /** What of the upstream's answer was received; null: no part of it. */
+  readonly endedAt: number;
+  /** The upstream's answer as far as it came; null: no part of it. */
   readonly received: Received | null;
-  /** What was told of the payment, in the head or at the end. */
+  /** The payment as it was told, in the head or at the end. */
   readonly told: Told;
 }
 
@@ -48,12 +50,18 @@ export interface Told {
   readonly hold: string | undefined;
 }
 
-/** What the customers saw, all together. */
+/** Everything that the customers asked for and saw. */
 export interface Journal {
   readonly wishes: Wish[];
   readonly attempts: Attempt[];
   /** Statuses with the code of the gateway's own errors, and how often. */
   readonly outcomes: Map<string, number>;
+}
+
+/** The customers' accounts, and the servers that they can ask. */
+export interface World {
+  readonly payers: readonly Payer[];
+  anyNode(chance: Chance): Node;
 }
 
 const PATHS = [
@@ -73,23 +81,23 @@ const ASK_AGAIN_MS = 100;
 export async function callUntil(
   isOver: () => boolean,
   journal: Journal,
-  payers: readonly Payer[],
-  anyNode: () => Node,
+  { payers, anyNode }: World,
+  chance: Chance,
 ): Promise<void> {
   while (!isOver()) {
     const wish: Wish = {
-      payer: pick(payers),
-      path: `${pick(PATHS)}`,
-      idempotencyKey: randomInt(2) === 0 ? randomUUID() : undefined,
+      payer: chance.pick(payers),
+      path: chance.pick(PATHS),
+      idempotencyKey: chance.below(2) === 0 ? randomUUID() : undefined,
       isOver: false,
     };
     journal.wishes.push(wish);
-    const tries = wish.idempotencyKey === undefined ? 1 : randomInt(1, MOST_TRIES);
+    const tries = wish.idempotencyKey === undefined ? 1 : chance.between(1, MOST_TRIES);
     for (let tried = 0; tried < tries && !isOver(); tried += 1) {
-      await ask(wish, journal, anyNode(), leaving());
+      await ask(wish, journal, anyNode(chance), leaving(chance));
       // Now and then an answer that was received is asked for again.
-      if (wish.isOver && randomInt(3) > 0) break;
-      await delay(randomInt(ASK_AGAIN_MS));
+      if (wish.isOver && chance.below(3) > 0) break;
+      await delay(chance.below(ASK_AGAIN_MS));
     }
   }
 }
@@ -108,7 +116,8 @@ export async function ask(
   const outcome = outcomeOf(answer);
   journal.outcomes.set(outcome, (journal.outcomes.get(outcome) ?? 0) + 1);
   const received = receivedIn(answer);
-  journal.attempts.push({ wish, node, startedAt, received, told: toldIn(answer) });
+  const endedAt = performance.now();
+  journal.attempts.push({ wish, node, startedAt, endedAt, received, told: toldIn(answer) });
   const isAnswered = answer.isWhole && answer.status >= 200 && answer.status < 300;
   wish.isOver ||= isAnswered || FINAL.test(outcome);
   return outcome;
@@ -141,12 +150,8 @@ function outcomeOf({ status, headers, body, isWhole }: Delivered): string {
 }
 
 /** One customer in four leaves: at some time, or in the middle of the answer. */
-function leaving(): Pick<SendOptions, 'leaveAfter' | 'leaveAfterMs'> {
-  const dice = randomInt(8);
-  if (dice === 0) return { leaveAfter: randomInt(1, 200) };
-  return dice === 1 ? { leaveAfterMs: randomInt(200) } : {};
-}
-
-function pick<T>(things: readonly T[]): T {
-  return things[randomInt(things.length)] as T;
+function leaving(chance: Chance): Pick<SendOptions, 'leaveAfter' | 'leaveAfterMs'> {
+  const dice = chance.below(8);
+  if (dice === 0) return { leaveAfter: chance.between(1, 200) };
+  return dice === 1 ? { leaveAfterMs: chance.below(200) } : {};
 }

@@ -1,22 +1,23 @@
-import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { useDatabase } from '../postgres.ts';
 import { newFundedAccount, newOperatorKey } from './books.ts';
+import { Chance, SECONDS, SEED } from './chance.ts';
 import { attributesOf, call } from './client.ts';
 import { type FlakyUpstream, startFlakyUpstream } from './flaky-upstream.ts';
 import { expectReceivedIsPaid } from './gateway-books.ts';
 import { ask, callUntil, type Journal, type Payer } from './gateway-client.ts';
 import { type Node, startNode, useNodes } from './node.ts';
 
-/** How long customers call; PostgreSQL 15 gets a shorter turn. */
-const SECONDS = inject('major') === 18 ? 25 : 15;
 const CLIENTS = 24;
+/** On a machine under load a good answer is too late now and then. */
+const MOST_TRIES = 10;
+const ASK_AGAIN_MS = 200;
 /** Cents. The last account runs out of them. */
-const CREDITS = ['100000', '100000', '100000', '100'];
+const CREDITS = ['100000', '100000', '100000', String(2 * SECONDS)];
 
 const PRICES = (upstream: string): string => `
 upstreams:
@@ -52,10 +53,11 @@ const start = async () => {
 const stop = async () => {
   expect(await Promise.all(nodes.map((node) => node.end()))).toEqual([0, 0]);
 };
-const anyNode = () => nodes[randomInt(nodes.length)] as Node;
+const chance = new Chance(CLIENTS);
+const anyNode = (by: Chance) => by.pick(nodes);
 
 beforeAll(async () => {
-  upstream = await startFlakyUpstream();
+  upstream = await startFlakyUpstream(new Chance(CLIENTS + 1));
   const file = join(folder, 'prices.yaml');
   writeFileSync(file, PRICES(upstream.url));
   environment = {
@@ -75,8 +77,8 @@ afterAll(async () => {
 });
 
 async function newPayer(operatorKey: string, cents: string): Promise<Payer> {
-  const account = await newFundedAccount(anyNode().url, operatorKey, [cents]);
-  const made = await call('POST', `${anyNode().url}/v1/accounts/${account}/api_keys`, {
+  const account = await newFundedAccount(anyNode(chance).url, operatorKey, [cents]);
+  const made = await call('POST', `${anyNode(chance).url}/v1/accounts/${account}/api_keys`, {
     key: operatorKey,
     body: { scopes: ['search'] },
   });
@@ -86,8 +88,8 @@ async function newPayer(operatorKey: string, cents: string): Promise<Payer> {
 /** Kills one server after the other and starts it again. */
 async function killUntil(end: number): Promise<void> {
   while (Date.now() < end) {
-    await delay(Math.min(randomInt(2_000, 5_000), Math.max(0, end - Date.now())));
-    const victim = randomInt(nodes.length);
+    await delay(Math.min(chance.between(2_000, 5_000), Math.max(0, end - Date.now())));
+    const victim = chance.below(nodes.length);
     const node = nodes[victim] as Node;
     killedAt.set(node, performance.now());
     await node.end('SIGKILL');
@@ -95,14 +97,22 @@ async function killUntil(end: number): Promise<void> {
   }
 }
 
-/** Asks once more, of a good upstream, for all that was wished under an idempotency key and not had. */
+/**
+ * Asks for everything that was wished under an idempotency key, of a good upstream, until each wish has its
+ * answer or its refusal. So each attempt that a killed server left is ended.
+ */
 async function fulfil(journal: Journal): Promise<void> {
-  const open = journal.wishes.filter((wish) => wish.idempotencyKey !== undefined && !wish.isOver);
+  const open = journal.wishes.filter(({ idempotencyKey }) => idempotencyKey !== undefined);
   await Promise.all(
     Array.from({ length: CLIENTS }, async () => {
       for (let wish = open.pop(); wish; wish = open.pop()) {
-        const outcome = await ask(wish, journal, anyNode());
-        expect({ outcome, ...wish }).toMatchObject({ isOver: true });
+        wish.isOver = false;
+        const outcomes = [await ask(wish, journal, anyNode(chance))];
+        while (!wish.isOver && outcomes.length < MOST_TRIES) {
+          await delay(ASK_AGAIN_MS);
+          outcomes.push(await ask(wish, journal, anyNode(chance)));
+        }
+        expect({ outcomes, ...wish }).toMatchObject({ isOver: true });
       }
     }),
   );
@@ -122,13 +132,15 @@ async function passTime(): Promise<void> {
 }
 
 test(
-  'each answer that 24 clients receive, who leave, of an upstream that fails, over two servers that are killed, is paid once',
+  `24 clients, who leave, pay once for each answer of an upstream that fails, over two servers that are killed (seed ${SEED}, ${SECONDS} s)`,
   async () => {
     const journal: Journal = { wishes: [], attempts: [], outcomes: new Map() };
     const end = Date.now() + SECONDS * 1_000;
     let isOver = false;
     const calling = Promise.all(
-      Array.from({ length: CLIENTS }, () => callUntil(() => isOver, journal, payers, anyNode)),
+      Array.from({ length: CLIENTS }, (_, client) =>
+        callUntil(() => isOver, journal, { payers, anyNode }, new Chance(client)),
+      ),
     );
     await killUntil(end);
     isOver = true;

@@ -1,14 +1,15 @@
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { useDatabase } from '../postgres.ts';
 import { expectJournalInLedger, newFundedAccount, newOperatorKey } from './books.ts';
+import { Chance, SECONDS, SEED } from './chance.ts';
 import { type Answer, type Attempt, attributesOf, call } from './client.ts';
 import { type Node, startNode, useNodes } from './node.ts';
 
-/** How long all operations are mixed; PostgreSQL 15 gets a shorter turn. */
-const SECONDS = inject('major') === 18 ? 60 : 20;
 const CLIENTS = 32;
+/** The most that each account may spend, in cents. The first one has spent it soon. */
+const LIMITS = ['10', '400', '400', '400'];
 /** A client asks again until it knows what became of its operation. */
 const ASK_AGAIN_MS = 100;
 
@@ -28,7 +29,7 @@ beforeAll(async () => {
   const environment = { DATABASE_URL: db.databaseUrl };
   nodes.push(...(await Promise.all([startNode(environment), startNode(environment)])));
   key = await newOperatorKey(db);
-  accounts = await Promise.all([1, 2, 3, 4].map(newAccount));
+  accounts = await Promise.all(LIMITS.map(newAccount));
 });
 
 afterAll(async () => {
@@ -37,7 +38,7 @@ afterAll(async () => {
 
 const urlOf = (index: number) => nodes[index % nodes.length]?.url ?? '';
 
-async function newAccount(): Promise<Account> {
+async function newAccount(amount: string): Promise<Account> {
   const url = urlOf(0);
   const id = await newFundedAccount(url, key, ['20', '30']);
   const ask = (method: string, path: string, body: object) =>
@@ -45,7 +46,7 @@ async function newAccount(): Promise<Account> {
   await ask('PATCH', `accounts/${id}`, { overdraft_limit: '20' });
   const made = await ask('POST', `accounts/${id}/api_keys`, { scopes: ['search'] });
   const { key: apiKey } = attributesOf(made, 201);
-  const limit = await ask('PUT', `accounts/${id}/spend_limits/total`, { amount: '400' });
+  const limit = await ask('PUT', `accounts/${id}/spend_limits/total`, { amount });
   expect(limit.status).toBe(200);
   return { id, apiKey: String(apiKey) };
 }
@@ -55,21 +56,22 @@ class Client {
   readonly journal: Attempt[] = [];
   readonly #charges: string[] = [];
   readonly #grants: string[] = [];
+  readonly #chance: Chance;
   #turn: number;
 
   constructor(turn: number) {
+    this.#chance = new Chance(turn);
     this.#turn = turn;
   }
 
   async work(): Promise<void> {
     while (!isOver) {
-      const account = accounts[randomInt(accounts.length)] as Account;
-      await this.#operate(account, randomInt(100));
+      await this.#operate(this.#chance.pick(accounts), this.#chance.below(100));
     }
   }
 
   async #operate({ id: account, apiKey }: Account, dice: number): Promise<void> {
-    const amount = `0.${randomInt(1, 99)}`;
+    const amount = `0.${this.#chance.between(1, 99)}`;
     if (dice < 12) return this.#grant(account);
     if (dice < 40) {
       const scope = dice < 30 ? { scope: 'search' } : {};
@@ -79,7 +81,7 @@ class Client {
     if (dice < 65) return this.#hold(account, amount, dice);
     if (dice < 75 && this.#charges.length > 0) {
       const part = dice < 70 ? { amount: '0.01' } : {};
-      await this.#move(`charges/${pick(this.#charges)}/reverse`, part, 'reason');
+      await this.#move(`charges/${this.#chance.pick(this.#charges)}/reverse`, part, 'reason');
       return;
     }
     if (dice < 80) {
@@ -88,7 +90,7 @@ class Client {
       return;
     }
     if (dice < 83 && this.#grants.length > 0) {
-      await this.#move(`grants/${pick(this.#grants)}/void`, {}, 'reason');
+      await this.#move(`grants/${this.#chance.pick(this.#grants)}/void`, {}, 'reason');
       return;
     }
     if (dice < 95) return this.#authorize(apiKey, amount);
@@ -99,23 +101,26 @@ class Client {
   async #grant(account: string): Promise<void> {
     const times = [
       {},
-      { expires_at: inMs(randomInt(500, 3_000)) },
-      { effective_at: inMs(randomInt(200, 1_000)), expires_at: inMs(randomInt(1_200, 4_000)) },
+      { expires_at: inMs(this.#chance.between(500, 3_000)) },
+      {
+        effective_at: inMs(this.#chance.between(200, 1_000)),
+        expires_at: inMs(this.#chance.between(1_200, 4_000)),
+      },
     ];
-    const terms = { priority: randomInt(100), ...(pick(times) as object) };
-    const body = { amount: String(randomInt(1, 4)), ...terms };
+    const terms = { priority: this.#chance.below(100), ...this.#chance.pick(times) };
+    const body = { amount: String(this.#chance.between(1, 4)), ...terms };
     this.#keep(this.#grants, await this.#move(`accounts/${account}/grants`, body));
   }
 
   async #hold(account: string, amount: string, dice: number): Promise<void> {
-    const body = { account, amount, expires_in_s: randomInt(1, 4) };
+    const body = { account, amount, expires_in_s: this.#chance.between(1, 4) };
     const id = await this.#move('holds', body);
     if (id === undefined || dice < 45) return;
     if (dice < 50) {
       await this.#move(`holds/${id}/void`, {}, 'reason');
       return;
     }
-    const cost = pick(['0', '0.01', amount, '1.5']) as string;
+    const cost = this.#chance.pick(['0', '0.01', amount, '1.5']);
     await this.#move(`holds/${id}/capture`, { amount: cost });
   }
 
@@ -161,23 +166,20 @@ class Client {
   }
 }
 
-function pick<T>(things: readonly T[]): T | undefined {
-  return things[randomInt(things.length)];
-}
-
 function inMs(duration: number): string {
   return new Date(Date.now() + duration).toISOString();
 }
 
 test(
-  'all operations mixed from 32 clients over two nodes, some of them killed, leave books that add up',
+  `all operations mixed from 32 clients over two nodes, some of them killed, leave books that add up (seed ${SEED}, ${SECONDS} s)`,
   async () => {
     const clients = Array.from({ length: CLIENTS }, (_, index) => new Client(index));
     const working = Promise.all(clients.map((client) => client.work()));
+    const chance = new Chance(CLIENTS);
     const end = Date.now() + SECONDS * 1_000;
     while (Date.now() < end) {
-      await delay(Math.min(randomInt(2_000, 6_000), Math.max(0, end - Date.now())));
-      const victim = randomInt(nodes.length);
+      await delay(Math.min(chance.between(2_000, 6_000), Math.max(0, end - Date.now())));
+      const victim = chance.below(nodes.length);
       await nodes[victim]?.end('SIGKILL');
       nodes[victim] = await startNode({ DATABASE_URL: db.databaseUrl });
     }

@@ -24,13 +24,13 @@ const API_KEY = `
 /** One customer's key. $1 its id. */
 export const findApiKey: Statement = { name: 'find_api_key', text: `${API_KEY} where k.id = $1` };
 
-/** The customer's key that has a secret, whatever its state. $1 the secret's SHA-256 in hex. */
+/** The customer's key of a secret, in any state. $1 the secret's SHA-256 in hex. */
 export const findApiKeyBySecret: Statement = {
   name: 'find_api_key_by_secret',
   text: `${API_KEY} join api_key_secrets s on s.api_key_id = k.id where s.sha256 = decode($1, 'hex')`,
 };
 
-/** An account's keys, newest first (index api_keys_of_account). $1 account, $2 the last seen, $3 limit. */
+/** An account's keys, newest first. Uses the index api_keys_of_account. $1 account, $2 cursor, $3 limit. */
 export const listApiKeys: Statement = {
   name: 'list_api_keys',
   text: `
@@ -45,8 +45,8 @@ export const listApiKeys: Statement = {
 };
 
 /**
- * A key with its first secret, in one statement; no row comes back if the secret is a customer's key
- * already. $1 id, $2 account, $3 name, $4 scopes, $5 masked form, $6 expiry, $7 SHA-256 in hex.
+ * Inserts a key with its first secret. No row: the secret belongs to a customer's key already.
+ * $1 id, $2 account, $3 name, $4 scopes, $5 masked form, $6 expiry, $7 SHA-256 in hex.
  */
 export const insertApiKey: Statement = {
   name: 'insert_api_key',
@@ -63,7 +63,7 @@ export const insertApiKey: Statement = {
     returning id`,
 };
 
-/** Answers no row where the secret is another key's already. $1 SHA-256 in hex, $2 key. */
+/** Adds a secret to a key. No row: it belongs to another key already. $1 SHA-256 in hex, $2 key. */
 export const insertApiKeySecret: Statement = {
   name: 'insert_api_key_secret',
   text: `
@@ -72,7 +72,7 @@ export const insertApiKeySecret: Statement = {
     returning api_key_id`,
 };
 
-/** The first revocation's instant stays. Runs under the account's lock. $1 key. */
+/** Revokes a key; the instant of the first revocation stays. Runs under the account's lock. $1 key. */
 export const revokeApiKey: Statement = {
   name: 'revoke_api_key',
   text: `
@@ -80,7 +80,7 @@ export const revokeApiKey: Statement = {
     where id = $1 and revoked_at is null`,
 };
 
-/** Runs under the account's lock. $1 key, $2 name, $3 scopes, $4 whether $5 is the new expiry. */
+/** Changes a key. Runs under the account's lock. $1 key, $2 name, $3 scopes, $4 whether to set $5 as expiry. */
 export const changeApiKey: Statement = {
   name: 'change_api_key',
   text: `
@@ -91,15 +91,15 @@ export const changeApiKey: Statement = {
 };
 
 export interface ApiKeyStateRow {
-  /** Null: it is valid. */
+  /** Null: the key is valid. */
   inactive: 'revoked' | 'expired' | null;
-  /** How many of its secrets are valid. */
+  /** The number of its valid secrets. */
   secrets: number;
-  /** When the first of them ends; null: none has an end. */
+  /** The first expiry of a valid secret; null: none expires. */
   first_end: number | null;
 }
 
-/** Why a key is refused now, and its secrets that are not. $1 key. */
+/** The state of a key and of its valid secrets. $1 key. */
 export const apiKeyState: Statement = {
   name: 'api_key_state',
   text: `
@@ -117,8 +117,8 @@ export const apiKeyState: Statement = {
 };
 
 /**
- * Ends a key's secrets after a grace; one that ends earlier keeps its end. Runs under the account's
- * lock. $1 key, $2 seconds.
+ * Lets a key's secrets expire after a grace; an earlier expiry stays. Runs under the account's lock.
+ * $1 key, $2 seconds.
  */
 export const endApiKeySecrets: Statement = {
   name: 'end_api_key_secrets',
@@ -132,7 +132,7 @@ export const endApiKeySecrets: Statement = {
     where s.api_key_id = $1 and (s.valid_until is null or s.valid_until > grace.over_at)`,
 };
 
-/** $1 key, $2 how its new secret is shown. */
+/** $1 key, $2 the masked form of its new secret. */
 export const changeMasked: Statement = {
   name: 'change_masked',
   text: 'update api_keys set masked = $2 where id = $1',

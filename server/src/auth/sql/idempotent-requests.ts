@@ -7,11 +7,11 @@ export interface IdempotentRequestRow {
   /** JSON text. */
   answer: string;
   secret_sha256: string | null;
-  /** Null also if its time is over. */
+  /** Null: the request made no secret, or its 24 hours are over. */
   secret_salt: string | null;
 }
 
-/** Lets one of the repetitions of a request work at a time, until the commit. $1 digest. */
+/** Serializes the retries of a request until the commit. $1 digest. */
 export const lockIdempotentRequest: Statement = {
   name: 'lock_idempotent_request',
   text: `select pg_advisory_xact_lock(hashtextextended('idempotent_request:' || $1::text, 0))`,
@@ -36,7 +36,7 @@ export const insertIdempotentRequest: Statement = {
     values ($1, $2, clock_timestamp(), $3, $4, decode($5, 'hex'), decode($6, 'hex'))`,
 };
 
-/** Served by the index idempotent_requests_salted. Some at a time, past those that another forgets. */
+/** Deletes some expired salts. Uses the index idempotent_requests_salted; skips locked rows. */
 export const forgetOldSalts: Statement = {
   name: 'forget_old_salts',
   text: `

@@ -1,19 +1,19 @@
 import type { Statement } from '../../db/connection/database.ts';
 
 /**
- * Look-ups of many keys at once. Each answers one row with one text, a line a valid key: its place in
- * $1, counted from 1, and its facts, with blanks between. A row a key would cost the driver more than
- * all the rest of a read. No fact contains a blank or a line break; lists have commas.
+ * Look-ups of many keys at once. Each answers one row with one text, in which each line is a key: its
+ * place in $1, from 1, and its facts, separated by blanks. A row for each key would cost the driver more
+ * than the rest of a read. No fact contains a blank or a line break; lists have commas.
  */
 export interface KeyLinesRow {
-  /** Null where no key is valid. */
+  /** Null: no key was found. */
   lines: string | null;
 }
 
 /**
- * The balance endpoint, every customer's authentication, and the keys of authorizations, valid or not:
- * place, whether it is valid (`t` or `f`), key, account's public id, its status, the key's scopes, what is available, or `due` if that must be computed first, and the overdraft limit. $1 SHA-256
- * hashes.
+ * Customers' keys, valid or not, for the balance endpoint, authentication and authorizations. The facts:
+ * whether the key is valid (`t` or `f`), key, account's public id, its status, the key's scopes, the
+ * available amount (or `due` if it must be computed), and the overdraft limit. $1 SHA-256 hashes.
  */
 export const readCustomerKeys: Statement = {
   name: 'read_customer_keys',
@@ -32,7 +32,7 @@ export const readCustomerKeys: Statement = {
     join balances b on b.account_id = k.account_id`,
 };
 
-/** The authentication of operator keys: place, key, its scopes. $1 SHA-256 hashes. */
+/** Valid operator keys, for their authentication. The facts: key and scopes. $1 SHA-256 hashes. */
 export const readOperatorKeysBySecret: Statement = {
   name: 'read_operator_keys_by_secret',
   text: `

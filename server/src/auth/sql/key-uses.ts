@@ -1,6 +1,6 @@
 import type { Statement } from '../../db/connection/database.ts';
 
-/** Last uses, many keys in one statement; several nodes write, the latest wins. $1 keys, $2 instants. */
+/** Records last uses of many keys; of several nodes' writes the latest instant wins. $1 keys, $2 instants. */
 export const recordApiKeyUses: Statement = {
   name: 'record_api_key_uses',
   text: `

@@ -21,7 +21,7 @@ export const findOperatorKey: Statement = {
   text: `${OPERATOR_KEY} where k.id = $1`,
 };
 
-/** Operator keys, newest first. $1 the last seen, $2 limit. */
+/** Operator keys, newest first. $1 cursor, $2 limit. */
 export const listOperatorKeys: Statement = {
   name: 'list_operator_keys',
   text: `
@@ -32,7 +32,7 @@ export const listOperatorKeys: Statement = {
     limit $2`,
 };
 
-/** Whether a secret is an operator key's. $1 SHA-256 in hex. */
+/** The operator key of a secret. $1 SHA-256 in hex. */
 export const operatorKeyBySecret: Statement = {
   name: 'operator_key_by_secret',
   text: `select id from operator_keys where sha256 = decode($1, 'hex')`,
@@ -46,13 +46,13 @@ export const insertOperatorKey: Statement = {
     values ($1, $2, $3, $4, decode($5, 'hex'), date_trunc('milliseconds', clock_timestamp()), $6)`,
 };
 
-/** Waits for the batches that judge by this key, and keeps new ones out until the commit. $1 key. */
+/** Waits for the batches that use this key, and blocks new ones until the commit. $1 key. */
 export const lockOperatorKey: Statement = {
   name: 'lock_operator_key',
   text: `select pg_advisory_xact_lock(hashtextextended('operator_key:' || $1::text, 0))`,
 };
 
-/** The first revocation's instant stays. $1 key. */
+/** Revokes a key; the instant of the first revocation stays. $1 key. */
 export const revokeOperatorKey: Statement = {
   name: 'revoke_operator_key',
   text: `

@@ -1,11 +1,11 @@
 import type { InjectOptions } from 'fastify';
 
 /**
- * The HTTP API in this process: a command asks the same routes as a client, so its `--json` is the
- * API's answer and nothing is decided twice.
+ * The HTTP API in this process. A command calls the same routes as a client, so its `--json` is the API's
+ * answer, and no rule is written twice.
  */
 
-/** A request to the API. Members of `query` and `body` that are undefined are left out. */
+/** A request to the API. It omits undefined members of `query` and `body`. */
 export interface ApiRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
@@ -18,11 +18,11 @@ export interface ApiAnswer {
   readonly status: number;
   /** The body, byte for byte; empty for 204. */
   readonly text: string;
-  /** Whether it is the answer of an earlier request with the same idempotency key. */
+  /** Whether it replays the answer of an earlier request with the same idempotency key. */
   readonly isReplay: boolean;
 }
 
-/** What serves requests without a socket: a Fastify instance. */
+/** Answers requests without a socket; a Fastify instance. */
 export interface Injectable {
   inject(options: InjectOptions): PromiseLike<{
     statusCode: number;
@@ -31,7 +31,7 @@ export interface Injectable {
   }>;
 }
 
-/** The API refused a request: `answer` is what it said. */
+/** The API refused a request with `answer`. */
 export class ApiError extends Error {
   readonly answer: ApiAnswer;
   readonly request: ApiRequest;
@@ -44,7 +44,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Asks the API; the answer may be a refusal. */
+/** Sends a request; the answer may be a refusal. */
 export async function ask(api: Injectable, request: ApiRequest): Promise<ApiAnswer> {
   const { method, path, query, body, idempotencyKey } = request;
   const response = await api.inject({
@@ -57,14 +57,14 @@ export async function ask(api: Injectable, request: ApiRequest): Promise<ApiAnsw
   return { status: response.statusCode, text: response.body, isReplay };
 }
 
-/** Asks the API for what it must give. Throws ApiError for a refusal. */
+/** Sends a request. Throws ApiError if it is refused. */
 export async function call(api: Injectable, request: ApiRequest): Promise<ApiAnswer> {
   const answer = await ask(api, request);
   if (answer.status >= 400) throw new ApiError(request, answer);
   return answer;
 }
 
-/** A resource as every answer shows it. */
+/** A resource of an answer. */
 export interface Resource {
   readonly type: string;
   readonly id: string;
@@ -89,7 +89,7 @@ export function pageOf(answer: Pick<ApiAnswer, 'text'>): {
   return { resources: data, next };
 }
 
-/** Everything in a list, page by page. */
+/** All resources of a list, fetched page by page. */
 export async function* allOf(api: Injectable, path: string): AsyncGenerator<Resource> {
   let cursor: string | undefined;
   do {

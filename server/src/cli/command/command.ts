@@ -14,7 +14,7 @@ import { exitCodeOf } from './failure.ts';
 import { parseIdempotencyKey, parseWhole } from './options.ts';
 import { showTable } from './show.ts';
 
-/** What the commands of the command line have in common. */
+/** The common parts of commands. */
 
 export interface JsonOption {
   readonly json?: true;
@@ -29,7 +29,7 @@ export interface PageOptions extends JsonOption {
   readonly cursor?: string;
 }
 
-/** A command with a description and, at the end of its help, an example that works. */
+/** A command with a description, and working examples at the end of its help. */
 export function command(name: string, description: string, ...examples: string[]): Command {
   const lines = examples.map((example) => `  ${example}`).join('\n');
   return new Command(name)
@@ -37,7 +37,7 @@ export function command(name: string, description: string, ...examples: string[]
     .addHelpText('after', `\n${examples.length === 1 ? 'Example' : 'Examples'}:\n${lines}`);
 }
 
-/** A command that asks the API: it has `--json`. */
+/** A command that calls the API and has `--json`. */
 export function apiCommand(name: string, description: string, ...examples: string[]): Command {
   return command(name, description, ...examples).option(
     '--json',
@@ -45,7 +45,7 @@ export function apiCommand(name: string, description: string, ...examples: strin
   );
 }
 
-/** A command that is done once under its idempotency key. */
+/** A command that takes an idempotency key, under which it is done once. */
 export function idempotentCommand(
   name: string,
   description: string,
@@ -65,7 +65,7 @@ export function listCommand(name: string, description: string, ...examples: stri
     .option('--cursor <cursor>', 'the next page, as the page before names it');
 }
 
-/** Asks the API for one thing and shows it: the answer itself with `--json`, else what `show` makes of it. */
+/** Requests one resource and shows it by `show`, or with `--json` as the API's answer. */
 export async function askForOne(
   context: Context,
   { json }: JsonOption,
@@ -76,7 +76,7 @@ export async function askForOne(
   if (answer !== undefined) await show(resourceOf(answer), answer);
 }
 
-/** Asks the API to do something once, says that it is `done`, or was before, and shows what came of it. */
+/** Requests an idempotent action and shows its result, with `done` or a note that it was done before. */
 export async function askOnce(
   context: Context,
   options: IdempotencyOption,
@@ -94,7 +94,7 @@ export async function askOnce(
   });
 }
 
-/** Asks the API for something that is answered with nothing (204). */
+/** Requests an action that is answered without a body (204). */
 export async function askForNothing(
   context: Context,
   { json }: JsonOption,
@@ -105,7 +105,7 @@ export async function askForNothing(
   if (answer !== undefined) context.terminal.line(done);
 }
 
-/** Asks the API for a page and shows it as a table with the given columns. */
+/** Requests a page of a list and shows it as a table with these columns. */
 export async function askForPage(
   context: Context,
   { json, limit, cursor }: PageOptions,
@@ -120,15 +120,15 @@ export async function askForPage(
   if (next !== null) context.terminal.line(`There is more: add --cursor ${next}`);
 }
 
-/** Asks the API for a text that is shown as it is, byte for byte. */
+/** Requests a text and prints it unchanged. */
 export async function askForText(context: Context, request: ApiRequest): Promise<void> {
   const answer = await answerOf(context, undefined, request);
   if (answer !== undefined) context.terminal.text(answer.text);
 }
 
 /**
- * A good answer, or undefined if `--json` has printed it. A refusal is printed with `--json` too and
- * ends the command with its exit code; without, it throws ApiError.
+ * The successful answer; undefined: `--json` has printed it. With `--json` a refusal is printed too and
+ * sets the exit code; without, it throws ApiError.
  */
 async function answerOf(
   context: Context,

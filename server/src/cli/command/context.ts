@@ -3,19 +3,19 @@ import type { Injectable } from './api.ts';
 import type { Terminal } from './terminal.ts';
 
 /**
- * What the commands work with. `main.ts` makes it from parts that lie above the command line, and
- * loads them only when a command asks, so that `--help` answers at once.
+ * The services for commands. `main.ts` makes them from parts above the command line, and imports these
+ * when a command needs them, so that `--help` is fast.
  */
 export interface Context {
   readonly terminal: Terminal;
-  /** Runs the server until it is told to stop. */
+  /** Runs the server until a signal stops it. */
   start(): Promise<void>;
-  /** Opens the API over the configured database for as long as `work` runs. */
+  /** Opens the API over the configured database while `work` runs. */
   withApi<T>(work: (api: Injectable) => Promise<T>): Promise<T>;
-  /** Opens and migrates the configured database for as long as `work` runs. */
+  /** Opens and migrates the configured database while `work` runs. */
   withDatabase<T>(work: (opened: OpenDatabase) => Promise<T>): Promise<T>;
-  /** The OpenAPI document as `/openapi.json` answers it; needs no database. */
+  /** The text of `/openapi.json`; needs no database. */
   openApiDocument(): Promise<string>;
-  /** Lets the command end with this exit code, 1 if it is left out, although nothing was thrown. */
+  /** Sets the exit code of a command that throws nothing; default 1. */
   fail(exitCode?: number): void;
 }

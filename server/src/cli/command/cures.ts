@@ -1,9 +1,9 @@
 import type { ErrorCode } from '../../http/errors/codes.ts';
 import type { ApiRequest } from './api.ts';
 
-/** How to solve each refusal of the API, in the words of the command line. */
+/** The cure for each refusal of the API, in the words of the command line. */
 
-/** A request that the API refused, and the members of the answer. */
+/** A refused request, and the members of the answer. */
 interface Refusal {
   readonly request: ApiRequest;
   readonly body: Readonly<Record<string, unknown>>;
@@ -11,10 +11,10 @@ interface Refusal {
 
 type Cure = string | ((refusal: Refusal) => string);
 
-/** For codes that no command should ever be answered. */
+/** The cure for codes that no command should get. */
 const UNEXPECTED = 'This is a defect of Purser: please report it with the text above.';
 
-/** The same command again; with the idempotency key that it had, it is done once. */
+/** Advises to run the command again, with the idempotency key that it had. */
 function again({ request: { idempotencyKey } }: Refusal): string {
   return idempotencyKey === undefined
     ? 'Run the command again.'
@@ -105,7 +105,7 @@ const CURES: Readonly<Record<ErrorCode, Cure>> = {
   internal_error: 'Look at the log above; if it does not help, report it with the text above.',
 };
 
-/** How to solve a refusal. */
+/** The cure for a refusal. */
 export function cureOf(code: unknown, refusal: Refusal): string {
   const cure = isErrorCode(code) ? CURES[code] : UNEXPECTED;
   return typeof cure === 'string' ? cure : cure(refusal);
@@ -115,13 +115,13 @@ function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === 'string' && Object.hasOwn(CURES, code);
 }
 
-/** The account that a request names, or a place for it. */
+/** The account that a request names, or a placeholder. */
 function accountOf({ path, body }: ApiRequest): string {
   const [, inPath] = /^\/v1\/accounts\/([^/]+)/.exec(path) ?? [];
   return String(body?.['account'] ?? inPath ?? '<id>');
 }
 
-/** The key that a request's path names, or a place for it. */
+/** The key that a request's path names, or a placeholder. */
 function keyIn({ path }: ApiRequest): string {
   return /\/(key_[^/]+)/.exec(path)?.[1] ?? '<id>';
 }

@@ -5,7 +5,7 @@ import { cureOf } from './cures.ts';
 import { fromEnvironment } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Errors in three parts: what went wrong, the details, and how to solve it. */
+/** Errors in three parts: the failure, its details, and the cure. */
 
 interface Failure {
   readonly what: string;
@@ -13,27 +13,27 @@ interface Failure {
   readonly solution: string;
 }
 
-/** Exit codes of a command that failed, and of one that was written wrongly, as shells use it. */
+/** The exit codes of a failed command, and of one with a usage error, as shells use them. */
 export const FAILED = 1;
 export const WRITTEN_WRONGLY = 2;
 
-/** The exit code that belongs to a refusal of the API. */
+/** The exit code for a refusal of the API. */
 export function exitCodeOf(answer: ApiAnswer): number {
   return bodyOf(answer).code === 'invalid_request' ? WRITTEN_WRONGLY : FAILED;
 }
 
-/** Prints an error, and answers the exit code that belongs to it. */
+/** Prints an error and returns its exit code. */
 export function showFailure(terminal: Terminal, error: unknown): number {
   print(terminal, partsOf(error));
   return error instanceof ApiError ? exitCodeOf(error.answer) : FAILED;
 }
 
-/** Prints commander's own error about a command that was written wrongly. */
+/** Prints commander's error about a usage error. */
 export function showUsageError(terminal: Terminal, command: Command, text: string): void {
   print(terminal, usagePartsOf(command, text));
 }
 
-/** What an answer's error body says. */
+/** The `detail` of an error's body. */
 export function detailOf(answer: ApiAnswer): string {
   const body = bodyOf(answer);
   return typeof body.detail === 'string' ? body.detail : answer.text;
@@ -58,7 +58,7 @@ function partsOf(error: unknown): Failure {
   };
 }
 
-/** Longer paths are cut: every good one is shorter. */
+/** Longer paths are cut; every valid path is shorter. */
 const LONGEST_PATH = 128;
 
 function partsOfRefusal({ request, answer }: ApiError): Failure {
@@ -72,14 +72,14 @@ function partsOfRefusal({ request, answer }: ApiError): Failure {
   };
 }
 
-/** The options whose names are not those of the members with `-` in the place of `_`. */
+/** The options whose names differ from their members' by more than `-` for `_`. */
 const OPTIONS: Readonly<Record<string, string>> = {
   expires_in_s: '--expires-in',
   grace_s: '--grace',
   api_key_id: '--api-key',
 };
 
-/** An error's text with the members of the request as the options that they were typed as. */
+/** An error's text with the request's members replaced by the options that the user typed. */
 function asTyped(detail: string, { body, query }: ApiRequest): string {
   const members = Object.keys({ ...query, ...body });
   const text = members.reduce((typed, member) => {
@@ -89,14 +89,14 @@ function asTyped(detail: string, { body, query }: ApiRequest): string {
   return IN_OUR_WORDS.reduce((typed, [theirs, ours]) => typed.replaceAll(theirs, ours), text);
 }
 
-/** A word without `_` may be one of the sentence too: it is a member at the beginning or the end. */
+/** Matches a member in a text. A word without `_` counts at the beginning or end only: it may be plain English. */
 function placesOf(member: string): RegExp {
   return member.includes('_')
     ? new RegExp(`\\b${member}\\b`, 'g')
     : new RegExp(`^${member}(?=(\\.\\d+)*(:| must| is ))|(?<= after )${member}$`, 'g');
 }
 
-/** Words of the API about JSON and headers, and those of the command line for them. */
+/** The API's words about JSON and headers, with the command line's words for them. */
 const IN_OUR_WORDS: readonly (readonly [RegExp, string])[] = [
   [/"(-?\d+(\.\d+)?)"/g, '$1'],
   [/\bIdempotency-Key\b/g, '--idempotency-key'],
@@ -109,13 +109,13 @@ const IN_OUR_WORDS: readonly (readonly [RegExp, string])[] = [
 ];
 
 /**
- * Commander's text is such as `error: option '--period <period>' argument 'week' is invalid. Allowed
- * choices are day, month, total.`, and in a last line `(Did you mean --period?)`.
+ * Splits commander's text, for example `error: option '--period <period>' argument 'week' is invalid.
+ * Allowed choices are day, month, total.` A last line may be `(Did you mean --period?)`.
  */
 function usagePartsOf(command: Command, text: string): Failure {
   const [, message = '', hint] =
     /^(?:error: )?(.*?)\.?(?:\n\((Did you mean .*)\))?$/s.exec(text.trimEnd()) ?? [];
-  // A value that is shown may hold a full stop too.
+  // A quoted value may contain a full stop too.
   const [what = '', ...details] = message.split(/(?<=is invalid|for (?:argument )?'[\w-]+')\. /);
   const path = pathOf(command);
   const setting = fromEnvironment(what, path);
@@ -142,7 +142,7 @@ function usageInOurWords(what: string): string {
     .replace(/^[a-z]/, (letter) => letter.toUpperCase());
 }
 
-/** A command with those that it belongs to: `purser grant create`. */
+/** A command's full name: `purser grant create`. */
 function pathOf(command: Command): string {
   return command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name();
 }

@@ -9,11 +9,11 @@ import { CENTS_PATTERN } from '../../ledger/operations/money.ts';
 import type { SpendPeriod } from '../../ledger/operations/operations.ts';
 
 /**
- * How options are read. A value that is written wrongly ends the command with 2 before a database is
- * opened, and the message names the option as it was typed.
+ * Parsers of options. A malformed value ends the command with 2 before a database is opened. The message
+ * names the option as it was typed.
  */
 
-// The words of the API's own schemas, which are slow to load; a test keeps the two equal.
+// The words of the API's schemas, which are slow to import; a test keeps both equal.
 export const ACCOUNT_KINDS = [
   'organization',
   'individual',
@@ -46,7 +46,7 @@ export const ENTRY_KINDS = [
 /** The description of `--account` in every command about one account. */
 export const ACCOUNT_ID = "the account's id, as `purser account list` shows it";
 
-/** The help of a command explains each kind of value that its options take. */
+/** The notes on kinds of values, which the help of a command shows for its options. */
 export const NOTES: Readonly<Record<string, string>> = {
   '<cents>':
     'Amounts are cents, with up to six decimals: 10000 is $100.00, and 0.5 is half a cent.',
@@ -54,12 +54,12 @@ export const NOTES: Readonly<Record<string, string>> = {
   '<duration>': 'A duration is such as 30s, 15m, 1h or 1d, or a number of seconds.',
 };
 
-/** An option that takes one of a few words. */
+/** An option whose value is one of `words`. */
 export function oneOf(flags: string, description: string, words: readonly string[]): Option {
   return new Option(flags, description).choices(words);
 }
 
-/** Parses a list of known words: `a,b`. */
+/** Parses a list of words from `words`: `a,b`. */
 export function someOf(words: readonly string[]): (text: string) => string[] {
   return (text) => {
     const list = parseList(text);
@@ -72,7 +72,7 @@ export function someOf(words: readonly string[]): (text: string) => string[] {
   };
 }
 
-/** Parses the scopes of a customer's key: `a,b`; an empty text is no scope at all. */
+/** Parses the scopes of a customer's key: `a,b`. An empty text is an empty list. */
 export function parseScopes(text: string): string[] {
   const scopes = text === '' ? [] : parseList(text);
   if (scopes.every((scope) => SCOPE.test(scope) && scope.length <= LONGEST_SCOPE)) return scopes;
@@ -90,20 +90,20 @@ export function parseScope(text: string): string {
   throw new InvalidArgumentError('It must be a word such as search or balance:read.');
 }
 
-/** Parses an amount as the API takes it. */
+/** Parses an amount in the API's form. */
 export function parseCents(text: string): string {
   if (CENTS.test(text)) return text;
   throw new InvalidArgumentError('It must be cents, with up to six decimals, such as 0.5.');
 }
 const CENTS = new RegExp(CENTS_PATTERN);
 
-/** The same, with a sign. */
+/** Parses an amount that may be negative. */
 export function parseSignedCents(text: string): string {
   if (CENTS.test(text.replace(/^-/, ''))) return text;
   throw new InvalidArgumentError('It must be cents, with up to six decimals, such as 0.5 or -0.5.');
 }
 
-/** Parses a time as the API takes it; a day is its beginning in UTC. */
+/** Parses a time in the API's form, or a day, which means its beginning in UTC. */
 export function parseTime(text: string): string {
   const time = withTimeOfDay(text);
   if (parseInstant(time) !== undefined) return time;
@@ -112,23 +112,23 @@ export function parseTime(text: string): string {
   );
 }
 
-/** The same, or `never`. */
+/** Parses a time, a day or `never`. */
 export function parseTimeOrNever(text: string): string {
   return text === NEVER ? text : parseTime(text);
 }
 
-/** A value of `parseTimeOrNever` as the API takes it: null for never. */
+/** Turns a value of `parseTimeOrNever` into the API's form: null for never. */
 export function timeOrNull(text: string | undefined): string | null | undefined {
   return text === NEVER ? null : text;
 }
 const NEVER = 'never';
 
-/** A day's beginning in UTC; any other text as it is. */
+/** Turns a day into its beginning in UTC; returns any other text unchanged. */
 export function withTimeOfDay(text: string): string {
   return /^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T00:00:00Z` : text;
 }
 
-/** Parses a duration, in seconds; its range is the API's to judge. */
+/** Parses a duration into seconds; the API checks its range. */
 export function parseDuration(text: string): number {
   const [, number, unit = 's'] = /^(\d{1,9})([smhd])?$/.exec(text) ?? [];
   const seconds = SECONDS_IN[unit];
@@ -137,13 +137,13 @@ export function parseDuration(text: string): number {
 }
 const SECONDS_IN: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 
-/** Parses a whole number; its range is the API's to judge. */
+/** Parses a whole number; the API checks its range. */
 export function parseWhole(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('It must be a whole number.');
 }
 
-/** Parses an id. An empty one, as of a shell's variable that is not set, would be another path. */
+/** Parses an id. Refuses an empty one, as of an unset shell variable: it would lead to another path. */
 export function parseId(text: string): string {
   if (text !== '') return text;
   throw new InvalidArgumentError('It must not be empty.');

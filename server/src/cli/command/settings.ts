@@ -1,8 +1,8 @@
 import { CURES } from '../../config.ts';
 
-/** Settings come from the environment only, so that the server and every command work on the same. */
+/** Settings come from the environment alone, so that the server and commands have the same ones. */
 
-/** The details and the cure for an option that is a setting, such as `unknown option '--port'`. */
+/** The details and the cure for an unknown option that is a setting, such as `--port`. */
 export function fromEnvironment(
   error: string,
   command: string,
@@ -17,7 +17,7 @@ export function fromEnvironment(
   };
 }
 
-/** For the help of `start`. */
+/** The settings, for the help of `start`. */
 export const SETTINGS_HELP = `
 Settings come from the environment:
 ${Object.values(CURES)

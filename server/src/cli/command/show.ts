@@ -1,7 +1,7 @@
 import type { Resource } from './api.ts';
 import type { Terminal } from './terminal.ts';
 
-/** How answers look to people: amounts and times stay as the API writes them. */
+/** Shows answers to people. Amounts and times stay in the API's form. */
 
 const NOTHING = '-';
 
@@ -14,7 +14,7 @@ export function showResource({ line, colors }: Terminal, { id, attributes }: Res
   }
 }
 
-/** Shows a key that was just made, and that its secret is shown this once. */
+/** Shows a new key, with a note that its secret is shown once. */
 export function showNewKey(terminal: Terminal, resource: Resource): void {
   const { key, ...attributes } = resource.attributes;
   showResource(terminal, { ...resource, attributes });

@@ -2,8 +2,8 @@ import { isatty } from 'node:tty';
 import picocolors from 'picocolors';
 
 /**
- * The only place that writes to the standard streams. Standard output carries what was asked for,
- * standard error everything else; colours appear on a terminal only, and never with NO_COLOR.
+ * The only writer to the standard streams. Results go to standard output, everything else to standard
+ * error. Colours appear on a terminal only, and never with NO_COLOR.
  */
 
 const ESCAPE = '\u001b[';
@@ -22,13 +22,13 @@ export interface Terminal {
   text(text: string): void;
   /** Writes a line to standard error. */
   errorLine(text?: string): void;
-  /** Shows how far a long work is, on standard error where that is a terminal; `null` clears it. */
+  /** Shows the progress of long work on standard error, if that is a terminal; `null` clears it. */
   progress(text: string | null): void;
 }
 
-/** The terminal, or the pipes, that this process was started with. */
+/** The terminal or pipes of this process. */
 export function openTerminal(): Terminal {
-  // `purser account list | head` closes the pipe early: the rest has no reader, and that is no error.
+  // `purser account list | head` closes the pipe early, which is no error.
   process.stdout.on('error', ignoreClosedPipe);
   process.stderr.on('error', ignoreClosedPipe);
   return {

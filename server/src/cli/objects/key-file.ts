@@ -4,8 +4,8 @@ import { withTimeOfDay } from '../command/options.ts';
 
 /**
  * The file of `purser key import --file`: CSV (RFC 4180) with the columns sha256, name, scopes and
- * expires_at, all but the first optional. A first line that names the columns may order them
- * otherwise. Scopes are separated by blanks, or by commas within quotes; `expires_at` is a time or a day.
+ * expires_at; all but the first are optional. A header line may name and reorder the columns. Scopes are
+ * separated by blanks, or by commas within quotes. `expires_at` is a time or a day.
  */
 
 const COLUMNS = ['sha256', 'name', 'scopes', 'expires_at'] as const;
@@ -13,12 +13,12 @@ type Column = (typeof COLUMNS)[number];
 
 /** One line of the file: the body of the request that imports its key. */
 export interface KeyLine {
-  /** Counted from 1, as editors do. */
+  /** The line's number, from 1. */
   readonly line: number;
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** Reads the file line by line, in bounded memory. Throws OperatorError for what is no such CSV. */
+/** Reads the file line by line, in bounded memory. Throws OperatorError if it is not such a CSV. */
 export async function* readKeyFile(path: string): AsyncGenerator<KeyLine> {
   const { parse } = await import('csv-parse');
   const parser = parse({

@@ -24,10 +24,10 @@ interface ImportOptions extends JsonOption {
   readonly expiresAt?: string;
 }
 
-/** Requests under way at once: as many as the connections that serve them. */
+/** Concurrent requests: as many as the pool has connections. */
 const AT_ONCE = 8;
 
-/** `purser key import`: customers keep the keys they have. */
+/** `purser key import`: imports keys by their hashes, so that customers keep them. */
 export function importCommand(context: Context): Command {
   return apiCommand(
     'import',
@@ -73,11 +73,11 @@ async function importOne(context: Context, options: ImportOptions): Promise<void
   });
 }
 
-/** How the lines of a file ended. */
+/** The results of a file's lines. */
 interface Counts {
   imported: number;
   existing: number;
-  /** Existing keys that have not the terms that were asked for. */
+  /** Existing keys whose terms differ from the file's. */
   different: number;
   refused: number;
 }
@@ -141,7 +141,7 @@ async function importLines(
   }
 }
 
-/** The status of an import that made a key; another good one: the account has it already. */
+/** The status of an import that made a key; 200 means that the account had it. */
 const CREATED = 201;
 
 function importRequest(
@@ -155,7 +155,7 @@ function importRequest(
   };
 }
 
-/** Whether a key has another name, scopes or expiry than a request asks for. */
+/** Whether a key's name, scopes or expiry differ from the request's. */
 function differs({ attributes }: Resource, { body }: ApiRequest): boolean {
   return TERMS.some(
     (member) =>
@@ -170,7 +170,7 @@ function comparable(member: (typeof TERMS)[number], value: unknown): unknown {
   return member === 'expires_at' && typeof value === 'string' ? Date.parse(value) : value;
 }
 
-/** The options of `purser key update` that ask for the same. */
+/** The options of `purser key update` that would set the request's terms. */
 function optionsOf({ body }: ApiRequest): string {
   const { name, scopes, expires_at: expiresAt } = body ?? {};
   return [

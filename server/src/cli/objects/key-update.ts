@@ -46,7 +46,7 @@ export function updateCommand(context: Context): Command {
     });
 }
 
-/** Each key by itself: run again, it changes what was left. With `json` each key's answer is a line. */
+/** Updates each key by itself; a second run changes the rest. With `json` each key's answer is a line. */
 async function updateAll(
   { withApi, terminal }: Context,
   { json }: JsonOption,

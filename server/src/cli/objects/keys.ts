@@ -59,7 +59,7 @@ export function keyCommands(context: Context): Command[] {
   return [key, operatorKey];
 }
 
-/** The idempotency key is all that the database lacks to make the secret again (adr/0009). */
+/** Warns that the idempotency key protects the secret: the database has all else to derive it (adr/0009). */
 const SECRET_HELP = `
 With --idempotency-key the same command shows the same secret again, for 24 hours. Use a key that
 nobody can guess, such as a UUID.`;

@@ -22,9 +22,9 @@ import {
 } from '../command/options.ts';
 import { showResource } from '../command/show.ts';
 
-/** `purser hold|charge|adjustment …`: what moves money besides grants. */
+/** `purser hold|charge|adjustment …`: the commands that move money, besides grants. */
 
-/** Asks the API to move money, and shows what came of it. */
+/** Requests an operation that moves money, and shows its result. */
 export function move(
   context: Context,
   options: IdempotencyOption,
@@ -180,7 +180,7 @@ export function adjustmentCommands(context: Context): Command[] {
   return [command('adjustment', 'corrections by the operator', ...examples).addCommand(create)];
 }
 
-/** The path of one thing, or of an action on it. */
+/** The path of one resource, or of an action on it. */
 export function pathOf(things: string, id: string, action?: string): string {
   const path = `/v1/${things}/${encodeURIComponent(id)}`;
   return action === undefined ? path : `${path}/${action}`;

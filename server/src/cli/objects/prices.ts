@@ -12,7 +12,7 @@ interface ShowOptions extends JsonOption {
   readonly text?: true;
 }
 
-/** `purser prices …`: what a price book file says, and which versions are or were in effect. */
+/** `purser prices …`: checks price-book files, loads them, and shows the versions. */
 export function priceCommands(context: Context): Command {
   const prices = command(
     'prices',

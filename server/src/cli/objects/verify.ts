@@ -13,7 +13,7 @@ interface Options {
   readonly after?: string;
 }
 
-/** `purser verify`: proves the books; exit code 1 and the first offender where they do not add up. */
+/** `purser verify`: proves the books. If they do not add up: exit code 1 and the first offender. */
 export function verifyCommand(context: Context): Command {
   return command(
     'verify',

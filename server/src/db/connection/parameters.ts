@@ -1,6 +1,6 @@
 /**
- * The text of a parameter for PostgreSQL: null, a text, a number or bigint, a boolean, or an array of
- * those.
+ * The text of a parameter for PostgreSQL. Takes null, texts, numbers, bigints, booleans, and arrays of
+ * these.
  */
 export function parameterOf(value: unknown): string | null {
   if (value === null || value === undefined) return null;

@@ -4,19 +4,18 @@ import { SESSION_POOLING } from './session.ts';
 import * as sql from './sql.ts';
 
 /**
- * Purser needs sessions of its own: their settings, prepared statements, and the advisory lock of the
- * migrations outlive a transaction. A pooler in transaction or statement mode hands sessions around.
+ * Purser needs sessions of its own: their settings, prepared statements and the migrations' advisory
+ * lock outlive a transaction. A pooler in transaction or statement mode shares sessions among clients.
  */
 
-/** How long a second session may be waited for. */
+/** The timeout for the answers of the second session. */
 const ANSWER_TIMEOUT_MS = 2_000;
-/** Times that both marks are read; other clients of the pooler may make one reading look good. */
+/** Rounds of reads: other clients of the pooler can make a single round look good. */
 const ROUNDS = 8;
 
 /**
- * Makes sure that a pooler leaves `client` its session; `config` is what the client was made of. Two
- * connections mark their sessions: one of the marks is gone if they share sessions. Throws
- * OperatorError.
+ * Checks that no pooler shares the session of `client`; `config` is the client's configuration. Two
+ * connections set marks in their sessions: a mark is lost if they share one. Throws OperatorError.
  */
 export async function expectOwnSession(
   client: pg.ClientBase,
@@ -30,7 +29,7 @@ export async function expectOwnSession(
     for (const [index, one] of both.entries()) await ask(one, sql.markSession.text, [`${index}`]);
     for (let round = 0; round < ROUNDS; round += 1) {
       for (const [index, one] of both.entries()) {
-        // Twice each: a pooler that takes its sessions in turn must not get back in step.
+        // Two reads each: a pooler that rotates its sessions must not get back in step.
         for (const _ of both) {
           if ((await ask(one, sql.readMark.text)) !== `${index}`) throw sharesSessions();
         }

@@ -12,34 +12,34 @@ import { type Settings, setUpSession } from './session.ts';
 import { faultOf, isRolledBack } from './sqlstate.ts';
 import { typeParsers } from './types.ts';
 
-/** Connections for everything that is not a lane or a batched read. */
+/** Connections for all work but the lane's and the batched reads'. */
 const POOL_SIZE = 8;
-/** How long a statement of the pool may take, and how long its caller waits for the answer. */
+/** Timeouts of a statement of the pool: PostgreSQL's, and its caller's for the answer. */
 const STATEMENT_TIMEOUT_MS = 10_000;
 const ANSWER_TIMEOUT_MS = 11_000;
 
-/** Beside those of every session. `lock_timeout` is above a dead node's `idle_in_transaction…`. */
+/** Settings besides every session's. `lock_timeout` exceeds the idle timeout of a dead node's transaction. */
 const POOL_SETTINGS: Settings = {
   lock_timeout: '4s',
   statement_timeout: `${STATEMENT_TIMEOUT_MS}`,
   idle_in_transaction_session_timeout: '5s',
 };
-/** Times that something is run, by what stood against it before. */
+/** The most runs of one piece of work, by the fault of the last run. */
 const MOST_RUNS = { conflict: 3, connection: 2, wait: 1, statement: 1 };
 
 export interface PostgresOptions {
-  /** Where to connect now; asked for every new connection. */
+  /** The server to connect to at this moment; called for every new connection. */
   readonly source: () => pg.ClientConfig;
-  /** The role that every session works under; null: the login's own. */
+  /** The role of every session; null: the login. */
   readonly role: string | null;
   readonly log: { warn(message: string): void };
 }
 
-/** PostgreSQL behind the contract of `Database`: a pool, and pipelined connections for the lanes. */
+/** PostgreSQL as a `Database`: a pool, and pipelined connections for the lane and the batched reads. */
 export class PostgresDatabase implements Database {
   readonly #options: PostgresOptions;
   readonly #pool: pg.Pool;
-  /** Raised when a connection turns out unfit: older ones may be so too, and are not used again. */
+  /** Grows when a connection is unfit; connections of older generations are not used again. */
   #generation = 0;
 
   constructor(options: PostgresOptions) {
@@ -47,7 +47,7 @@ export class PostgresDatabase implements Database {
     const config = () => this.#config('purser');
     const generation = () => this.#generation;
     this.#pool = new pg.Pool({
-      // The pool makes its clients from this class, so that each asks anew where PostgreSQL is.
+      // The pool makes its clients from this class, so that each calls `source`.
       Client: class extends PoolClient {
         constructor() {
           super(config(), generation());
@@ -81,7 +81,7 @@ export class PostgresDatabase implements Database {
     }, options);
   }
 
-  /** A connection for batches, with the given settings on top of those that every session has. */
+  /** A connection for batches, with settings besides those of every session. */
   pipeline(name: string, settings: Settings, answerTimeoutMs?: number): Promise<Pipeline> {
     const { query_timeout: _, ...config } = this.#config(name);
     const { role } = this.#options;
@@ -93,12 +93,12 @@ export class PostgresDatabase implements Database {
     });
   }
 
-  /** Ends the pool's connections when their statements have ended. */
+  /** Closes the pool's connections after their statements have ended. */
   async close(): Promise<void> {
     await this.#pool.end();
   }
 
-  /** Runs `work` on a connection of the pool; again if it certainly did nothing and may work now. */
+  /** Runs `work` on a connection of the pool. Retries it if it certainly did nothing and may now succeed. */
   async #run<T>(
     work: (client: PoolClient) => Promise<T>,
     { once = false }: TransactionOptions = {},
@@ -110,7 +110,7 @@ export class PostgresDatabase implements Database {
         client.release();
         return result;
       } catch (error) {
-        // Anything else is the work's own to say, and final.
+        // Other errors are the work's own results, and final.
         const cause = error instanceof DatabaseUnavailable ? error.cause : undefined;
         const fault = cause === undefined ? 'statement' : faultOf(cause);
         const isUndone = isRolledBack(cause);
@@ -151,13 +151,13 @@ class PoolClient extends pg.Client {
   constructor(config: pg.ClientConfig, generation: number) {
     super(config);
     this.generation = generation;
-    // A client that is taken from the pool has no other listener, and its loss would end the process.
-    // Whoever uses it learns of it by the statement that fails.
+    // A client that is checked out has no other listener, and an unheard error would end the process.
+    // Its user gets the error from the statement that fails.
     this.on('error', () => {});
   }
 }
 
-/** Whether the connection is outside of a transaction, if need be after a rollback. */
+/** Whether the connection is outside a transaction, after a rollback if one is open. */
 async function isRolledBackOn(client: PoolClient): Promise<boolean> {
   if (client.getTransactionStatus() === 'I') return true;
   return client.query('rollback').then(
@@ -186,7 +186,7 @@ function noConnection(cause: unknown): never {
   throw new DatabaseUnavailable('PostgreSQL gives no session to work in', { cause });
 }
 
-/** Passes on what is a statement's own fault; anything else means that PostgreSQL is not available now. */
+/** Rethrows a statement's own fault; throws DatabaseUnavailable for any other error. */
 function unavailable(error: unknown): never {
   if (faultOf(error) === 'statement') throw error;
   throw new DatabaseUnavailable('PostgreSQL is not available', { cause: error });

@@ -4,18 +4,17 @@ import type { Statement } from './database.ts';
 import * as sql from './sql.ts';
 
 /**
- * What every session of ours is set to, and the check that it is so. Settings are sent as statements
- * and read back in a later transaction: a pooler may drop startup options, or run the next transaction
- * in another session.
+ * The settings of every session, and their check. Settings are sent as statements and read back in a
+ * later transaction: a pooler may drop startup options, or run the next transaction in another session.
  */
 
-/** How long each of the two questions may take: a machine under load must not look like one that is gone. */
+/** The timeout of each of the two statements; long enough for a machine under load. */
 const ANSWER_TIMEOUT_MS = 2_000;
 
-/** The settings of a session by name; `transaction_timeout` counts from PostgreSQL 17 on. */
+/** The settings of a session by name. `transaction_timeout` exists from PostgreSQL 17 on. */
 export type Settings = Readonly<Record<string, string>>;
 
-/** What decisions rest on. Instants are read by `DateStyle`, and with their zone whatever `TimeZone` is. */
+/** Settings that decisions depend on. Instants are parsed by `DateStyle`; any `TimeZone` is right. */
 const SESSION_SETTINGS: Settings = {
   TimeZone: 'UTC',
   DateStyle: 'ISO',
@@ -23,18 +22,18 @@ const SESSION_SETTINGS: Settings = {
   jit: 'off',
 };
 
-/** Where a session is. */
+/** The place of a session. */
 export interface SessionFacts {
   readonly database: string;
-  /** Tells the database apart from every other, of other servers too. */
+  /** Identifies the database, also among those of other servers. */
   readonly place: string;
-  /** A pooler stands between: the process that answered is not the one that was connected to. */
+  /** Whether a pooler is in between: another process answered than the one that was connected to. */
   readonly isPooled: boolean;
 }
 
 /**
- * Makes a new connection a session of ours, which works under `role` (null: the login). Throws
- * OperatorError for a session that Purser must not work in; `ReadOnly` may pass by itself.
+ * Sets up and checks a new session, which works under `role` (null: the login). Throws OperatorError if
+ * Purser must not work in it; a `ReadOnly` may pass by itself.
  */
 export async function setUpSession(
   client: pg.ClientBase,
@@ -59,10 +58,10 @@ export async function setUpSession(
   };
 }
 
-/** The database takes no writes at this moment: a standby, or in the middle of a switch-over. */
+/** The database takes no writes at this moment: it is a standby, or a switch-over is under way. */
 export class ReadOnly extends OperatorError {}
 
-/** What keeps Purser from working in a session. */
+/** The reason why Purser cannot work in a session; null: there is none. */
 function refusalOf(found: sql.SessionRow, role: string | null): OperatorError | null {
   const { login, database } = found;
   if (found.is_standby || found.is_read_only) {
@@ -100,7 +99,7 @@ function refusalOf(found: sql.SessionRow, role: string | null): OperatorError | 
   return null;
 }
 
-/** The cure for a pooler that hands sessions around. */
+/** The cure for a pooler that shares sessions. */
 export const SESSION_POOLING =
   'Connect to PostgreSQL itself, or through a pool in session mode (PgBouncer: pool_mode = session). See docs/postgresql.md.';
 

@@ -2,11 +2,11 @@ import type { Statement } from './database.ts';
 
 export interface SettingRow {
   name: string;
-  /** As PostgreSQL shows it: `5000` becomes `5s`. */
+  /** The value as PostgreSQL shows it: `5000` becomes `5s`. */
   value: string;
 }
 
-/** Sets a session's settings, and answers what they are now. $1 names, $2 values. */
+/** Sets a session's settings and answers their new values. $1 names, $2 values. */
 export const setSettings: Statement = {
   name: 'set_settings',
   text: `
@@ -20,18 +20,18 @@ export interface SessionRow {
   login: string;
   role: string;
   database: string;
-  /** The database and the start of its server, in one text: it tells databases apart. */
+  /** The database and the start of its server, as one text that identifies the database. */
   place: string;
   pid: number;
   is_standby: boolean;
   is_read_only: boolean;
   server_encoding: string;
   client_encoding: string;
-  /** Names of settings that are not what they were set to; null: there are none. */
+  /** Names of settings that have lost their values; null: there are none. */
   changed: string | null;
 }
 
-/** What decisions rest on. $1 names, $2 values, as `setSettings` answered them. */
+/** The facts that decide whether a session is fit. $1 names, $2 values, as `setSettings` answered them. */
 export const readSession: Statement = {
   name: 'read_session',
   text: `
@@ -47,7 +47,7 @@ export const readSession: Statement = {
     from pg_database d where d.datname = current_database()`,
 };
 
-/** A mark that the session keeps. $1 the mark. */
+/** Sets a mark that the session keeps. $1 the mark. */
 export const markSession: Statement = {
   name: 'mark_session',
   text: `select set_config('purser.session', $1, false) as mark`,

@@ -7,8 +7,8 @@ const INT8_ARRAY = 1016;
 const parseTextArray = pg.types.getTypeParser(1009 as never) as (text: string) => (string | null)[];
 
 /**
- * How PostgreSQL's values become ours, for each connection of its own (never for the whole process):
- * int8 is bigint, timestamptz is milliseconds since 1970.
+ * Parsers for PostgreSQL's values: int8 becomes bigint, timestamptz milliseconds since 1970. They are
+ * set for each connection, never for the whole process.
  */
 export const typeParsers: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
@@ -27,12 +27,11 @@ export const typeParsers: pg.CustomTypesConfig = {
   }) as pg.CustomTypesConfig['getTypeParser'],
 };
 
-/** The offset of the session's zone, as PostgreSQL writes it: `+00`, `+05:30`, `-03:30:52`. */
+/** The offset of the session's time zone in PostgreSQL's text: `+00`, `+05:30`, `-03:30:52`. */
 const ZONE = /([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?$/;
 
 /**
- * `2026-11-23 09:20:44.123+00` → milliseconds, whatever the zone of the session; what is finer than a
- * millisecond is cut off.
+ * Parses `2026-11-23 09:20:44.123+00` in any time zone into milliseconds; cuts finer digits off.
  */
 function parseInstant(text: string): number {
   if (text.endsWith('+00')) return utc(text.slice(0, -3));

@@ -1,7 +1,7 @@
-// To attach or to start: one loop that looks at what there is, does one thing about it and looks
-// again, until a PostgreSQL of this cluster answers or the time is up. Two postmasters never get the
-// same data: a new one is only ever started by way of PostgreSQL's own check of postmaster.pid and
-// of the shared memory, and it ends by itself where that finds a rival.
+// Attaches to PostgreSQL, or starts it. One loop looks at the state, takes one step and looks again,
+// until a PostgreSQL of this cluster answers or the time is up. Two postmasters never get the same
+// data: each start passes PostgreSQL's own check of postmaster.pid and of the shared memory, and a
+// postmaster that finds a rival ends by itself.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { OperatorError } from '../../operator-error.ts';
@@ -21,19 +21,19 @@ import { isSocketThere } from './socket.ts';
 
 const POLL_MS = 20;
 
-/** How long PostgreSQL may take to be there without a sign of life, if the caller does not say. */
+/** The default time that PostgreSQL may take to start without a sign of life. */
 const PATIENCE_MS = 30_000;
 
-/** PostgreSQL that answers "starting up" replays what was in its log: that takes what it takes. */
+/** A PostgreSQL that answers "starting up" recovers from its log, which can be long. */
 const RECOVERY_MS = 15 * 60_000;
 
-/** Between two looks at a PostgreSQL that is not ready; each leaves a line in its log. */
+/** The poll interval for a PostgreSQL that is not ready; each poll leaves a line in its log. */
 const NOT_READY_MS = 250;
 
-/** A dying PostgreSQL has its shared memory and its lock files for this long at most. */
+/** A dying PostgreSQL keeps its shared memory and lock files for at most this long. */
 const DYING_MS = 10_000;
 
-/** What is so for this long is not the moment between two steps of a start or a stop. */
+/** A state that lasts this long is not a moment between two steps of a start or a stop. */
 const SETTLED_MS = 1_500;
 
 export interface AttachOptions {
@@ -41,15 +41,15 @@ export interface AttachOptions {
   readonly log: { info(msg: string): void; warn(msg: string): void };
   readonly patienceMs?: number | undefined;
   /**
-   * Ends the waiting, with the signal's reason. A PostgreSQL just started by us is stopped first; if it
-   * is ready already, so that others may use it, it is attached all the same.
+   * Aborts the wait, with the signal's reason. A PostgreSQL that this call started is stopped first. If
+   * it is ready already, others may use it, so it is attached all the same.
    */
   readonly signal: AbortSignal;
 }
 
-/** PostgreSQL is not there yet, for a reason that time may cure. */
+/** PostgreSQL is not ready, for a reason that may pass. */
 class NotYet extends Error {
-  /** Whether it showed that it is at work. */
+  /** Whether PostgreSQL showed that it works. */
   readonly isAlive: boolean;
 
   constructor(reason: string, isAlive = false) {
@@ -59,8 +59,8 @@ class NotYet extends Error {
 }
 
 /**
- * A connection to the cluster's PostgreSQL, attached, with the database made; PostgreSQL is started
- * if it does not run. Throws OperatorError.
+ * Connects to the cluster's PostgreSQL, attaches, and makes the database. Starts PostgreSQL if it does
+ * not run. Throws OperatorError.
  */
 export async function attachOrStart(cluster: Cluster, options: AttachOptions): Promise<Keeper> {
   const search = new Search(cluster, options);
@@ -85,7 +85,7 @@ class Search {
   #launched: Launched | null = null;
   #dyingSince: number | null = null;
   #freshSocket = false;
-  /** What was last seen in postmaster.pid, and since when. */
+  /** The last content of postmaster.pid, and the time since it is unchanged. */
   #seen = { text: '', since: Date.now() };
   #askedAt = 0;
   #toldRecovery = false;
@@ -100,7 +100,7 @@ class Search {
     return this.#launched !== null;
   }
 
-  /** Throws OperatorError once the waiting has been long enough. */
+  /** Throws OperatorError if the wait has been long enough. */
   checkPatience(reason: NotYet): void {
     const now = Date.now();
     if (reason.isAlive) this.#lastSignOfLife = now;
@@ -114,7 +114,7 @@ class Search {
     );
   }
 
-  /** Looks once and does one thing. Throws NotYet. */
+  /** Looks at the state and takes one step. Throws NotYet. */
   async step(): Promise<Keeper> {
     await this.#judgeLaunched();
     const file = await readPidFile(this.#cluster.directory);
@@ -132,20 +132,20 @@ class Search {
     try {
       return await this.#approach(file, isSettled);
     } catch (error) {
-      // Where the system does not tell whose process it is, PostgreSQL's own check has to.
+      // The system does not tell whose process it is, so PostgreSQL's own check decides.
       if (who === 'unknown' && isSettled && error instanceof NotYet) return this.#start();
       throw error;
     }
   }
 
-  /** Connects to the PostgreSQL that runs, or finds out why that is not possible. */
+  /** Connects to the running PostgreSQL, or finds out why that fails. */
   async #approach(file: PidFile, isSettled: boolean): Promise<Keeper> {
     const { pid, socketDir, status } = file;
     const isReady = status === 'ready';
-    // It may be a long recovery, which the next start goes on with.
+    // The next start continues a long recovery.
     if (!isReady && pid === this.#launched?.pid && this.#options.signal.aborted) requestStop(pid);
     if (status === 'stopping' && isSettled) {
-      // It waits for its clients to leave, and they are ours: the lanes of every server here.
+      // PostgreSQL waits for its clients to disconnect, and these are our servers' connections.
       requestStop(pid);
       this.#seen.since = Date.now();
     }
@@ -161,7 +161,7 @@ class Search {
       throw new NotYet(`The socket of the postmaster (process ${pid}) is gone.`);
     }
     const keeper = await this.#connect(pid, socketDir);
-    // Somebody else's was faster; ours is ending.
+    // Another process's postmaster was faster; ours is ending.
     if (this.#launched !== null && this.#launched.pid !== pid) await this.#launched.cleanUp();
     return keeper;
   }
@@ -181,7 +181,7 @@ class Search {
       }
       await keeper.attach();
       await keeper.prepare();
-      // A PostgreSQL that an older release has started knows the logins of that release.
+      // A PostgreSQL that an older release started has the access rules of that release.
       if (await writeAccessRules(this.#cluster)) await keeper.readAccessRules();
       return keeper;
     } catch (error) {
@@ -194,7 +194,7 @@ class Search {
     if (error instanceof NotYet) return error;
     const message = messageOf(error);
     const code = codeOf(error);
-    // Cannot connect now: it starts, recovers or stops.
+    // 57P03, cannot connect now: PostgreSQL starts, recovers or stops.
     if (code === '57P03' && Date.now() - this.#startedAt > SETTLED_MS && !this.#toldRecovery) {
       this.#toldRecovery = true;
       this.#options.log.info(`waiting for PostgreSQL: ${message}`);
@@ -215,7 +215,7 @@ class Search {
     return programFailure('PostgreSQL runs, but cannot be used.', message, error);
   }
 
-  /** Starts a postmaster unless ours is already on its way. */
+  /** Starts a postmaster, unless ours is starting already. */
   async #start(unrelatedPid?: number): Promise<never> {
     if (this.#launched === null) {
       this.#options.signal.throwIfAborted();
@@ -227,7 +227,7 @@ class Search {
     throw new NotYet(`PostgreSQL (process ${this.#launched.pid}) is starting.`);
   }
 
-  /** If the postmaster we started has ended: whether that was a lost race, or a real failure. */
+  /** Decides whether the end of our postmaster was a lost race or a failure. */
   async #judgeLaunched(): Promise<void> {
     const launched = this.#launched;
     const end = launched?.ended() ?? null;

@@ -11,8 +11,8 @@ const run = promisify(execFile);
 const VERSION_TIMEOUT_MS = 10_000;
 
 /**
- * The real path of the folder with initdb and postgres: `binDir`, or that of the package for this
- * platform. Throws OperatorError where there is none.
+ * The real path of the folder with initdb and postgres: `binDir`, or the package of this platform.
+ * Throws OperatorError if there is none.
  */
 export async function locateBinaries(binDir?: string): Promise<string> {
   if (binDir !== undefined) {
@@ -40,8 +40,8 @@ export async function locateBinaries(binDir?: string): Promise<string> {
 }
 
 /**
- * Makes the links to libraries that the package cannot carry, as its own install script would have,
- * for installs that ran no scripts. What exists is left alone, so any number may do this at once.
+ * Makes the links to libraries that a package cannot contain, for installs that ran no scripts. The
+ * package's own install script does the same. Existing links stay, so processes may do this at once.
  */
 export async function linkLibraries(packageDir: string): Promise<void> {
   const list = join(packageDir, 'native', 'pg-symlinks.json');
@@ -74,8 +74,7 @@ export async function linkLibraries(packageDir: string): Promise<void> {
 }
 
 /**
- * The major version of the programs, which also shows that they run here at all. Throws
- * OperatorError where they do not.
+ * The major version of the programs. Throws OperatorError if they do not run here.
  */
 export async function majorVersion(binDir: string, launcher: Launcher): Promise<number> {
   const { file, args, options } = launcher.command(join(binDir, 'postgres'), ['--version']);

@@ -27,46 +27,46 @@ import {
 } from './os-user.ts';
 import { replaceFile, syncParent } from './owned-files.ts';
 
-/** The bootstrap superuser of the cluster, who owns the tables. */
+/** The cluster's bootstrap superuser, the owner of the tables. */
 export const OWNER = 'purser_owner';
-/** The login that the server works as. */
+/** The server's login. */
 export const SERVING = 'purser_serving';
 
 const run = promisify(execFile);
 const INITDB_TIMEOUT_MS = 120_000;
 
-/** Longer than any initdb takes; after that a draft is nobody's, whoever has its process id now. */
+/** Longer than any initdb takes; an older draft is abandoned, even if its process id is in use. */
 const DRAFT_MAX_AGE_MS = 10 * 60_000;
 const DRAFT = /^\.postgresql-(\d+)-/;
 
-/** The drafts that this very process works on; one of its own id that is not here is older. */
+/** The drafts of this process; another draft with its process id is from an earlier process. */
 const ownDrafts = new Set<string>();
 
-/** A cluster on disk and what is needed to run it. All paths are real ones. */
+/** A cluster on disk, with the programs and the user that run it. All paths are real paths. */
 export interface Cluster {
   readonly dataDir: string;
-  /** The PostgreSQL data directory in it. */
+  /** PostgreSQL's data directory. */
   readonly directory: string;
   readonly binDir: string;
   readonly launcher: Launcher;
-  /** True when this call made it. */
+  /** Whether this call made the cluster. */
   readonly created: boolean;
 }
 
 export interface OpenClusterOptions {
   readonly dataDir: string;
   readonly binDir?: string;
-  /** Breaks initdb off; no process of it is left then, nor a part of a cluster. */
+  /** Aborts initdb; then no process and no part of a cluster remain. */
   readonly signal?: AbortSignal;
 }
 
-/** The cluster in `dataDir`, made there if there is none. Throws OperatorError. */
+/** Opens the cluster in `dataDir`, or makes one there. Throws OperatorError. */
 export async function openCluster(options: OpenClusterOptions): Promise<Cluster> {
   const { dataDir, binDir, signal } = options;
   const bin = await locateBinaries(binDir);
   const data = await makeDataDirectory(resolve(dataDir));
   const named = join(data, 'postgresql');
-  // The operator may have put a link to a larger disk there.
+  // The operator may have made a link to a larger disk.
   const directory = await realpath(named).catch(() => named);
   const existing = await existingVersion(directory);
   const user = await postgresUser(directory, existing === null ? null : await ownerOf(directory));
@@ -85,7 +85,7 @@ export async function openCluster(options: OpenClusterOptions): Promise<Cluster>
 
 async function makeDataDirectory(dataDir: string): Promise<string> {
   try {
-    // Whom PostgreSQL runs as for root must be able to pass, whatever the umask is.
+    // PostgreSQL's user must be able to pass the folder, whatever root's umask is.
     const mode = isRoot() ? 0o711 : 0o700;
     const made = await mkdir(dataDir, { recursive: true, mode });
     if (made !== undefined) await chmod(dataDir, mode);
@@ -103,13 +103,13 @@ async function makeDataDirectory(dataDir: string): Promise<string> {
   }
 }
 
-/** The major version that made the cluster, null where there is none (an empty folder is none). */
+/** The major version that made the cluster; null: there is none, or the folder is empty. */
 async function existingVersion(directory: string): Promise<string | null> {
   try {
     return (await readFile(join(directory, 'PG_VERSION'), 'utf8')).trim();
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') {
-      // A folder that may not be entered is judged by its owner first: that says more.
+      // The owner of a folder that we may not enter explains the failure better.
       if (codeOf(error) === 'EACCES') await postgresUser(directory, await ownerOf(directory));
       throw fileFailure('read the data directory', directory, error);
     }
@@ -143,8 +143,8 @@ function wrongVersion(directory: string, found: string, major: number): Operator
 }
 
 /**
- * Makes the cluster under another name and renames it when it is complete and on disk, so that what
- * is named `postgresql` is whole, whenever we are killed. False: somebody else was first.
+ * Makes the cluster under another name, and renames it when it is complete and on disk. So the folder
+ * `postgresql` is whole even if we are killed. False: another process was first.
  */
 async function createCluster(
   dataDir: string,
@@ -180,7 +180,7 @@ async function initdb(
 ): Promise<void> {
   const settings = ['-D', draft, '-U', OWNER, '--encoding=UTF8', '--data-checksums'];
   settings.push('--auth-local=reject', '--auth-host=reject', '--no-instructions', '--locale=C');
-  // From 17 on PostgreSQL has Unicode rules of its own, the same on every system.
+  // PostgreSQL 17 and later have built-in Unicode rules, the same on every system.
   if (major >= 17) settings.push('--locale-provider=builtin', '--builtin-locale=C.UTF-8');
   const { file, args, options } = launcher.command(join(binDir, 'initdb'), settings);
   const running = run(file, args, {
@@ -188,7 +188,7 @@ async function initdb(
     timeout: INITDB_TIMEOUT_MS,
     killSignal: 'SIGKILL',
   });
-  // The `signal` of execFile would not wait until initdb and the PostgreSQL that it runs have ended.
+  // The `signal` of execFile would not wait for the end of initdb and of its PostgreSQL.
   const breakOff = () => void running.child.kill('SIGTERM');
   signal?.addEventListener('abort', breakOff);
   if (signal?.aborted) breakOff();
@@ -203,7 +203,7 @@ async function initdb(
   }
 }
 
-/** Removes what a killed process left of its initdb. What cannot be removed disturbs nobody. */
+/** Removes the drafts of killed processes. A draft that cannot be removed does no harm. */
 async function removeStaleDrafts(dataDir: string): Promise<void> {
   for (const name of await readdir(dataDir)) {
     const pid = Number(DRAFT.exec(name)?.[1]);
@@ -219,7 +219,7 @@ async function removeStaleDrafts(dataDir: string): Promise<void> {
   }
 }
 
-/** Whether there is a process of this id, whosever it is. */
+/** Whether any process has this id. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -230,12 +230,12 @@ export function isAlive(pid: number): boolean {
 }
 
 /**
- * Writes who may connect: over the socket only, as the system user who runs Purser, root, or the one
- * who runs PostgreSQL; all of them could read the files anyway. False: it was written before.
+ * Writes the access rules: over the socket only, for the system users who run Purser and PostgreSQL, and
+ * for root. All of them could read the files anyway. False: the rules were there already.
  */
 export async function writeAccessRules({ directory, launcher }: Cluster): Promise<boolean> {
   const names = new Set(['root', runningUser().name]);
-  // With a capability added, PostgreSQL may read more than its user, who must not get at that.
+  // With its capability PostgreSQL can read more than its user, who must not gain that by connecting.
   if (launcher.closed === null) names.add(launcher.user.name);
   const logins = [OWNER, SERVING];
   const lines = [...names].flatMap((name) => logins.map((login) => `purser "${name}" ${login}\n`));

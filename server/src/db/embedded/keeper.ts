@@ -1,6 +1,6 @@
-// Who uses a running PostgreSQL is kept by PostgreSQL itself: each Purser process holds one
-// connection with a shared advisory lock, a server an exclusive one besides. They vanish with the
-// process, however it ends, so no file and no process id has to be believed.
+// PostgreSQL itself records its users: each Purser process holds a connection with a shared advisory
+// lock, and a server an exclusive one besides. The locks vanish with the process, however it ends, so
+// nothing depends on a file or a process id.
 
 import { stat } from 'node:fs/promises';
 import { Socket } from 'node:net';
@@ -11,10 +11,10 @@ import { PORT } from './socket.ts';
 
 export const DATABASE = 'purser';
 
-/** Locks are taken in this database, which always exists; they meet none of the database `purser`. */
+/** The database of the locks. It always exists, and has no locks of the database `purser`. */
 const MEETING_PLACE = 'postgres';
 
-/** Two-part keys of our own: "purs" in ASCII, and which lock. */
+/** The first part of the lock keys: "purs" in ASCII. The second names the lock. */
 const LOCK_CLASS = 0x70757273;
 const ATTACHED = `${LOCK_CLASS}, 1`;
 const SERVER = `${LOCK_CLASS}, 2`;
@@ -23,10 +23,10 @@ const CONNECT_TIMEOUT_MS = 3_000;
 const QUERY_TIMEOUT_MS = 20_000;
 const CLOSE_TIMEOUT_MS = 1_000;
 
-/** Somebody holds "attached" exclusively only while stopping PostgreSQL, which ends the wait too. */
+/** "Attached" is held exclusively only by a process that stops PostgreSQL, which ends the wait too. */
 const LOCK_TIMEOUT_MS = 10_000;
 
-/** A connection that shows PostgreSQL that this process uses it. */
+/** The connection that marks this process as a user of PostgreSQL. */
 export class Keeper {
   readonly socketDir: string;
   readonly #client: pg.Client;
@@ -42,7 +42,7 @@ export class Keeper {
     });
   }
 
-  /** Connects without any lock yet. Rejects with what the driver reports. */
+  /** Connects, without a lock. Rejects with the driver's error. */
   static async connect(socketDir: string, as: 'server' | 'command'): Promise<Keeper> {
     const socket = new Socket();
     const client = new pg.Client({
@@ -52,13 +52,13 @@ export class Keeper {
       user: OWNER,
       database: MEETING_PLACE,
       application_name: `purser ${as} ${process.pid}`,
-      // Given here, these win over PGSSLMODE and PGOPTIONS of the environment.
+      // These win over PGSSLMODE and PGOPTIONS in the environment.
       ssl: false,
       options: `-c lock_timeout=${LOCK_TIMEOUT_MS} -c idle_session_timeout=0 -c idle_in_transaction_session_timeout=0`,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       query_timeout: QUERY_TIMEOUT_MS,
     });
-    // Without a listener a lost connection would end the process; 'end' follows it in any case.
+    // An unheard error would end the process; 'end' follows each error.
     client.on('error', () => {});
     const keeper = new Keeper(socketDir, client, socket);
     try {
@@ -74,13 +74,13 @@ export class Keeper {
     return this.#isOpen;
   }
 
-  /** Calls back once the connection is gone, at once if it already is. */
+  /** Calls back once the connection is lost, at once if it is lost already. */
   onLost(callback: () => void): void {
     if (this.#isOpen) this.#client.once('end', callback);
     else callback();
   }
 
-  /** Whether what answers works on this cluster, and not on the original of a copied one. */
+  /** Whether the answering PostgreSQL has this cluster, and not the original of which it is a copy. */
   async isOf({ directory }: Cluster): Promise<boolean> {
     const rows = await this.#rows<{ path: string }>(
       `select current_setting('data_directory') as path`,
@@ -92,17 +92,17 @@ export class Keeper {
     return theirs === null || (theirs.dev === ours.dev && theirs.ino === ours.ino);
   }
 
-  /** Says that this process uses PostgreSQL; waits for one that is stopping it right now. */
+  /** Marks this process as a user; waits for a process that is stopping PostgreSQL. */
   async attach(): Promise<void> {
     await this.#rows(`select pg_advisory_lock_shared(${ATTACHED})`);
   }
 
-  /** Becomes the one server of the cluster. False: there is one. */
+  /** Becomes the server of the cluster. False: another process is. */
   async tryServe(): Promise<boolean> {
     return this.#isTrue(`select pg_try_advisory_lock(${SERVER}) as yes`);
   }
 
-  /** The name of the connection of the server there is, such as "purser server 4711". */
+  /** The name of the current server's connection, such as "purser server 4711". */
   async currentServer(): Promise<string | null> {
     const rows = await this.#rows<{ name: string }>(
       `select a.application_name as name
@@ -112,13 +112,13 @@ export class Keeper {
     return rows[0]?.name ?? null;
   }
 
-  /** Makes the login of the server and the database, where they are missing. */
+  /** Makes the server's login and the database if they are missing. */
   async prepare(): Promise<void> {
     await this.#make(`create role ${SERVING} login`, `pg_roles where rolname = '${SERVING}'`);
     await this.#make(`create database ${DATABASE}`, `pg_database where datname = '${DATABASE}'`);
   }
 
-  /** Lets PostgreSQL read anew who may connect; a moment later it has. */
+  /** Makes PostgreSQL reload its access rules, which takes a moment. */
   async readAccessRules(): Promise<void> {
     await this.#rows('select pg_reload_conf()');
   }
@@ -129,18 +129,18 @@ export class Keeper {
     try {
       await this.#rows(command);
     } catch (error) {
-      // Somebody else may make it at the same time; then it is there now, or the error is real.
+      // Another process may have made it at the same time; if not, the error is real.
       if (!(await this.#isTrue(exists))) throw error;
     }
   }
 
-  /** Gives up all locks. True: nobody else uses PostgreSQL, and nobody can attach from now on. */
+  /** Releases all locks. True: no other process uses PostgreSQL, and none can attach from now on. */
   async detach(): Promise<boolean> {
     await this.#rows('select pg_advisory_unlock_all()');
     return this.#isTrue(`select pg_try_advisory_lock(${ATTACHED}) as yes`);
   }
 
-  /** The contents of the postmaster.pid of the very PostgreSQL that answers. */
+  /** The postmaster.pid of the PostgreSQL that answers. */
   async pidFile(): Promise<string> {
     const rows = await this.#rows<{ text: string }>(
       `select pg_read_file('postmaster.pid') as text`,
@@ -148,7 +148,7 @@ export class Keeper {
     return rows[0]?.text ?? '';
   }
 
-  /** Ends the connection, hard if PostgreSQL does not answer; never rejects. */
+  /** Closes the connection, by force if PostgreSQL does not answer. Never rejects. */
   async close(): Promise<void> {
     const patience = delay(CLOSE_TIMEOUT_MS, undefined, { ref: false });
     await Promise.race([this.#client.end().catch(() => {}), patience]);

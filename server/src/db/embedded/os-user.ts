@@ -1,8 +1,7 @@
-// PostgreSQL refuses to run as root, so a Purser that runs as root starts it as somebody else, who
-// often may not enter the folders where a checkout of root's lies. Then it is started through
-// setpriv with CAP_DAC_READ_SEARCH alone, which lets it pass such folders. `no_setuid_fixup` must go
-// with it: without it access(2), by which PostgreSQL's programs look for each other, ignores the
-// capability.
+// PostgreSQL refuses to run as root, so a Purser that runs as root starts it as another user. That user
+// often may not enter the folders of root's checkout. Then setpriv starts PostgreSQL with
+// CAP_DAC_READ_SEARCH alone, which lets it pass these folders. `no_setuid_fixup` is needed too: without
+// it access(2), which PostgreSQL's programs use to find each other, ignores the capability.
 
 import { constants } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
@@ -18,11 +17,11 @@ export interface OsUser {
   readonly name: string;
 }
 
-/** How the programs of PostgreSQL are run: as whom, and through what. */
+/** The user of PostgreSQL's programs, and the wrapper that starts them. */
 export interface Launcher {
-  /** The owner of the cluster, as whom PostgreSQL runs. */
+  /** The owner of the cluster and user of PostgreSQL. */
   readonly user: OsUser;
-  /** A folder that the user may not enter by itself, so that it gets a capability; null: none. */
+  /** A folder that the user can enter only with the capability; null: there is none. */
   readonly closed: string | null;
   command(program: string, args: readonly string[]): Command;
 }
@@ -35,14 +34,14 @@ export interface Command {
 
 const SETPRIV_PLACES = ['/usr/bin/setpriv', '/bin/setpriv'];
 
-/** A fixed language makes PostgreSQL's messages ones that can be judged; nothing else is handed on. */
+/** The whole environment of the programs. Its fixed language makes their messages readable for us. */
 const CHILD_ENV = { PATH: '/usr/bin:/bin', LC_ALL: 'C' };
 
 export function isRoot(): boolean {
   return process.geteuid?.() === 0;
 }
 
-/** The user who runs Purser. Throws OperatorError where the system knows no name for it. */
+/** The user who runs Purser. Throws OperatorError if the system has no name for it. */
 export function runningUser(): OsUser {
   try {
     const { uid, gid, username } = userInfo();
@@ -58,8 +57,8 @@ export function runningUser(): OsUser {
 }
 
 /**
- * As whom PostgreSQL runs, `owner` being the uid that the existing cluster belongs to (null if there
- * is none yet). Throws OperatorError where it belongs to somebody we cannot become.
+ * The user for PostgreSQL. `owner` is the uid of the existing cluster's owner; null: there is no cluster.
+ * Throws OperatorError if we cannot become that user.
  */
 export async function postgresUser(clusterDir: string, owner: number | null): Promise<OsUser> {
   const users = await passwdUsers();
@@ -85,7 +84,7 @@ export async function postgresUser(clusterDir: string, owner: number | null): Pr
   );
 }
 
-/** What the operator is told when a path is the user's of uid `owner`, and we are another. */
+/** The operator's error for a path of another user, with the uid `owner`. */
 export async function belongsToAnother(path: string, owner: number): Promise<OperatorError> {
   const self = runningUser();
   const users = await passwdUsers();
@@ -114,14 +113,14 @@ async function passwdUsers(): Promise<OsUser[]> {
   return text.split('\n').flatMap((line) => {
     const [name, , uid, gid] = line.split(':');
     if (!name || name.startsWith('#') || !uid || !gid) return [];
-    // Some systems write the highest ids as negative numbers.
+    // Some systems print the highest ids as negative numbers.
     return [{ name, uid: Number(uid) >>> 0, gid: Number(gid) >>> 0 }];
   });
 }
 
 /**
- * The way to run PostgreSQL as `user`, who needs to get into all `folders` (real paths). Throws
- * OperatorError where that is impossible.
+ * The launcher for PostgreSQL as `user`, who must be able to enter all `folders` (real paths). Throws
+ * OperatorError if that is impossible.
  */
 export async function launcherFor(user: OsUser, folders: readonly string[]): Promise<Launcher> {
   if (!isRoot()) {
@@ -134,7 +133,7 @@ export async function launcherFor(user: OsUser, folders: readonly string[]): Pro
   const { uid, gid } = user;
   const closed = await firstClosed(user, folders);
   if (closed === null) {
-    // Node takes ids as signed numbers, as those of "nobody" on macOS are.
+    // Node expects signed ids, such as that of "nobody" on macOS.
     return {
       user,
       closed: null,
@@ -162,7 +161,7 @@ export async function launcherFor(user: OsUser, folders: readonly string[]): Pro
   };
 }
 
-/** What the operator is told when the user for PostgreSQL may not get where it must. */
+/** The operator's error if PostgreSQL's user cannot enter a folder. */
 export function cannotEnter(user: OsUser, folder: string, details: string): OperatorError {
   return new OperatorError(
     `PostgreSQL cannot run as ${user.name}, which root has to run it as.`,
@@ -171,7 +170,7 @@ export function cannotEnter(user: OsUser, folder: string, details: string): Oper
   );
 }
 
-/** What the operator is told where root has lost the right to run things as others. */
+/** The operator's error if root lacks the right to run programs as another user. */
 export function mayNotBecome(user: OsUser, details: string): OperatorError {
   return new OperatorError(
     `PostgreSQL cannot run as ${user.name}, which root has to run it as.`,
@@ -180,7 +179,7 @@ export function mayNotBecome(user: OsUser, details: string): OperatorError {
   );
 }
 
-/** Whether `user` may pass through every folder of a real path. */
+/** Whether `user` may enter every folder of a real path. */
 export async function mayEnter(user: OsUser, path: string): Promise<boolean> {
   return (await firstClosed(user, [path])) === null;
 }

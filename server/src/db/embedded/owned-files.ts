@@ -1,5 +1,5 @@
-// Root writes into folders that belong to others here, so nothing may follow a link that its owner
-// put there: files are made under new names and renamed, and what is opened is opened unfollowed.
+// Root writes into other users' folders here, so no operation may follow a link of theirs. Files are
+// made under new names and then renamed; opened files are opened without following links.
 
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -7,7 +7,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isRoot, type OsUser } from './os-user.ts';
 
-/** Puts a file of `owner`'s (mode 0600) in the place of whatever is at `path`, at once and durably. */
+/** Replaces the file at `path` by one of `owner` (mode 0600), atomically and durably. */
 export async function replaceFile(path: string, text: string, owner: OsUser): Promise<void> {
   const draft = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
   try {
@@ -26,7 +26,7 @@ export async function replaceFile(path: string, text: string, owner: OsUser): Pr
   }
 }
 
-/** Opens a file of `owner`'s for appending, made if absent; refuses links. */
+/** Opens a file of `owner` for appending, and makes it if absent. Refuses links. */
 export async function openForAppending(path: string, owner: OsUser): Promise<FileHandle> {
   const { O_APPEND, O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
   const file = await open(path, O_APPEND | O_CREAT | O_NOFOLLOW | O_RDWR, 0o600);
@@ -35,7 +35,7 @@ export async function openForAppending(path: string, owner: OsUser): Promise<Fil
   return file;
 }
 
-/** Makes what was renamed or made in the folder of `path` survive a crash of the system. */
+/** Makes changes in the folder of `path` survive a crash of the system. */
 export async function syncParent(path: string): Promise<void> {
   const folder = await open(dirname(path), 'r');
   try {

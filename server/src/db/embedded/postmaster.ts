@@ -10,25 +10,25 @@ import { dropSocketDirectory, PORT, socketDirectory } from './socket.ts';
 
 const run = promisify(execFile);
 
-/** The log of PostgreSQL is short unless something is wrong; one older part of it is kept. */
+/** The size at which PostgreSQL's log is rotated; one older part is kept. */
 const LOG_MAX_BYTES = 5 * 1024 * 1024;
 
-/** How much of the log is read to say why PostgreSQL died, and how much of it is shown. */
+/** The tail of the log that is read to explain PostgreSQL's death, and the part of it that is shown. */
 const LOG_TAIL_BYTES = 64 * 1024;
 const LOG_TAIL_LINES = 12;
 
 const POLL_MS = 20;
 
-/** What the file `postmaster.pid` says, which a postmaster keeps while it lives. */
+/** The contents of `postmaster.pid`, a file that exists while a postmaster lives. */
 export interface PidFile {
   readonly pid: number;
-  /** Null before PostgreSQL listens. */
+  /** Null: PostgreSQL does not listen yet. */
   readonly socketDir: string | null;
   readonly status: 'starting' | 'ready' | 'stopping' | 'unknown';
   readonly text: string;
 }
 
-/** Null: there is none, or `'unreadable'` where it holds no process id, perhaps only yet. */
+/** Null: there is no file. `'unreadable'`: it has no process id, perhaps not yet. */
 export async function readPidFile(directory: string): Promise<PidFile | 'unreadable' | null> {
   const path = join(directory, 'postmaster.pid');
   let text: string;
@@ -51,8 +51,8 @@ export function parsePidFile(text: string): PidFile | null {
 }
 
 /**
- * Whether the process of `pid` is a PostgreSQL of this cluster. 'other' is certain: the id now
- * belongs to something unrelated; 'unknown' is where the system does not tell.
+ * Whether the process `pid` is a PostgreSQL of this cluster. 'other' is certain: the id belongs to an
+ * unrelated process. 'unknown': the system does not tell.
  */
 export async function whoIs(
   pid: number,
@@ -61,10 +61,10 @@ export async function whoIs(
   if (!isAlive(pid)) return 'nobody';
   if (process.platform !== 'linux') return whoIsByPs(pid, directory);
   try {
-    // The state follows the name in parentheses; a zombie is a process only by name.
+    // The state follows the name in parentheses. A zombie (Z) does not run any more.
     if (/\) [ZX] /.test(await readFile(`/proc/${pid}/stat`, 'utf8'))) return 'nobody';
     const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => null);
-    // PostgreSQL works in its data directory.
+    // PostgreSQL's working directory is its data directory.
     if (cwd !== null) return cwd === directory ? 'postmaster' : 'other';
     const args = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
     if (basename(args[0] ?? '') !== 'postgres') return 'other';
@@ -88,18 +88,18 @@ async function whoIsByPs(pid: number, directory: string) {
 /** A postmaster that we started. */
 export interface Launched {
   readonly pid: number;
-  /** Null while it runs; then how it ended. */
+  /** Null: it runs. Otherwise a text about its end. */
   ended(): string | null;
-  /** What it wrote to its log, the last lines of it. */
+  /** The last lines of its log. */
   lastWords(): Promise<string>;
-  /** Removes what it needs no more, having ended before it was ready. */
+  /** Removes its socket folder, if it ended before it was ready. */
   cleanUp(): Promise<void>;
 }
 
 export interface LaunchOptions {
-  /** A process id in a stale postmaster.pid that now is of an unrelated process. */
+  /** The process id in a stale postmaster.pid, if an unrelated process has it now. */
   readonly unrelatedPid?: number | undefined;
-  /** Whether to leave the folder used for the socket before. */
+  /** Whether to use a new folder for the socket. */
   readonly freshSocket: boolean;
 }
 
@@ -127,8 +127,8 @@ export async function launch(cluster: Cluster, how: LaunchOptions): Promise<Laun
         settings(directory, socketDir),
       );
       const env: NodeJS.ProcessEnv = { ...options.env, ...MALLOC };
-      // PostgreSQL takes the id in postmaster.pid for a rival's if any process has it, except this
-      // one; that no backend of a rival is left it checks apart, by the shared memory.
+      // PostgreSQL takes any living process with the id in postmaster.pid for a rival, except this one.
+      // It checks by the shared memory that no backend of a rival is left.
       if (how.unrelatedPid !== undefined) env['PG_GRANDPARENT_PID'] = String(how.unrelatedPid);
       const stdio: ['ignore', number, number] = ['ignore', log.fd, log.fd];
       const child = spawn(file, args, { ...options, env, stdio, detached: true });
@@ -147,9 +147,9 @@ export async function launch(cluster: Cluster, how: LaunchOptions): Promise<Laun
 }
 
 /**
- * glibc gives memory back to the system at the end of each statement, and PostgreSQL asks for it anew in
- * the next: a sixth of what a small batch costs. A backend keeps up to 8 MB of what it has freed
- * instead. Other systems do not know these variables (mallopt(3)).
+ * Lets a backend keep up to 8 MB of freed memory (mallopt(3)). By default glibc returns memory to the
+ * system after each statement and requests it again: a sixth of the cost of a small batch. Other systems
+ * ignore these variables.
  */
 const MALLOC = {
   MALLOC_TRIM_THRESHOLD_: String(8 * 1_024 * 1_024),
@@ -157,7 +157,7 @@ const MALLOC = {
   MALLOC_TOP_PAD_: String(1_024 * 1_024),
 };
 
-/** What has to be so whatever postgresql.conf says, and sizes fit for a small machine. */
+/** Settings that override postgresql.conf, and sizes for a small machine. */
 function settings(directory: string, socketDir: string): string[] {
   const values = {
     listen_addresses: '',
@@ -203,7 +203,7 @@ function started(child: ChildProcess): Promise<void> {
   });
 }
 
-/** The lines since `from` that carry the process id, or none: PostgreSQL had no log to write yet. */
+/** The log's lines since `from` with the process id; none if PostgreSQL had not opened its log. */
 async function readLog(path: string, from: number, pid: number): Promise<string> {
   const bytes = await readFile(path).catch(() => Buffer.alloc(0));
   const start = Math.max(from, bytes.length - LOG_TAIL_BYTES);
@@ -215,16 +215,16 @@ async function readLog(path: string, from: number, pid: number): Promise<string>
     .join('\n');
 }
 
-/** Asks for a fast shutdown: open transactions are rolled back, nothing committed is lost. */
+/** Requests a fast shutdown: PostgreSQL rolls open transactions back and loses no commit. */
 export function requestStop(pid: number): void {
   try {
     process.kill(pid, 'SIGINT');
   } catch {
-    // It is gone, or the system forbids it; either is seen by those who then wait for its end.
+    // The process is gone, or the system forbids it. The caller's wait for its end tells which.
   }
 }
 
-/** Waits until the postmaster of `pid` is gone. False: it is still there after `timeoutMs`. */
+/** Waits for the end of the postmaster `pid`. False: it still runs after `timeoutMs`. */
 export async function waitUntilGone(
   pid: number,
   directory: string,
@@ -233,13 +233,13 @@ export async function waitUntilGone(
   for (const giveUpAt = Date.now() + timeoutMs; Date.now() < giveUpAt; await delay(POLL_MS)) {
     const file = await readPidFile(directory);
     const isOurs = file !== null && file !== 'unreadable' && file.pid === pid;
-    // The file goes a moment before the process; a process that is only not reaped yet is gone.
+    // The file vanishes shortly before the process. A process that is only unreaped has ended.
     if (!isOurs && (await whoIs(pid, directory)) !== 'postmaster') return true;
   }
   return false;
 }
 
-/** Removes a postmaster.pid that holds no process id, which PostgreSQL would stumble over for ever. */
+/** Removes a postmaster.pid without a process id: PostgreSQL would never start with it. */
 export async function removeUnreadablePidFile(directory: string): Promise<void> {
   if ((await readPidFile(directory)) === 'unreadable') {
     await rm(join(directory, 'postmaster.pid'), { force: true });

@@ -6,23 +6,23 @@ import { codeOf, fileFailure } from './failures.ts';
 import { isRoot, type Launcher, mayEnter } from './os-user.ts';
 import { replaceFile } from './owned-files.ts';
 
-/** No other PostgreSQL is in the folder of the socket, so the number matters to nobody. */
+/** Any number would do: the socket's folder has no other PostgreSQL. */
 export const PORT = 5432;
 
-/** A socket's path ends at 103 bytes on macOS, 107 on Linux; this leaves it a margin. */
+/** The limit is 103 bytes on macOS and 107 on Linux; this leaves a margin. */
 const SOCKET_PATH_MAX_BYTES = 100;
 const NAME = 'purser-';
 const MKDTEMP_SUFFIX = 'XXXXXX';
 
-/** PostgreSQL takes a list of folders, so a name must not look like one. */
+/** A plain path: PostgreSQL takes a list of folders, and a name must not look like a list. */
 const PLAIN_PATH = /^\/[\w./+-]*$/;
 
-/** The path of the socket in a folder. */
+/** The path of the socket in its folder. */
 export function socketPath(socketDir: string): string {
   return join(socketDir, `.s.PGSQL.${PORT}`);
 }
 
-/** Whether the socket is still where it was made; a missing one can never be reached again. */
+/** Whether the socket still exists; nobody can connect without it. */
 export async function isSocketThere(socketDir: string): Promise<boolean> {
   return lstat(socketPath(socketDir)).then(
     () => true,
@@ -31,8 +31,8 @@ export async function isSocketThere(socketDir: string): Promise<boolean> {
 }
 
 /**
- * The private folder of the cluster's socket: the one used before if it is still there and still
- * private, else a new one, which is remembered in `memory`. `fresh` asks for a new one in any case.
+ * The private folder of the cluster's socket. It is the previous one, if that is still private, or a new
+ * one, whose path is stored in the file `memory`. `fresh` requests a new one.
  */
 export async function socketDirectory(
   memory: string,
@@ -40,8 +40,7 @@ export async function socketDirectory(
   launcher: Launcher,
   fresh: boolean,
 ): Promise<string> {
-  // The identity of the cluster's folder keeps a copy of the data directory from using the socket
-  // of the original.
+  // The cluster folder's identity keeps a copy of the data directory from using the original's socket.
   const { dev, ino } = await stat(clusterDir);
   const identity = `${dev}:${ino}`;
   const [known, of] = (await readFile(memory, 'utf8').catch(() => '')).split('\n');
@@ -55,7 +54,7 @@ export async function socketDirectory(
   return made;
 }
 
-/** Removes a folder that a start which came to nothing has made, unless it is the remembered one. */
+/** Removes the folder of a failed start, unless it is the one in `memory`. */
 export async function dropSocketDirectory(memory: string, socketDir: string): Promise<void> {
   const [known] = (await readFile(memory, 'utf8').catch(() => '')).split('\n');
   if (known !== socketDir) await rmdir(socketDir).catch(() => {});

@@ -11,15 +11,15 @@ export interface CallAnswer {
   readonly status: number;
   readonly headers: Headers;
   readonly body: Buffer | Readable;
-  /** What it has cost, or what is held for it; null: the ledger could not say in time. */
+  /** The charge or hold for the call; null: the ledger did not answer in time. */
   readonly payment: Payment | null;
-  /** The payment at the end of an answer that is counted as it streams; null: it is settled. */
+  /** Resolves at the end of an answer that is counted as it streams; null: `payment` is final. */
   readonly settled: Promise<Payment | null> | null;
   /** Whether it answers an earlier call with the same idempotency key. */
   readonly isReplay: boolean;
 }
 
-/** The upstream gave no answer. The call is settled, or will be. */
+/** The upstream gave no answer. The call's settlement has begun. */
 export class NoAnswer extends Error {
   readonly ending: CallEnding;
   readonly payment: Payment | null;
@@ -32,7 +32,7 @@ export class NoAnswer extends Error {
   }
 }
 
-/** The kept answer to the same request. It costs nothing more. */
+/** The answer of an earlier attempt, given again. It costs nothing. */
 export function replayed({ answer, charge }: Replay, caller: CustomerKeyRead): CallAnswer {
   const payment: Payment = {
     account: accountIdOf(caller.accountPublicId),

@@ -3,7 +3,7 @@ import { Recording } from '../idempotency/kept-answer.ts';
 import type { Headers } from '../request/headers.ts';
 import type { Settlement } from './settlement.ts';
 
-/** The idempotency key of a call, if it has one, and the answer that is kept under it. */
+/** A call's claim on its idempotency key, if it has one, and the answer kept under that key. */
 export class CallKey {
   /** Whether the whole answer is kept, or about to be. */
   isKept = false;
@@ -24,7 +24,7 @@ export class CallKey {
     return this.#claim !== null && this.#mostBytes > 0;
   }
 
-  /** Whether an answer is recorded whole as far as it has come. */
+  /** Whether everything that has come of the answer is recorded. */
   get isRecording(): boolean {
     return this.#recording?.isWithin === true;
   }
@@ -38,7 +38,7 @@ export class CallKey {
     this.#recording?.add(piece);
   }
 
-  /** Keeps the answer that was recorded whole, once its payment is settled. */
+  /** Keeps the recorded answer, after the payment is settled. Does nothing if it is too large. */
   async keep(settlement: Settlement, status: number, headers: Headers): Promise<void> {
     const claim = this.#claim;
     const body = this.#recording?.body;
@@ -48,7 +48,7 @@ export class CallKey {
     await settlement.afterwards(({ charge }) => this.#keys.use(claim, charge, answer));
   }
 
-  /** Ends the claim of a call that has ended, once its payment is settled. */
+  /** Ends the claim, after the payment is settled. */
   async end(settlement: Settlement, isFreeAgain: boolean): Promise<void> {
     const claim = this.#claim;
     if (!claim || this.isKept) return;

@@ -18,7 +18,7 @@ import type { Client } from './client.ts';
 export interface CallRequest {
   readonly method: string;
   readonly target: Target;
-  /** Those that may go on, see `requestHeaders`. */
+  /** The headers that may be forwarded (`requestHeaders`). */
   readonly headers: IncomingHttpHeaders;
   /** Null: there is none. */
   readonly body: Readable | null;
@@ -29,10 +29,10 @@ export interface CallRequest {
   readonly client: Client;
 }
 
-/** Bodies of up to this size are read before the call takes a connection to its upstream. */
+/** Bodies up to this size are read before the call takes a connection to its upstream. */
 const SMALL_BODY_BYTES = 65_536;
 
-/** The call was stopped before its body had come: it took too long, or the server stops. */
+/** The call was stopped before its whole body had come. */
 export class BodyNotReceived extends Error {
   readonly reason: StopReason;
 
@@ -52,8 +52,8 @@ export interface ReceivedBody {
 }
 
 /**
- * Reads a body that the price or an idempotency key depends on, or that is small. A slow client so
- * keeps no connection to the upstream. Rejects with BodyTooLarge.
+ * Reads a body that is small, or that the price or an idempotency key depends on. So a slow client
+ * occupies no connection to the upstream. Rejects with BodyTooLarge.
  */
 export async function receive(priced: PricedRoute, request: CallRequest): Promise<ReceivedBody> {
   const { body, headers, idempotencyKey } = request;
@@ -80,7 +80,7 @@ export function membersIn(
   return membersOf(route.memberNames, { method, search: target.search, body, contentType });
 }
 
-/** What was asked. Another request with the same idempotency key is noticed by it. */
+/** Identifies the request, so that another one with the same idempotency key is noticed. */
 export function fingerprintOf(
   { method, target, headers }: CallRequest,
   body: Buffer | null,
@@ -92,7 +92,7 @@ export function fingerprintOf(
   return digestOf(JSON.stringify(asked.map((part) => part ?? null)));
 }
 
-/** The request as it goes to the upstream. */
+/** The request for the upstream. */
 export function upstreamRequest(
   { upstream, isKnownBefore, route }: PricedRoute,
   { method, target, headers, principal, address, requestId }: CallRequest,
@@ -105,7 +105,7 @@ export function upstreamRequest(
     path: `${upstream.basePath}${target.path}${target.search}`,
     headers: upstreamHeaders(headers, caller, upstream.secret, {
       isCounted: !isKnownBefore || route.errorEvents.length > 0,
-      // The length of a body that was read is known to the one who sends it.
+      // Undici computes the length of a body that it gets whole.
       keepsLength: sent !== null && !Buffer.isBuffer(sent),
     }),
     body: sent,

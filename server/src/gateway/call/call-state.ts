@@ -2,17 +2,17 @@ import type { CallEnding } from '../endings/endings.ts';
 import type { Payment } from '../payment/payment.ts';
 
 /**
- * The life of a call. `ended` may follow each of the states before it, in one of the endings of
- * `endings.ts`; a call ends once, and its payment is then brought to the cost of that ending.
+ * The life of a call (adr/0008). `ended` may follow each of the states before it. A call ends once,
+ * with one of the endings of `endings.ts`; the settlement then makes it cost what that ending costs.
  */
 export type CallState =
-  /** Its body is read, as far as it must be. */
+  /** The body is being read, if the price or the idempotency key needs it. */
   | 'received'
-  /** Its cost is known, or the most that it can be. */
+  /** The cost, or its maximum, is known. */
   | 'priced'
-  /** That is charged or held, and the call has the right to a connection. */
+  /** The cost is charged or held, and the call has the right to a connection. */
   | 'paid'
-  /** The upstream is asked. */
+  /** The request is on its way to the upstream. */
   | 'sent'
   /** The answer is on its way to the customer. */
   | 'answering'

@@ -37,12 +37,12 @@ export interface CallParts extends CheckoutParts {
   readonly onDefect: (error: unknown) => void;
 }
 
-/** How long an answer waits for PostgreSQL. Then it goes out, and is settled behind it. */
+/** An answer waits this long for PostgreSQL. Then it goes out, and its settlement follows. */
 const LONGEST_SETTLING_MS = 3_000;
 
 /** One call, from its request to its settlement (`call-state.ts`). */
 export class Call {
-  /** Its place among the calls under way. */
+  /** Its index in `CallsUnderWay`. */
   place = -1;
   #state: CallState = 'received';
   readonly #parts: CallParts;
@@ -55,13 +55,13 @@ export class Call {
   #stopped: StopReason | null = null;
   /** Ends the wait for the body. */
   #onStop: (reason: StopReason) => void = () => {};
-  /** How the answer went, as far as it is known. */
+  /** The ending, as far as it is known. */
   #ending: CallEnding = 'delivered';
   /** Whether a part of the answer may have reached the customer. */
   #wasAnswering = false;
-  /** The answer as it streams through us; undefined: it does not. */
+  /** The answer while it is counted or kept as it streams; undefined: it is neither. */
   #stream: AnswerStream | undefined;
-  /** Whether all of it has come, and is settled. */
+  /** Whether the whole stream has come and is settled. */
   #isThrough = false;
   #settled: Promise<void> = Promise.resolve();
 
@@ -98,7 +98,7 @@ export class Call {
     return this.#forward(paid);
   }
 
-  /** Ends the call because the server stops. */
+  /** Ends the call because the server stops. Its customer pays nothing. */
   stop(): void {
     this.#stop('server_stops');
   }
@@ -149,14 +149,14 @@ export class Call {
     return this.#hand(status, headers, body);
   }
 
-  /** Hands the answer over, and keeps it for the idempotency key. */
+  /** Gives the answer to the wire, and records it for the idempotency key. */
   async #hand(status: number, headers: Headers, body: Buffer | Readable, meter?: EventMeter) {
-    // After an error that is free the same request is a call of its own, from now on.
+    // A free error frees the key: the next request with it is a new call.
     const isFreeAgain = this.#isFreeAgain(this.#ending);
     if (isFreeAgain) await within(this.#key.end(this.#running, true), LONGEST_SETTLING_MS);
     else this.#key.record();
     if (!Buffer.isBuffer(body) && body.errored) {
-      // It broke off while its payment was settled.
+      // The upstream disconnected while the payment was settled.
       const broken = endingWithoutAnswer(body.errored, this.#course);
       throw await this.#noAnswer(body.errored, this.#hasFailed ? this.#ending : broken);
     }
@@ -167,7 +167,7 @@ export class Call {
       if (this.#request.client.hasLeft) this.#left();
       return this.#answer(status, headers, body, null);
     }
-    // The upstream may have broken off while the payment was settled.
+    // The upstream may have disconnected while the payment was settled.
     finished(body, { writable: false }, (error) => {
       if (error) this.#bodyFailed();
     });
@@ -180,7 +180,7 @@ export class Call {
     return this.#answer(status, headers, body, null);
   }
 
-  /** Hands an answer over that is counted or kept as it passes. */
+  /** Gives the wire a stream that is counted or recorded as it passes. */
   #handStream(
     status: number,
     headers: Headers,
@@ -195,14 +195,14 @@ export class Call {
     this.#stream = new AnswerStream(body, {
       onPiece: (piece) => {
         meter?.feed(piece);
-        // Many clients leave at this event, so it must count before the stream has ended.
+        // Many clients disconnect at an error event, so the ending must be known at once.
         if (meter?.hasFailed) this.#ending = 'upstream_error_event';
         this.#key.add(piece);
         const isLost = this.#request.client.hasLeft && !this.#key.isRecording;
         if (isLost) this.#stop('client_left');
       },
       onEnd: async () => {
-        // A price that was known before has nothing to count but an error.
+        // A price known in advance needs no count, unless the stream had an error event.
         const isCounted = this.#running.payment.isHeld || meter?.hasFailed;
         if (meter) await this.#count(isCounted ? meter.end() : EMPTY);
         await this.#keep(status, headers);
@@ -236,7 +236,7 @@ export class Call {
     await within(this.#key.keep(this.#running, status, headers), LONGEST_SETTLING_MS);
   }
 
-  /** The connection to the client has closed. */
+  /** The client's connection has closed; `isWhole` if it got the whole answer first. */
   #clientClosed(isWhole: boolean): void {
     if (this.#state === 'answering') {
       if (isWhole) this.#end(this.#ending);
@@ -246,7 +246,7 @@ export class Call {
     }
   }
 
-  /** The client has left: an answer to keep is read on; of another, only the end is waited for. */
+  /** The client has disconnected. An answer to keep is read to its end; any other stops soon. */
   #left(): void {
     if (this.#stopped === null && this.#stream?.errored === null && !this.#isThrough) {
       this.#stream.detach(this.#key.isRecording ? null : () => this.#stop('client_left'));
@@ -257,23 +257,23 @@ export class Call {
     this.#end(ending);
   }
 
-  /** The upstream has broken off, or the call is stopped. Whatever the client still gets is not the answer. */
+  /** The upstream has disconnected, or the call was stopped: the client cannot get the whole answer. */
   #bodyFailed(): void {
     if (this.#state === 'answering') this.#end(this.#undelivered());
   }
 
-  /** The ending of an answer that the customer has not got whole. */
+  /** The ending of an answer that the client did not get whole. */
   #undelivered(): CallEnding {
     const isKnown = this.#isThrough || this.#key.isKept || this.#hasFailed;
     return isKnown ? this.#ending : endingMidway(this.#course);
   }
 
-  /** Whether the answer itself says that the upstream failed. That stays, also if the client leaves it. */
+  /** Whether the answer itself says that the upstream failed. A disconnect does not change that. */
   get #hasFailed(): boolean {
     return ENDING_FACTS[this.#ending].by === 'upstream';
   }
 
-  /** Nothing of an answer has gone out, nor will. */
+  /** Ends a call of which the client got nothing, and makes the error for it. */
   async #noAnswer(error: unknown, ending: CallEnding): Promise<Error> {
     this.#end(ending);
     await within(this.#settled, LONGEST_SETTLING_MS);
@@ -281,7 +281,7 @@ export class Call {
     return new NoAnswer(ending, this.#running.settled, error);
   }
 
-  /** Nothing is paid, or it is being given back: a server that stops waits for that. */
+  /** Ends a call that was not paid. A stopping server waits while a payment is given back. */
   #notPaid(error: unknown): void {
     this.#enter('ended');
     const undone = error instanceof PaymentFailed ? error.undone : null;
@@ -298,7 +298,7 @@ export class Call {
     this.#stopped = reason;
     this.#onStop(reason);
     this.#exchange?.abort(this.#stopError());
-    // A client that takes nothing would keep its answer open for as long as it likes.
+    // A client that reads nothing could otherwise keep its connection open for ever.
     if (this.#state === 'answering') this.#request.client.disconnect();
   }
 
@@ -318,7 +318,7 @@ export class Call {
     await this.#settleWithin();
   }
 
-  /** Settles, and waits only so long: an answer is not held up by a PostgreSQL that is away. */
+  /** Settles, with a bound on the wait: an unreachable PostgreSQL must not hold an answer up. */
   #settleWithin(): Promise<void> {
     const paid = this.#running.pay(this.#paysFor(this.#ending), this.#ending);
     return within(paid, LONGEST_SETTLING_MS);
@@ -331,7 +331,7 @@ export class Call {
     this.#settled = this.#settle(ending);
   }
 
-  /** Settles the call, and then tells its idempotency key. */
+  /** Settles the call, then ends the claim on its idempotency key. */
   async #settle(ending: CallEnding): Promise<void> {
     const settlement = this.#running;
     try {

@@ -17,20 +17,20 @@ import {
 } from './call-request.ts';
 import { within } from './within.ts';
 
-/** The way of a call from its request to its payment. */
+/** The steps of a call from its request to its payment. */
 
 export interface CheckoutParts {
   readonly priced: PricedRoute;
   readonly request: CallRequest;
   readonly payments: Payments;
   readonly keys: IdempotencyKeys;
-  /** The account has less than any call costs: only a kept answer can be had. */
+  /** The refusal of an account that has less than any call costs; null: it has enough. */
   readonly tooPoor: PaymentRefused | null;
   /** Whether the server has stopped beginning calls. */
   readonly isClosed: () => boolean;
 }
 
-/** How a call tells of its progress, and how it can be stopped before it is paid. */
+/** The call's own part in its checkout. */
 export interface CheckoutSteps {
   readonly onPriced: () => void;
   /** Waits for a body; rejects with BodyNotReceived once the call is stopped. */
@@ -45,7 +45,7 @@ export interface PaidCall {
   readonly payment: Payment;
 }
 
-/** How long a refusal waits until its idempotency key is free again. */
+/** A refusal waits this long for its idempotency key to be freed. */
 const LONGEST_FREEING_MS = 1_000;
 
 /**
@@ -64,7 +64,7 @@ export async function checkOut(
   const body = request.body === null ? await received : await untilStopped(received);
   const fingerprint = () => fingerprintOf(request, body.whole);
   if (tooPoor && idempotencyKey !== undefined) {
-    // An account that has nothing to spend still gets the answers that it has paid for.
+    // An account without credit can still replay the answers that it has paid for.
     const account = accountIdOf(principal.accountPublicId);
     const replay = await keys.find(account, idempotencyKey, fingerprint());
     if (replay) return replay;
@@ -81,7 +81,7 @@ export async function checkOut(
   const claim = await keys.claim(idempotencyKey, fingerprint(), purchase);
   if ('answer' in claim) return claim;
   try {
-    // The claim must learn what became of its payment, also if the client has left.
+    // The claim needs the payment's outcome, so a disconnect does not drop the operation.
     const payment = await pay(parts, purchase, () => true);
     return { body, purchase, claim, payment };
   } catch (error) {
@@ -94,7 +94,7 @@ export async function checkOut(
   }
 }
 
-/** Takes a connection first: a call that gets none is never paid. */
+/** Takes a connection before it pays: a call without a connection costs nothing. */
 async function pay(
   { priced, payments, isClosed }: CheckoutParts,
   purchase: Purchase,

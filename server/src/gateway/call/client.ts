@@ -1,12 +1,12 @@
-/** The customer's side of a call. The wire implements it. */
+/** The client's side of a call; `http/gateway/` implements it. */
 export interface Client {
-  /** Whether its connection has closed before it had the whole answer. */
+  /** Whether it disconnected before it had the whole answer. */
   readonly hasLeft: boolean;
-  /** Whether a call that takes too long has waited for this client. */
+  /** Whether the call waits for this client to read, rather than for the upstream. */
   readonly isSlow: boolean;
-  /** Whether it has held its answer up for a good part of the longest time that the call may take. */
+  /** Whether it has not read for so long that a broken answer counts as the client's doing. */
   readonly hasHeldUp: boolean;
-  /** Runs `listener` once when the answer has been sent whole, or the connection closes before that. */
+  /** Runs `listener` once: after the whole answer was sent, or when the client disconnects before. */
   onClosed(listener: (isWhole: boolean) => void): void;
   /** Closes its connection. */
   disconnect(): void;

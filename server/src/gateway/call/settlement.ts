@@ -6,14 +6,14 @@ import type { Purchase } from '../payment/purchase.ts';
 import type { Counted } from '../upstream/answers.ts';
 import type { PaidCall } from './checkout.ts';
 
-/** Brings the payment of one call to the cost of its ending, step by step. */
+/** Makes one call cost what its ending costs, in steps that follow one another. */
 export class Settlement {
   readonly #payments: Payments;
   readonly #purchase: Purchase;
   #payment: Payment;
-  /** What was counted; undefined: nothing yet. */
+  /** The counted cost; undefined: nothing was counted. */
   #cost: Cost | undefined;
-  /** The steps, one after the other: a later one must know what an earlier one did. */
+  /** The chain of steps: each must see the payment that the one before left. */
   #steps: Promise<void> = Promise.resolve();
   #open = 0;
 
@@ -23,22 +23,22 @@ export class Settlement {
     this.#payment = payment;
   }
 
-  /** What the call costs before it, and at most. */
+  /** The cost that was known before the call, with its maximum. */
   get before(): CostBefore {
     return this.#purchase.before;
   }
 
-  /** The payment as it stands now. */
+  /** The payment at this moment. */
   get payment(): Payment {
     return this.#payment;
   }
 
-  /** The payment; null: the ledger has not answered yet. */
+  /** The payment; null: a step is still open. */
   get settled(): Payment | null {
     return this.#open === 0 ? this.#payment : null;
   }
 
-  /** Counts an answer, and tells how the call ends if the answer is delivered. */
+  /** Counts an answer. Resolves with the ending of the call if the client gets the whole answer. */
   async count(counted: Counted): Promise<CallEnding> {
     if (counted.kind !== 'countable') return counted.kind;
     const { priced, before } = this.#purchase;
@@ -58,14 +58,14 @@ export class Settlement {
     }
   }
 
-  /** Pays what an ending costs. A second time it only ever gives back. */
+  /** Pays what an ending costs. Called again, it can only give back. */
   pay(pays: Pays, ending: CallEnding): Promise<void> {
     return this.#step(async () => {
       this.#payment = await this.#brought(pays, ending);
     });
   }
 
-  /** Does something after all steps before it, with the payment as it stands then. */
+  /** Runs `work` after all earlier steps, with the payment that they left. */
   afterwards(work: (payment: Payment) => Promise<void>): Promise<void> {
     return this.#step(() => work(this.#payment));
   }

@@ -1,4 +1,4 @@
-/** Waits for a promise, but no longer than so many milliseconds. Rejects only if it does by then. */
+/** Waits for a promise at most `longestMs`. Rejects only if the promise does within that time. */
 export async function within(promise: Promise<unknown>, longestMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const longest = new Promise<void>((resolve) => {

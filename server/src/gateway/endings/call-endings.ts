@@ -1,74 +1,50 @@
 import type { Database } from '../../db/connection/database.ts';
+import { WriteBehind } from '../../db/write-behind.ts';
 import type { AccountId } from '../../ledger/operations/ids.ts';
 import * as sql from './sql.ts';
 
 const FLUSH_EVERY_MS = 200;
-/** Endings in one statement, and endings that may wait. */
-const MOST_AT_ONCE = 5_000;
-const CAPACITY = 100_000;
 
-interface CallEnding {
+interface EndedCall {
   readonly account: AccountId;
-  /** Of the charge or hold that began the call's payment. */
+  /** The number of the charge or hold that began the call's payment. */
   readonly number: bigint;
+  /** When the call ended, in milliseconds since 1970. */
   readonly at: number;
   readonly ending: string;
   readonly status: number | null;
 }
 
 /**
- * How calls ended: kept in memory for a moment and written behind, many in one statement. Of a call
- * whose ending was not written the receipt says that it is unknown; no amount depends on it.
+ * Records how calls ended. If the last attempt at a call repeats an earlier one's payment, the last
+ * ending counts. A receipt says that an ending is unknown if it was lost; no amount depends on it.
  */
 export class CallEndings {
-  readonly #database: Database;
-  readonly #log: { warn(details: object, message: string): void };
-  readonly #timer: NodeJS.Timeout;
-  #waiting: CallEnding[] = [];
-  #flushing: Promise<void> = Promise.resolve();
-  #failing = false;
+  readonly #ended: WriteBehind<EndedCall>;
 
   constructor(database: Database, log: { warn(details: object, message: string): void }) {
-    this.#database = database;
-    this.#log = log;
-    this.#timer = setInterval(() => this.#flush(), FLUSH_EVERY_MS).unref();
+    this.#ended = new WriteBehind({
+      write: (calls) =>
+        database.rows(sql.writeEndings, [
+          calls.map(({ account }) => account),
+          calls.map(({ number }) => number),
+          calls.map(({ at }) => new Date(at).toISOString()),
+          calls.map(({ ending }) => ending),
+          calls.map(({ status }) => status),
+        ]),
+      flushEveryMs: FLUSH_EVERY_MS,
+      subject: 'the endings of calls',
+      log,
+    });
   }
 
-  /** Notes an ending. Never fails. */
-  add(ending: CallEnding): void {
-    if (this.#waiting.length < CAPACITY) this.#waiting.push(ending);
+  /** Records an ending. Never fails. */
+  add(call: EndedCall): void {
+    this.#ended.add(`${call.account} ${call.number}`, call);
   }
 
-  /** Writes a last time. Call it when no call is under way any more, before the database closes. */
-  async close(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#flush();
-  }
-
-  #flush(): Promise<void> {
-    if (this.#waiting.length > 0) this.#flushing = this.#flushing.then(() => this.#write());
-    return this.#flushing;
-  }
-
-  async #write(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const endings = this.#waiting.splice(0, MOST_AT_ONCE);
-      try {
-        await this.#database.rows(sql.writeEndings, [
-          endings.map(({ account }) => account),
-          endings.map(({ number }) => number),
-          endings.map(({ at }) => new Date(at).toISOString()),
-          endings.map(({ ending }) => ending),
-          endings.map(({ status }) => status),
-        ]);
-        this.#failing = false;
-      } catch (error) {
-        this.#waiting = [...endings, ...this.#waiting].slice(0, CAPACITY);
-        if (!this.#failing)
-          this.#log.warn({ err: error }, 'the endings of calls wait to be written');
-        this.#failing = true;
-        return;
-      }
-    }
+  /** Writes a last time. Call it after the last call has ended, before the database closes. */
+  close(): Promise<void> {
+    return this.#ended.close();
   }
 }

@@ -2,20 +2,20 @@ import type { Ending, Pays, Route } from '../../pricing/book/price-book.ts';
 import { BodyTooLarge } from '../request/request-body.ts';
 
 /**
- * The endings of a call: which one it was, and what it costs. The names and the default costs are the
- * price book's (`ENDINGS`, `DEFAULT_SETTLEMENT`).
+ * The endings of a call, and their costs (docs/gateway.md, "How a call can end"). The price book has
+ * their names and default costs (`ENDINGS`, `DEFAULT_SETTLEMENT`).
  */
 
-/** How a call ended: its answer was delivered whole, or an ending that a route can price. */
+/** How a call ended: delivered whole, or with an ending that a route can price. */
 export type CallEnding = Ending | 'delivered';
 
-/** Why a call is stopped before its answer is whole. */
+/** The reason to stop a call before its answer is whole. */
 export type StopReason = 'client_left' | 'client_slow' | 'time_exceeded' | 'server_stops';
 
 interface EndingFacts {
-  /** Who brings it about. A customer's ending uses the idempotency key, even if it costs nothing. */
+  /** The party that can cause it. An ending by the customer uses the idempotency key, even if it is free. */
   readonly by: 'customer' | 'upstream' | 'operator';
-  /** How it is logged, because the operator may have to mend something. */
+  /** The log level; null: the operator has nothing to mend. */
   readonly log: 'error' | 'warn' | null;
 }
 
@@ -29,7 +29,7 @@ export const ENDING_FACTS: Readonly<Record<CallEnding, EndingFacts>> = {
   upstream_rejected_operator: { by: 'operator', log: 'error' },
   upstream_error_event: { by: 'upstream', log: null },
   time_exceeded: { by: 'upstream', log: 'warn' },
-  // A customer can bring these about, for example by asking for another format.
+  // A customer can cause these, for example by asking for another format.
   answer_malformed: { by: 'customer', log: 'warn' },
   answer_too_large: { by: 'customer', log: 'warn' },
   above_maximum: { by: 'customer', log: 'warn' },
@@ -37,17 +37,17 @@ export const ENDING_FACTS: Readonly<Record<CallEnding, EndingFacts>> = {
   client_left_midway: { by: 'customer', log: null },
 };
 
-/** What has happened to a call so far. */
+/** The facts about a call that decide its ending. */
 export interface Course {
-  /** Null: nobody has stopped it. */
+  /** Null: the call was not stopped. */
   readonly stopped: StopReason | null;
-  /** Whether the client has left, or its body has broken off, and the answer is not kept for its next request. */
+  /** Whether the client disconnected, also within its body, and no answer is kept for its key. */
   readonly hasClientLeft: boolean;
-  /** Whether the client has held its answer up for long. */
+  /** Whether the client has not read for long (`Client.hasHeldUp`). */
   readonly hasClientHeldUp: boolean;
-  /** Whether a connection has begun to send the request. */
+  /** Whether any of the request was sent to the upstream. */
   readonly isSent: boolean;
-  /** Whether the head of an answer has come. */
+  /** Whether the upstream sent the head of an answer. */
   readonly hasStatus: boolean;
   /** Whether a part of the answer's body may have reached the customer. */
   readonly isPassedOn: boolean;
@@ -55,7 +55,7 @@ export interface Course {
   readonly brokeOff: boolean;
 }
 
-/** The ending of a call that got no answer, by the error that says so. */
+/** The ending of a call without an answer, from the error of its exchange. */
 export function endingWithoutAnswer(error: unknown, course: Course): CallEnding {
   const broken = course.hasStatus ? 'upstream_broke_off' : 'upstream_unreachable';
   if (error instanceof BodyTooLarge) return broken;
@@ -66,15 +66,15 @@ export function endingWithoutAnswer(error: unknown, course: Course): CallEnding 
   return TIMEOUTS.has((error as { code?: string }).code ?? '') ? 'upstream_timeout' : broken;
 }
 
-/** The ending of a call whose answer has begun and was not delivered whole. */
+/** The ending of a call whose answer began and was not delivered whole. */
 export function endingMidway({ stopped, brokeOff, hasClientHeldUp }: Course): CallEnding {
   if (stopped === 'time_exceeded') return 'time_exceeded';
   if (stopped === 'server_stops') return 'upstream_broke_off';
-  // A client could make the upstream break off by taking nothing for a long time.
+  // A client that stops reading can make the upstream disconnect: that must not make the call free.
   return brokeOff && !hasClientHeldUp ? 'upstream_broke_off' : 'client_left_midway';
 }
 
-/** What a customer pays for an ending: as the route says, and nothing for what a server did. */
+/** The customer pays as the route says, and nothing if the server's stop or silence ended the call. */
 export function paysFor(ending: CallEnding, { settlement }: Route, course: Course): Pays {
   if (ending === 'delivered') return 'counted';
   if (course.stopped === 'server_stops') return 'free';
@@ -83,13 +83,13 @@ export function paysFor(ending: CallEnding, { settlement }: Route, course: Cours
   return settlement[ending];
 }
 
-/** Whether the idempotency key of a call that ended so is free again: the next request is a call of its own. */
+/** Whether the idempotency key is free again, so that the next request with it is a new call. */
 export function freesKey(ending: CallEnding, route: Route, course: Course): boolean {
   const isByCustomer = ENDING_FACTS[ending].by === 'customer' && course.isSent;
   return !isByCustomer && paysFor(ending, route, course) === 'free';
 }
 
-/** Undici's errors for what took too long. */
+/** Undici's error codes for timeouts. */
 const TIMEOUTS: ReadonlySet<string> = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
   'UND_ERR_HEADERS_TIMEOUT',

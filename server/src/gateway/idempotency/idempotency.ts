@@ -9,14 +9,14 @@ import type { Headers } from '../request/headers.ts';
 import * as sql from './sql.ts';
 
 /**
- * Idempotency keys of customers. One attempt runs at a time. An attempt that was paid uses the key: the
- * same request gets the answer that is kept, or a refusal. An attempt that was free leaves no row.
+ * Idempotency keys of customers (adr/0008). One attempt runs at a time. A paid attempt uses the key: the
+ * same request then gets the kept answer, or a refusal. A free attempt leaves no row.
  *
- * The row only ever follows the ledger. If a server dies before it has written how an attempt ended,
- * the next request finds in the ledger whether that attempt was paid.
+ * The row follows the ledger. If a server dies before it writes how an attempt ended, the next request
+ * reads in the ledger whether that attempt was paid.
  */
 
-/** How long a key and its answer are kept. */
+/** A key and its answer are kept for this long. */
 const KEEP_FOR_MS = 24 * 3_600_000;
 const FORGET_EVERY_MS = 60_000;
 const MOST_FORGOTTEN_AT_ONCE = 500;
@@ -28,7 +28,7 @@ export interface Claim {
   readonly payment: Digest;
 }
 
-/** An answer of the upstream's that came whole. */
+/** A whole answer of an upstream. */
 export interface KeptAnswer {
   readonly status: number;
   readonly headers: Headers;
@@ -41,7 +41,7 @@ export interface Replay {
   readonly charge: bigint | null;
 }
 
-/** Why a request with an idempotency key is not carried out. */
+/** A request's idempotency key is used, or another attempt has it. */
 export class KeyNotFree extends Error {
   readonly reason: 'reused' | 'in_progress' | 'already_answered';
   /** The charge of the attempt that used the key. */
@@ -68,7 +68,7 @@ export class IdempotencyKeys {
     this.#log = parts.log;
   }
 
-  /** Begins to forget what has expired. */
+  /** Begins to delete expired keys at an interval. */
   start(): void {
     this.#forgetting = setInterval(() => void this.#forget(), FORGET_EVERY_MS).unref();
   }
@@ -91,7 +91,7 @@ export class IdempotencyKeys {
     try {
       return await this.#claim(claim, fingerprint, values);
     } catch (error) {
-      // The row may be there although PostgreSQL could not say so.
+      // PostgreSQL may have inserted the row although its answer was lost.
       if (error instanceof DatabaseUnavailable) void this.free(claim);
       throw error;
     }
@@ -106,34 +106,29 @@ export class IdempotencyKeys {
     for (;;) {
       if ((await this.#database.rows(sql.claimCall, values)).length > 0) return claim;
       const known = await this.#read(account, digest, fingerprint, claim.payment);
-      // The row went between the two statements.
+      // The row was deleted between the two statements.
       if (known === null) continue;
-      // The statement was carried out although its connection was lost.
+      // An earlier try of this claim was carried out although its connection was lost.
       if (known === 'own') return claim;
       if ('answer' in known) return known;
-      const left = { ...claim, payment: known.abandoned };
-      const paid = await this.#chargeOf(left);
-      if (paid !== null) {
-        await this.#use(left, paid, null);
-        continue;
-      }
-      const again = [...values, left.payment];
-      if ((await this.#database.rows(sql.claimCallAgain, again)).length > 0) return claim;
+      await this.#endAbandoned({ ...claim, payment: known.abandoned });
+    }
+  }
+
+  /** The answer of an earlier attempt; null: the request is a new call. Rejects with KeyNotFree. */
+  async find(account: AccountId, key: string, fingerprint: Digest): Promise<Replay | null> {
+    const digest = digestOfKey(key);
+    for (;;) {
+      const known = await this.#read(account, digest, fingerprint, null);
+      if (known === null || known === 'own') return null;
+      if ('answer' in known) return known;
+      await this.#endAbandoned({ account, digest, payment: known.abandoned });
     }
   }
 
   /**
-   * The answer of an earlier attempt; null: the request would be a call of its own. Rejects with
-   * KeyNotFree.
-   */
-  async find(account: AccountId, key: string, fingerprint: Digest): Promise<Replay | null> {
-    const known = await this.#read(account, digestOfKey(key), fingerprint, null);
-    return known !== null && known !== 'own' && 'answer' in known ? known : null;
-  }
-
-  /**
-   * What is known of a key: an answer, an attempt that nobody ended, that it is claimed for `own`, or
-   * null: nothing. Rejects with KeyNotFree.
+   * Reads a key's row: a kept answer, the payment of an abandoned attempt, or `'own'` if it belongs to
+   * the payment `own`. Null: there is no row. Rejects with KeyNotFree.
    */
   async #read(
     account: AccountId,
@@ -155,15 +150,24 @@ export class IdempotencyKeys {
     return { abandoned: known.payment_digest as Digest };
   }
 
-  /** The attempt used its key; `answer` null: it cannot be given again. Resolves once it is written. */
+  /** Marks the key as used; `answer` null: its answer was not kept. Resolves once that is written. */
   async use(claim: Claim, charge: bigint | null, answer: KeptAnswer | null): Promise<void> {
     await this.#insist(() => this.#use(claim, charge, answer));
   }
 
-  /** The attempt cost nothing. Resolves once it is written. */
-  async free({ account, digest, payment }: Claim): Promise<void> {
-    const values = [account, digest, payment];
-    await this.#insist(() => this.#database.rows(sql.freeCall, values));
+  /** Frees the key of an attempt that cost nothing. Resolves once that is written. */
+  async free(claim: Claim): Promise<void> {
+    await this.#insist(() => this.#free(claim));
+  }
+
+  /** Ends an abandoned attempt, as the ledger says. Rejects with KeyNotFree if its hold is open. */
+  async #endAbandoned(claim: Claim): Promise<void> {
+    const charge = await this.#chargeOf(claim);
+    await (charge === null ? this.#free(claim) : this.#use(claim, charge, null));
+  }
+
+  #free({ account, digest, payment }: Claim) {
+    return this.#database.rows(sql.freeCall, [account, digest, payment]);
   }
 
   #use({ account, digest, payment }: Claim, charge: bigint | null, answer: KeptAnswer | null) {
@@ -178,7 +182,7 @@ export class IdempotencyKeys {
     ]);
   }
 
-  /** The charge of an attempt that nobody ended; null: nothing is paid for it. */
+  /** The charge of an abandoned attempt; null: it was not paid. */
   async #chargeOf({ account, payment }: Claim): Promise<bigint | null> {
     const read = (digest: Digest) =>
       this.#database.rows<sql.AttemptRow>(sql.readAttempt, [account, digest]);
@@ -190,7 +194,7 @@ export class IdempotencyKeys {
     return late?.charge ?? null;
   }
 
-  /** Writes until PostgreSQL has. Without it, the next request with the key asks the ledger. */
+  /** Retries a write. If it never succeeds, the next request with the key asks the ledger. */
   async #insist(write: () => Promise<unknown>): Promise<void> {
     const failed = await insist(
       () =>

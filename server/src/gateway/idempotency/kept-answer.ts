@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 
-/** Answers that are kept in memory, within bounds. */
+/** Buffers for answers, with a bound on their memory. */
 
-/** Records a body as it passes, up to a bound. */
+/** Copies a body as it passes, up to a bound. */
 export class Recording {
   readonly #most: number;
   #pieces: Buffer[] | null = [];
@@ -12,12 +12,12 @@ export class Recording {
     this.#most = mostBytes;
   }
 
-  /** Whether everything that was added is recorded. */
+  /** Whether it still has everything that was added. */
   get isWithin(): boolean {
     return this.#pieces !== null;
   }
 
-  /** What was added; null: it is larger than the bound. */
+  /** The whole body; null: it is larger than the bound. */
   get body(): Buffer | null {
     return this.#pieces && Buffer.concat(this.#pieces, this.#size);
   }
@@ -30,8 +30,8 @@ export class Recording {
 }
 
 /**
- * Reads a body up to a bound: `whole` is all of it, or null if it is larger; then `body` begins with
- * the part that was read. Rejects if the upstream breaks off before that.
+ * Reads a body up to a bound. `whole` is the whole body, or null if it is larger; `body` always streams
+ * all of it. Rejects if the upstream disconnects while it reads.
  */
 export async function collect(
   body: Buffer | Readable,

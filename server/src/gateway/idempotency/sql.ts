@@ -1,19 +1,17 @@
 import type { Statement } from '../../db/connection/database.ts';
 
-/** When a row that is made or taken now expires, and until when its attempt may run. */
-const TIMES = `clock_timestamp() + $5 * interval '1 ms', clock_timestamp() + $6 * interval '1 ms'`;
-
 /**
- * Claims a new idempotency key, or one whose row has expired. No row: another request has it. $1
- * account, $2 digest, $3 fingerprint, $4 payment digest, $5 and $6 milliseconds that the attempt may
- * run and that the key is kept.
+ * Claims a new idempotency key, or one whose row has expired. No row: another request has it.
+ * $1 account, $2 digest, $3 fingerprint, $4 payment digest, $5 the attempt's longest time and $6 the
+ * key's, in milliseconds.
  */
 export const claimCall: Statement = {
   name: 'claim_call',
   text: `
     insert into idempotent_calls as known
       (account_id, idempotency_digest, fingerprint, payment_digest, until, expires_at)
-    values ($1, $2, $3, $4, ${TIMES})
+    values ($1, $2, $3, $4,
+            clock_timestamp() + $5 * interval '1 ms', clock_timestamp() + $6 * interval '1 ms')
     on conflict (account_id, idempotency_digest) do update
       set fingerprint = excluded.fingerprint, payment_digest = excluded.payment_digest,
           until = excluded.until, expires_at = excluded.expires_at,
@@ -22,20 +20,11 @@ export const claimCall: Statement = {
     returning true as is_claimed`,
 };
 
-/** Claims a key whose attempt has ended unpaid. $1 to $6 as in `claim_call`, $7 that attempt's payment. */
-export const claimCallAgain: Statement = {
-  name: 'claim_call_again',
-  text: `
-    update idempotent_calls set fingerprint = $3, payment_digest = $4, (until, expires_at) = (${TIMES})
-    where account_id = $1 and idempotency_digest = $2 and payment_digest = $7 and not is_used
-    returning true as is_claimed`,
-};
-
 export interface IdempotentCallRow {
   is_same: boolean;
   payment_digest: string;
   is_used: boolean;
-  /** Whether the attempt may still be under way. */
+  /** Whether the attempt may still run. */
   may_run: boolean;
   charge: bigint | null;
   status: number | null;
@@ -43,7 +32,7 @@ export interface IdempotentCallRow {
   body: Buffer | null;
 }
 
-/** A key that is in use. $1 account, $2 digest, $3 fingerprint. */
+/** Reads the row of a key. $1 account, $2 digest, $3 fingerprint. */
 export const readCall: Statement = {
   name: 'read_call',
   text: `
@@ -52,7 +41,7 @@ export const readCall: Statement = {
     from idempotent_calls where account_id = $1 and idempotency_digest = $2`,
 };
 
-/** The attempt ended and used its key. $1 account, $2 digest, $3 payment digest, $4 charge, $5 to $7 answer. */
+/** Marks a key as used. $1 account, $2 digest, $3 payment digest, $4 charge, $5 to $7 answer. */
 export const useCall: Statement = {
   name: 'use_call',
   text: `
@@ -61,7 +50,7 @@ export const useCall: Statement = {
     where account_id = $1 and idempotency_digest = $2 and payment_digest = $3`,
 };
 
-/** The attempt cost nothing: its key is free again. $1 account, $2 digest, $3 payment digest. */
+/** Frees the key of an attempt that cost nothing. $1 account, $2 digest, $3 payment digest. */
 export const freeCall: Statement = {
   name: 'free_call',
   text: `
@@ -69,7 +58,7 @@ export const freeCall: Statement = {
     where account_id = $1 and idempotency_digest = $2 and payment_digest = $3`,
 };
 
-/** Deletes keys that have expired, with their answers. $1 how many at most. */
+/** Deletes expired keys with their answers, the oldest first. $1 rows at most. */
 export const forgetCalls: Statement = {
   name: 'forget_calls',
   text: `
@@ -87,12 +76,12 @@ export const forgetCalls: Statement = {
 export interface AttemptRow {
   kind: 'charge' | 'hold';
   number: bigint;
-  /** Its charge, or that of its capture; null: there is none, or it was given back whole. */
+  /** The charge or capture that paid; null: there is none, or all of it was reversed. */
   charge: bigint | null;
   is_held: boolean;
 }
 
-/** How the payment of an attempt stands in the ledger. No row: it was never paid. $1 account, $2 digest. */
+/** The payment of an attempt, as the ledger has it. No row: it was not paid. $1 account, $2 digest. */
 export const readAttempt: Statement = {
   name: 'read_attempt',
   text: `

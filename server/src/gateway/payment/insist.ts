@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** How long the end of a call is tried to be written while PostgreSQL cannot. */
+/** The end of a call is retried for this long while PostgreSQL cannot write it. */
 export const INSIST_FOR_MS = 600_000;
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 2_000;
 
 /**
- * Attempts something again and again until its result is final, or the time for it is over. Resolves
- * with the last result. Each attempt must have the same effect as one.
+ * Retries `attempt` with growing waits until its result is final, or `INSIST_FOR_MS` has passed.
+ * Resolves with the last result. `attempt` must be idempotent.
  */
 export async function insist<Result>(
   attempt: () => Promise<Result>,

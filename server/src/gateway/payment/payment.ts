@@ -14,23 +14,23 @@ import { insist } from './insist.ts';
 import { callText, chargeOf, firstOperationOf, type Purchase } from './purchase.ts';
 
 /**
- * How a call is paid. A price that is known is charged before the call is forwarded, and reversed if
- * the call turns out to be free. Any other is held at its maximum, and captured or voided.
+ * Payments of calls. A known price is charged before the call is forwarded, and reversed if the call
+ * turns out to be free. Any other price is held at its maximum, then captured or voided.
  *
- * A settlement is repeated until the ledger has answered it, whatever PostgreSQL's state (`insist.ts`).
- * Each repetition has the same idempotency key, so the ledger carries it out once.
+ * A settlement is retried until the ledger answers it, whatever the state of PostgreSQL (`insist.ts`).
+ * Each retry has the same idempotency key, so the ledger carries it out once.
  */
 
-/** What a call has cost so far. Amounts are microcents. */
+/** The charges and the hold of one call. Amounts are microcents. */
 export interface Payment {
   readonly account: AccountId;
-  /** The operation that began it: a charge or a hold. */
+  /** The number of its first operation, a charge or a hold. */
   readonly number: bigint;
-  /** Whether it is still held, and not charged. */
+  /** Whether its hold is open. */
   readonly isHeld: boolean;
-  /** The charge; null: there is none. */
+  /** The number of the charge; null: there is none. */
   readonly charge: bigint | null;
-  /** The second charge, for what was counted above the hold; null: there is none. */
+  /** The number of the charge for the cost above the hold; null: there is none. */
   readonly overage: bigint | null;
   readonly charged: bigint;
   /** Whether it was charged after its hold had expired. */
@@ -39,7 +39,7 @@ export interface Payment {
   readonly available: bigint;
 }
 
-/** The ledger did not accept a payment. */
+/** The ledger refused a payment. */
 export class PaymentRefused extends Error {
   readonly refusal: Refusal;
   readonly topUpUrl: string | null;
@@ -52,10 +52,10 @@ export class PaymentRefused extends Error {
   }
 }
 
-/** Nothing can be said of a payment now. */
+/** The ledger could not decide on a payment, or its answer was lost. */
 export class PaymentFailed extends Error {
   readonly code: FailureCode;
-  /** Resolves once what may have been paid is given back; null: nothing was paid. */
+  /** Resolves once the payment that may exist is given back; null: nothing was paid. */
   readonly undone: Promise<void> | null;
 
   constructor(code: FailureCode, undone: Promise<void> | null) {
@@ -99,8 +99,8 @@ export class Payments {
   }
 
   /**
-   * Takes what a call cost out of its hold. A hold that has expired meanwhile is replaced by a charge
-   * that needs no credit: the answer was delivered.
+   * Captures the cost of a call from its hold. If the hold has expired, a late charge takes its place:
+   * it needs no credit, because the answer was delivered.
    */
   async capture(purchase: Purchase, payment: Payment, cost: Cost): Promise<Payment> {
     const ask = (amount: bigint) =>
@@ -115,7 +115,7 @@ export class Payments {
     let isLate = false;
     const { maximum } = purchase.before;
     const isAbove = cost.amount > maximum.amount;
-    // The overage is charged only if the ledger takes it: if there is credit for it.
+    // Without credit for the overage the ledger refuses the capture: then the maximum is captured.
     if (isAbove && outcome.kind === 'refused' && outcome.refusal.code !== 'hold_ended') {
       outcome = await ask(maximum.amount);
     }
@@ -129,7 +129,7 @@ export class Payments {
     return { ...payment, isHeld: false, isLate, ...chargedBy(receipt), available };
   }
 
-  /** Gives everything back; `reason` stands in the history. */
+  /** Voids the hold or reverses the charges. `reason` becomes their description. */
   async giveBack(purchase: Purchase, payment: Payment, reason: string): Promise<Payment> {
     const { isHeld, charge, overage, charged } = payment;
     if (!isHeld && (charge === null || charged === 0n)) return payment;
@@ -144,7 +144,7 @@ export class Payments {
         ? { kind: 'hold_void', hold: payment.number, ...common }
         : { kind: 'reversal', charge, amount: null, ...common },
     );
-    // A hold that has expired has given itself back.
+    // The expiry of the hold has given its amount back.
     if (hasExpired(outcome)) {
       const available = payment.available + purchase.before.maximum.amount;
       return { ...payment, isHeld: false, available };
@@ -165,7 +165,7 @@ export class Payments {
     });
   }
 
-  /** Repeats a payment until its outcome is known, and gives it back: its call is not forwarded. */
+  /** Retries a payment until its outcome is known, and gives it back: the call is not forwarded. */
   async #undo(purchase: Purchase): Promise<void> {
     const outcome = await this.#insist(firstOperationOf(purchase));
     if (outcome.kind === 'recorded' || outcome.kind === 'replayed') {
@@ -176,7 +176,7 @@ export class Payments {
     }
   }
 
-  /** The members of an operation that ends what another began. */
+  /** The common members of the operations that settle a payment. */
   #followUp(purchase: Purchase, payment: Payment, step: string, description: string | null) {
     const digest = stepDigest(payment.number, step);
     return {
@@ -194,7 +194,7 @@ export class Payments {
   #insist(operation: Operation): Promise<Outcome> {
     return insist(
       () => this.#ledger.submit(operation, () => true),
-      // Once the lane is closed, what is open stays as if the server had died.
+      // A closed lane writes nothing more: the payment stays as if the server had died.
       (outcome) => outcome.kind !== 'failed' || outcome.code === 'stopping',
     );
   }
@@ -210,17 +210,17 @@ export class Payments {
 
 const LATE = 'late';
 
-/** The idempotency digest of the late charge in the place of a hold. */
+/** The idempotency digest of the late charge that replaces an expired hold. */
 export function lateDigestOf(hold: bigint) {
   return stepDigest(hold, LATE);
 }
 
-/** The idempotency digest of one step of a payment, which its number names in its account. */
+/** The idempotency digest of one step of the payment with this number. */
 function stepDigest(number: bigint, step: string) {
   return digestOf(`gateway\0${number}\0${step}`);
 }
 
-/** Whether a capture came too late for its hold. */
+/** Whether a capture or void was refused because its hold had expired. */
 function hasExpired(outcome: Outcome): boolean {
   if (outcome.kind !== 'refused' || outcome.refusal.code !== 'hold_ended') return false;
   return outcome.refusal.by === 'expiry';
@@ -238,7 +238,7 @@ function paymentOf(receipt: Receipt): Payment {
   };
 }
 
-/** What a charge or capture has charged, its overage with it. */
+/** The charges that a receipt of a charge or capture shows, with its overage. */
 function chargedBy({ number, amount, overage }: Receipt) {
   return {
     charge: number,

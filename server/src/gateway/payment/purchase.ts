@@ -10,12 +10,12 @@ import type {
 import type { Cost, CostBefore } from '../../pricing/cost.ts';
 import type { PricedRoute } from '../routes/route-table.ts';
 
-/** What a customer buys with a call, and the operations of the ledger that begin its payment. */
+/** The purchase that a call is, and the ledger's operations that begin its payment. */
 
-/** How long a hold outlives the longest call, so that its ending can still be captured. */
+/** A hold outlives the longest call by this, so that the call can still be captured. */
 const HOLD_MARGIN_MS = 60_000;
 
-/** Who pays for a call, and for what. */
+/** The route that is bought, the account and key that pay, and the cost. */
 export interface Purchase {
   readonly priced: PricedRoute;
   readonly account: AccountId;
@@ -24,7 +24,7 @@ export interface Purchase {
   /** The SHA-256 of the customer's key, in hex; null: a quote. */
   readonly keySecret: string | null;
   readonly before: CostBefore;
-  /** Names this purchase's charge or hold in the account's operations. No other purchase has it. */
+  /** The idempotency digest of its charge or hold; unique to this purchase. */
   readonly digest: Digest;
 }
 
@@ -71,7 +71,7 @@ export function chargeOf(purchase: Purchase): ChargeOperation {
   };
 }
 
-/** The operation that begins a payment: a known cost is charged, and any other is held. */
+/** The first operation of a payment: a charge if the cost is known, otherwise a hold. */
 export function firstOperationOf(purchase: Purchase): SpendOperation {
   const charge = chargeOf(purchase);
   const { priced } = purchase;
@@ -79,7 +79,7 @@ export function firstOperationOf(purchase: Purchase): SpendOperation {
   return { expiresInMs: longestOf(priced), ...charge, kind: 'hold' };
 }
 
-/** The text that receipts and usage are made of. */
+/** The `call` of an operation, as JSON, for receipts and usage. */
 export function callText(
   priced: PricedRoute,
   { quantities, choices }: Cost,
@@ -97,7 +97,7 @@ export function callText(
   return JSON.stringify(text);
 }
 
-/** An idempotency key that no other operation has: 8 random bytes a process, and a count. */
+/** A unique idempotency digest: 8 random bytes for each process, and a count. */
 function newDigest(): Digest {
   count += 1n;
   return `\\x${PROCESS}${count.toString(16).padStart(16, '0')}` as Digest;

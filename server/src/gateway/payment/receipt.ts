@@ -2,7 +2,7 @@ import { operationId } from '../../ledger/operations/ids.ts';
 import { formatCents } from '../../ledger/operations/money.ts';
 import type { Payment } from './payment.ts';
 
-/** A comment of a stream of events, which every parser ignores, that tells what the call has cost. */
+/** A comment line for an event stream with the cost of the call. Event parsers ignore comments. */
 export function receiptComment({ account, charge, charged, available }: Payment): string {
   const facts = [
     `credits-charged=${formatCents(charged)}`,

@@ -1,15 +1,15 @@
 import type { AddToRequest } from '../../pricing/book/price-book.ts';
 import { afterBlanks, endOfText } from './json-text.ts';
 
-/** Members that the operator sets in the JSON bodies of their customers' requests. */
+/** Sets members in the JSON bodies of customers' requests, as the price book says (`add_to_request`). */
 
 /**
- * The body with the members set, or as it is if it has not what they depend on. Every other byte stays:
- * parsing and writing it again would change numbers that JavaScript cannot hold. `body` must be a JSON
- * object that has no name twice.
+ * The body with the members set, or unchanged if its member `when` is not true. Every other byte stays:
+ * a parse and a new write would change numbers that JavaScript cannot hold. `body` must be a JSON
+ * object without repeated names.
  */
 export function withAdded(body: Buffer, { when, members }: AddToRequest): Buffer {
-  // One character a byte, so that bytes that are no UTF-8 stay too. JSON's own characters are ASCII.
+  // Latin-1 has one character a byte, so that each byte stays as it is. JSON's syntax is ASCII.
   const json = body.toString('latin1');
   const from = json.search(/\S/);
   if (json[from] !== '{') return body;
@@ -25,7 +25,7 @@ export function withAdded(body: Buffer, { when, members }: AddToRequest): Buffer
   return Buffer.from([...parts, json.slice(at)].join(''), 'latin1');
 }
 
-/** A piece of a text; of an edit, what is to stand there. */
+/** A part of a text; of an edit, its replacement. */
 interface Piece {
   readonly from: number;
   readonly to: number;
@@ -33,7 +33,7 @@ interface Piece {
 }
 
 interface JsonObject {
-  /** Where its closing brace is. */
+  /** The index of its closing brace. */
   readonly end: number;
   readonly values: ReadonlyMap<string, Piece>;
 }
@@ -76,7 +76,7 @@ function readObject(json: string, from: number): JsonObject {
   return { end: at, values };
 }
 
-/** Where the value ends that begins at `from`; the end of the text if it does not. */
+/** The index behind the value that begins at `from`. */
 function endOfValue(json: string, from: number): number {
   let depth = 0;
   let at = from;

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { UpstreamSecret } from '../../pricing/book/price-book.ts';
 import { holdsKey, holdsKeyInBasic } from './key-in-text.ts';
 
-/** Headers as they pass through the gateway: what belongs to one connection ends at it (RFC 9110 §7.6.1). */
+/** The headers that the gateway forwards; those of one connection never are (RFC 9110 §7.6.1). */
 
 const HOP_BY_HOP = new Set([
   'connection',
@@ -17,21 +17,21 @@ const HOP_BY_HOP = new Set([
   'http2-settings',
 ]);
 
-/** Headers of a request that the gateway writes itself, and that nobody else may. */
+/** Headers of a request that only the gateway writes. */
 const OWN_REQUEST = ['expect', 'x-api-key', 'x-request-id'];
-/** Headers by which many servers take another method, path, host, session or proxy than the request has. */
+/** Headers that make many servers see another method, path, host, session or proxy. */
 const OVERRIDES = [
   ...['x-http-method-override', 'x-http-method', 'x-method-override'],
   ...['x-original-url', 'x-original-uri', 'x-rewrite-url', 'x-original-host', 'x-host'],
   ...['cookie', 'cookie2', 'x-real-ip', 'proxy'],
 ];
 const NEVER: ReadonlySet<string> = new Set([...HOP_BY_HOP, ...OWN_REQUEST, ...OVERRIDES]);
-/** Headers that tell where a request came from, besides `X-Forwarded-*`: only a proxy can know. */
+/** Headers with the address of the client, besides `X-Forwarded-*`: only a trusted proxy may send them. */
 const OF_PROXIES: ReadonlySet<string> = new Set([
   ...['forwarded', 'client-ip', 'x-client-ip', 'x-cluster-client-ip', 'true-client-ip'],
   ...['cf-connecting-ip', 'fastly-client-ip'],
 ]);
-/** What asks for a part of an answer, or for none: what is counted must come whole. */
+/** Headers that ask for a part of an answer or for none. A counted answer must come whole. */
 const PARTIAL = ['range', 'if-range', 'if-none-match', 'if-modified-since'];
 const OWN_ANSWER = new Set([
   'x-credits-charged',
@@ -45,22 +45,21 @@ const OWN_ANSWER = new Set([
 ]);
 
 export type Headers = Record<string, string | string[]>;
-/** As node:http and undici read them. */
+/** Headers in the form of node:http and undici. */
 export type SentHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
-/** How a request came, as far as its headers depend on it. */
+/** The facts about a request's sender that decide which headers are forwarded. */
 export interface Sender {
   /** The secret of the customer. */
   readonly key: string;
-  /** Whether it came by a proxy that is trusted. */
+  /** Whether the request came from a trusted proxy. */
   readonly isByTrustedProxy: () => boolean;
 }
 
 /**
- * The headers of a request that may go on. Left out are those of the connection, those that hold a key,
- * those by which an upstream would take the request for another, and those that only a trusted proxy may
- * write. A name with `_` counts as with `-`, as CGI and its successors read it; `secretHeader` is the
- * upstream's.
+ * The headers of a request that are forwarded. It leaves out headers of the connection, headers that
+ * hold a key, overrides, and headers that only a trusted proxy may write. A name with `_` counts as with
+ * `-`, as CGI reads it. `secretHeader` names the header of the upstream's secret.
  */
 export function requestHeaders(
   sent: IncomingHttpHeaders,
@@ -82,19 +81,19 @@ export function requestHeaders(
   return headers;
 }
 
-/** Whether a header changes which bytes a body or an answer is: such a one has only its own spelling. */
+/** Whether a header changes how a body is read: then only its own spelling is forwarded. */
 function isMeaningful(name: string): boolean {
   return name.startsWith('content-') || name === 'accept-encoding' || PARTIAL.includes(name);
 }
 
-/** Who calls, as the upstream is told. */
+/** The caller, as the upstream learns of it. */
 export interface Caller {
   readonly accountPublicId: string;
   readonly address: string;
   readonly requestId: string;
 }
 
-/** The headers that the upstream gets, of those that may go on. */
+/** The headers for the upstream, made from those that `requestHeaders` left. */
 export function upstreamHeaders(
   sent: IncomingHttpHeaders,
   caller: Caller,
@@ -112,21 +111,21 @@ export function upstreamHeaders(
   if (!of.keepsLength) delete headers['content-length'];
   if (of.isCounted) {
     for (const name of PARTIAL) if (name in headers) delete headers[name];
-    // What is counted must be readable.
+    // The count reads the answer, so the answer must not be compressed.
     headers['accept-encoding'] = 'identity';
   }
   if (secret) headers[secret.of.header] = `${secret.of.prefix}${secret.value}`;
   return headers;
 }
 
-/** The headers of the upstream's answer that the customer gets. Of several media types the first counts. */
+/** The headers of the upstream's answer that the customer gets. The first of several media types counts. */
 export function answerHeaders(sent: SentHeaders): Headers {
   const named = namedIn(sent['connection']);
   const headers: Headers = {};
   for (const name in sent) {
     const value = sent[name];
     if (value === undefined || HOP_BY_HOP.has(name) || named?.includes(name)) continue;
-    // Which pages may read an answer is for the gateway to say.
+    // The gateway decides which web pages may read an answer (CORS).
     if (OWN_ANSWER.has(name) || name.startsWith('access-control-')) continue;
     headers[name] = value;
   }
@@ -140,16 +139,16 @@ export function isEventStream(headers: SentHeaders): boolean {
   return /^text\/event-stream\b/i.test(String(headers['content-type']));
 }
 
-/** Headers that are for the upstream, so that `Connection` must not name them (RFC 9110 §7.6.1). */
+/** Headers for the upstream, which `Connection` must not name (RFC 9110 §7.6.1). */
 const END_TO_END =
   /^(?:accept|authorization|cache-control|content-|cookie|date|forwarded|from|host|idempotency-key|if-|origin|pragma|range|referer|user-agent|x-api-key|x-forwarded-|x-request-id)/;
 
-/** A header that `Connection` would remove though it is for the upstream; undefined: it names none. */
+/** A header for the upstream that `Connection` names; undefined: it names none. */
 export function endToEndNamed(connection: string | undefined): string | undefined {
   return namedIn(connection)?.find((name) => END_TO_END.test(name));
 }
 
-/** The headers that `Connection` names, in one line or, of an upstream, in several. */
+/** The headers that `Connection` names, in one line or in several. */
 function namedIn(connection: string | string[] | undefined): string[] | undefined {
   if (connection === undefined || connection === 'keep-alive' || connection === 'close') return;
   return String(connection)

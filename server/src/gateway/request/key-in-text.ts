@@ -2,8 +2,8 @@
 const PURSER_KEY = /prs[or]_[0-9A-Za-z]{49}/;
 
 /**
- * Whether a text holds the key of the customer that sent it, or any key that Purser made: as it is, or
- * percent-encoded, with `+` for a blank or without. Both texts are bytes as Latin-1, as node:http reads them.
+ * Whether a text holds the customer's key, or any key that Purser made: plain or percent-encoded, also
+ * with `+` for a blank. Both texts are Latin-1, as node:http reads headers.
  */
 export function holdsKey(text: string, key: string): boolean {
   if (text.includes(key) || PURSER_KEY.test(text)) return true;
@@ -13,7 +13,7 @@ export function holdsKey(text: string, key: string): boolean {
   return decoded.includes(key) || spaced.includes(key) || PURSER_KEY.test(decoded);
 }
 
-/** The same of the credentials of Basic authentication, which are in Base64 (RFC 7617). */
+/** Whether credentials of Basic authentication hold a key; they are Base64 (RFC 7617). */
 export function holdsKeyInBasic(authorization: string, key: string): boolean {
   const [, encoded] = /^basic +(\S+)/i.exec(authorization) ?? [];
   return encoded !== undefined && holdsKey(Buffer.from(encoded, 'base64').toString('latin1'), key);

@@ -6,16 +6,16 @@ import { afterBlanks, endOfText } from './json-text.ts';
 import { BodyNotJson, parseJson } from './request-body.ts';
 
 /**
- * The members of a request as prices see them. They stand in one place: the query of GET, HEAD and DELETE,
- * the JSON body of everything else. Refused is each request that an upstream could read otherwise.
+ * The members of a request, for its price. The price reads one place: the query of GET, HEAD and DELETE,
+ * the JSON body of all other methods. It refuses a request that an upstream could read differently.
  */
 
 type Members = Readonly<Record<string, unknown>>;
 
-/** A request as it goes to the upstream. */
+/** The parts of a request that can hold members. */
 interface SentRequest {
   readonly method: string;
-  /** With its question mark; empty where there is none. */
+  /** The query with its question mark; empty if there is none. */
   readonly search: string;
   readonly body: Buffer | null;
   readonly contentType: string | undefined;
@@ -24,10 +24,7 @@ interface SentRequest {
 /** The methods whose price reads the query. */
 const PRICED_BY_QUERY: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE']);
 
-/**
- * The members of a request, of which the price looks for `names`.
- * Throws BodyNotJson or RequestNotPriced.
- */
+/** The members of a request; `names` are those that the price reads. Throws BodyNotJson or RequestNotPriced. */
 export function membersOf(names: MemberNames, sent: SentRequest): Members {
   const { method, search, body, contentType } = sent;
   const query = queryMembers(search);
@@ -40,7 +37,7 @@ export function membersOf(names: MemberNames, sent: SentRequest): Members {
   return inBody;
 }
 
-/** Refuses a name that the price looks for where the price does not read. */
+/** Refuses a member that the price reads, if it stands in the place that the price does not read. */
 function judgeOtherPlace(names: MemberNames, other: Members, right: 'query' | 'body'): void {
   const spelling = spellingOf(names);
   for (const members of objectsIn(other)) {
@@ -53,7 +50,7 @@ function judgeOtherPlace(names: MemberNames, other: Members, right: 'query' | 'b
   }
 }
 
-/** The members of a query; those that stand in it more than once are lists. */
+/** The members of a query; a repeated member becomes a list. */
 function queryMembers(search: string): Members {
   if (search === '') return {};
   judgeQuery(search);
@@ -74,7 +71,7 @@ function queryMembers(search: string): Members {
   return { ...members };
 }
 
-/** Refuses a query that is split or decoded differently by different servers. */
+/** Refuses a query that servers split or decode differently. */
 function judgeQuery(search: string): void {
   if (search.includes(';')) {
     throw new RequestNotPriced('the query has a ;, which separates members for some: write %3B');
@@ -93,7 +90,7 @@ function isDecodable(text: string): boolean {
   }
 }
 
-/** The members of a JSON body. Throws where it is none, or no object, or one that can be read in two ways. */
+/** The members of a JSON body. Throws if it is not a JSON object, or if two readings of it exist. */
 function bodyMembers(body: Buffer | null, contentType: string | undefined): Members {
   if (body === null || body.length === 0) return {};
   judgeType(contentType);
@@ -125,8 +122,8 @@ function judgeType(contentType = ''): void {
 }
 
 /**
- * A name that an object of a JSON text has twice, of which one reader takes the first value and another
- * the last (RFC 8259 §4); undefined where there is none. The text must be JSON.
+ * A name that one object of a JSON text has twice; undefined: there is none. Some readers take its first
+ * value, others its last (RFC 8259 §4). The text must be JSON.
  */
 function repeatedName(json: string): string | undefined {
   const open: Set<string>[] = [];

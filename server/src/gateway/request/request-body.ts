@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Readable, Transform } from 'node:stream';
 
-/** What customers send to a route, within its bounds. */
+/** Reads the bodies of customers' requests, with a bound on their size. */
 
-/** The body is larger than the route takes. */
+/** The body is larger than the route allows. */
 export class BodyTooLarge extends Error {
   readonly largestBytes: number;
 
@@ -14,7 +14,7 @@ export class BodyTooLarge extends Error {
   }
 }
 
-/** The body is no JSON, and the price depends on it. */
+/** The price depends on the body, and the body is not JSON. */
 export class BodyNotJson extends Error {
   constructor() {
     super('the body is not JSON');
@@ -26,7 +26,7 @@ export class BodyNotJson extends Error {
 export async function readBody(body: Readable, largestBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
-  // To destroy the body would end the connection, and no answer would arrive.
+  // A destroyed body would close the connection before the answer is sent.
   const reading = body.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
   for await (const chunk of reading) {
     size += chunk.length;
@@ -36,7 +36,7 @@ export async function readBody(body: Readable, largestBytes: number): Promise<Bu
   return Buffer.concat(chunks, size);
 }
 
-/** Passes a body on, and fails with BodyTooLarge where it becomes too large. */
+/** Streams a body, and fails with BodyTooLarge once it exceeds the bound. */
 export function boundedBody(body: Readable, largestBytes: number): Readable {
   let size = 0;
   const bounded = new Transform({
@@ -46,13 +46,13 @@ export function boundedBody(body: Readable, largestBytes: number): Readable {
       else done(null, chunk);
     },
   });
-  // An upstream that has answered already listens to it no more.
+  // After the upstream's answer nobody else listens for errors of the body.
   bounded.on('error', () => {});
   body.once('error', (error) => bounded.destroy(error));
   return body.pipe(bounded);
 }
 
-/** The length that a request announces; undefined where it announces none. */
+/** The value of `Content-Length`; undefined: there is none. */
 export function announcedLength(headers: IncomingHttpHeaders): number | undefined {
   const length = headers['content-length'];
   return length === undefined ? undefined : Number(length);
@@ -63,7 +63,7 @@ export function isJson(contentType: string | undefined): boolean {
   return contentType !== undefined && /^application\/(?:[\w.-]+\+)?json\b/i.test(contentType);
 }
 
-/** What a JSON text says; undefined where it is none. */
+/** The value of a JSON text; undefined: it is not JSON. */
 export function parseJson(text: Buffer | string): unknown {
   try {
     return JSON.parse(text.toString());

@@ -1,25 +1,22 @@
 import { holdsKey } from './key-in-text.ts';
 
-/**
- * What a request asks for, as it came: nothing is decoded, since what is judged must be what the
- * upstream sees.
- */
+/** The target of a request, undecoded: the gateway judges the same bytes that the upstream sees. */
 export interface Target {
   readonly path: string;
-  /** With its question mark; empty where there is none. */
+  /** The query with its question mark; empty if there is none. */
   readonly search: string;
 }
 
-/** Visible ASCII without what some servers take for a separator, and percent-encodings that are whole. */
+/** Visible ASCII without the characters that some servers take for separators, and whole percent-encodings. */
 const SANE = /^\/(?:[\w\-.~!$&'()*+,;=:@/]|%[0-9a-f]{2})*$/i;
 /**
- * What another server could read as another path: segments that are empty or have only parameters, dots (as
- * they are or encoded), encoded slashes, backslashes and control characters, and percent signs, which a
- * second decoding would turn into them.
+ * Parts of a path that another server could read differently: empty segments, segments of parameters
+ * alone, and dot segments, plain or encoded. So are encoded slashes, backslashes and control characters,
+ * and an encoded percent sign, which a second decoding would turn into one of these.
  */
 const AMBIGUOUS = /\/(?:\/|;|%3b)|(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)|%(?:2f|5c|25|[01][0-9a-f]|7f)/i;
 
-/** What some servers cut off a segment before they read it: parameters (RFC 3986 §3.3). */
+/** The parameters of a segment (RFC 3986 §3.3), which some servers remove before they read it. */
 const PARAMETERS = /(?:;|%3b)[^/]*/gi;
 
 /**
@@ -35,14 +32,14 @@ export function targetOf(url: string): Target | undefined {
   return search.includes('#') ? undefined : { path, search };
 }
 
-/** A path as servers see it that cut the parameters off its segments. */
+/** The path without the parameters of its segments, as some servers read it. */
 export function withoutParameters(path: string): string {
   return path.replace(PARAMETERS, '');
 }
 
 /**
- * A target whose query has no member that holds the customer's key. Undefined if the key is elsewhere,
- * where nothing can be left out: in the path, or across members.
+ * The target without the members of its query that hold the customer's key. Undefined if the key cannot
+ * be removed: it is in the path, or spans several members.
  */
 export function withoutKey(target: Target, key: string): Target | undefined {
   const { path, search } = target;

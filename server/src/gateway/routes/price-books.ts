@@ -7,23 +7,23 @@ import { formatProblems, parsePriceBook } from '../../pricing/parse.ts';
 import * as sql from './sql.ts';
 
 /**
- * The versions of the price book. Each text that was put into effect stays in the database for ever;
- * the newest version is in effect, on every node.
+ * The versions of the price book. The database keeps the text of each version for ever; the newest
+ * version is in effect on every node.
  */
 
-/** How often a node looks for a new version. */
+/** The interval at which a node polls for a new version. */
 const LOOK_EVERY_MS = 1_000;
 
-/** A price book in effect, or one that was. */
+/** One version of the price book. */
 export interface PriceVersion {
   readonly version: number;
-  /** Since when, in milliseconds. */
+  /** Its beginning, in milliseconds since 1970. */
   readonly effectiveAt: number;
-  /** YAML, as it was loaded. */
+  /** The YAML text that was loaded. */
   readonly text: string;
 }
 
-/** The text of a price book's file. Throws OperatorError where it cannot be read. */
+/** The text of a price book's file. Throws OperatorError if it cannot be read. */
 export async function readPriceBookFile(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
@@ -38,8 +38,8 @@ export async function readPriceBookFile(file: string): Promise<string> {
 }
 
 /**
- * Puts a text into effect as a new version, unless it is in effect already. Throws OperatorError for a
- * text that is no price book.
+ * Puts a text into effect as a new version, unless it is in effect already. Throws OperatorError if the
+ * text is not a valid price book.
  */
 export function loadPriceBook(
   database: Database,
@@ -50,7 +50,6 @@ export function loadPriceBook(
   return append(database, text);
 }
 
-/** A text that is a price book. */
 function append(
   database: Database,
   text: string,
@@ -66,8 +65,8 @@ function append(
 }
 
 /**
- * What a server starts with: the file's text, where no server ever had it; otherwise the version in
- * effect, since one that was replaced is not put back by a restart.
+ * Loads a server's price-book file at its start. A text that was never in effect becomes the newest
+ * version. An older text changes nothing: a restart must not bring a replaced version back.
  */
 export async function startWithFile(
   database: Database,
@@ -80,7 +79,7 @@ export async function startWithFile(
   return { inEffect: (await readPriceVersion(database)) ?? ofFile, ofFile };
 }
 
-/** A version; the one in effect where none is named. Undefined where there is none. */
+/** A version, by default the one in effect. Undefined: there is none. */
 export async function readPriceVersion(
   database: Database,
   version?: number,
@@ -92,7 +91,7 @@ export async function readPriceVersion(
   return row && versionOf(row);
 }
 
-/** Tells of the version in effect, and of each that follows it. */
+/** Polls for versions: reports the one in effect, and each that follows it. */
 export class PriceBookWatch {
   readonly #database: Database;
   readonly #log: { warn(details: object, message: string): void };
@@ -102,7 +101,7 @@ export class PriceBookWatch {
   #isLooking = false;
   #failing = false;
 
-  /** `onVersion` may throw: then the version is tried again. */
+  /** If `onVersion` throws, the version is reported again at the next poll. */
   constructor(
     database: Database,
     log: { warn(details: object, message: string): void },
@@ -114,7 +113,7 @@ export class PriceBookWatch {
     this.#timer = setInterval(() => void this.#lookAgain(), LOOK_EVERY_MS).unref();
   }
 
-  /** Rejects where the version in effect cannot be read or used. */
+  /** Polls once. Rejects if the version in effect cannot be read or used. */
   async look(): Promise<void> {
     const [row] = await this.#database.rows<sql.PriceBookRow>(sql.readPriceBookAfter, [this.#seen]);
     if (!row || row.version <= this.#seen) return;
@@ -142,7 +141,7 @@ export class PriceBookWatch {
   }
 }
 
-/** The price book that a text is. Throws OperatorError with every problem of it. */
+/** Parses a price book. Throws OperatorError with all problems of the text. */
 export function expectPriceBook(file: string, text: string): PriceBook {
   const parsed = parsePriceBook(text);
   if ('book' in parsed) return parsed.book;

@@ -5,21 +5,21 @@ import { type CostBefore, costBefore, hasRequestPart, isKnownBefore } from '../.
 import type { UpstreamClient } from '../upstream/upstreams.ts';
 import type { PriceVersion } from './price-books.ts';
 
-/** A route as it is in effect. */
+/** A route of the price book in effect, with its upstream. */
 export interface PricedRoute {
   readonly route: Route;
   readonly version: number;
   readonly topUpUrl: string | null;
   readonly upstream: UpstreamClient;
-  /** Whether what a call costs is known before it is forwarded. */
+  /** Whether the exact cost of a call is known before it is forwarded. */
   readonly isKnownBefore: boolean;
   /** Whether the price depends on the request. */
   readonly needsRequest: boolean;
-  /** What every call costs before it is forwarded, where that depends on no request. */
+  /** The cost before forwarding if it is the same for every request; otherwise null. */
   readonly always: Promise<CostBefore> | null;
 }
 
-/** What a call costs before it is forwarded. Rejects with RequestNotPriced. */
+/** The cost of a call before it is forwarded. Rejects with RequestNotPriced. */
 export function costOf({ route, always }: PricedRoute, members: unknown): Promise<CostBefore> {
   return always ?? costBefore(route, members);
 }
@@ -27,7 +27,7 @@ export function costOf({ route, always }: PricedRoute, members: unknown): Promis
 /** The methods that a price book may name. */
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
-/** The routes of a version of the price book. */
+/** The routes of one version of the price book. */
 export class RouteTable {
   readonly #router = FindMyWay({ maxParamLength: 2_048 });
   readonly #byName = new Map<string, PricedRoute>();
@@ -50,7 +50,7 @@ export class RouteTable {
         needsRequest,
         always: needsRequest ? null : costBefore(route, {}),
       };
-      // Each call that waits for it is told.
+      // Each call that awaits it gets the rejection.
       priced.always?.catch(() => {});
       this.#byName.set(route.name, priced);
       const methods = route.methods as FindMyWay.HTTPMethod[];
@@ -58,18 +58,17 @@ export class RouteTable {
     }
   }
 
-  /** The route of a request; undefined where no route has its method and path. */
+  /** The route with this method and path; undefined: there is none. */
   match(method: string, path: string): PricedRoute | undefined {
     return storeOf(this.#router, method, path) as PricedRoute | undefined;
   }
 
-  /** The methods that have a route at a path, with HEAD for GET; empty: none has. */
+  /** The methods that have a route at a path, with HEAD for GET; empty: there are none. */
   methodsAt(path: string): string[] {
     const methods = METHODS.filter((method) => this.match(method, path));
     return methods.includes('GET') ? [...methods, 'HEAD'] : methods;
   }
 
-  /** The route of a name. */
   named(name: string): PricedRoute | undefined {
     return this.#byName.get(name);
   }

@@ -6,13 +6,13 @@ export interface PriceBookRow {
   effective_at: number;
 }
 
-/** One at a time puts a price book into effect. */
+/** Serializes the loading of price books. */
 export const lockPriceBooks: Statement = {
   name: 'lock_price_books',
   text: `select pg_advisory_xact_lock(hashtextextended('purser price books', 0))`,
 };
 
-/** The price book in effect, where its version is above $1. */
+/** The price book in effect, if its version is above $1. */
 export const readPriceBookAfter: Statement = {
   name: 'read_price_book_after',
   text: `

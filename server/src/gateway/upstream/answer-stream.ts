@@ -1,19 +1,19 @@
 import { finished, Readable } from 'node:stream';
 
-/** Many clients leave after the last event: the end of the answer may come so much later. */
+/** Many clients disconnect after the last event; the answer may end this much later. */
 const LONGEST_END_MS = 500;
 
-/** What looks on as an answer passes. */
+/** Sees an answer as it passes. */
 export interface Observer {
-  /** Each piece, before it goes out. */
+  /** Gets each piece before the customer does. */
   onPiece(piece: Buffer): void;
-  /** Runs after the last piece and before the answer ends; the answer ends with what it resolves to. */
+  /** Runs after the last piece and before the answer ends. Its result is appended to the answer. */
   onEnd(): Promise<Buffer | null>;
 }
 
 /**
- * An upstream's body on its way to the customer, with an observer. Its reader holds the upstream up,
- * unless it is detached: then the body is observed to its end though nobody takes it any more.
+ * An upstream's body on its way to the customer, with an observer. A slow reader slows the upstream
+ * down. After `detach` the observer sees the rest of the body although nobody reads it.
  */
 export class AnswerStream extends Readable {
   readonly #source: Readable;
@@ -22,7 +22,7 @@ export class AnswerStream extends Readable {
   constructor(source: Readable, observer: Observer) {
     super();
     this.#source = source;
-    // An answer may break off when nobody listens to it.
+    // An error without a listener would end the process.
     this.on('error', () => {});
     source.on('data', (piece: Buffer) => {
       observer.onPiece(piece);
@@ -37,14 +37,14 @@ export class AnswerStream extends Readable {
         (error: Error) => this.destroy(error),
       );
     });
-    // It may have failed before.
+    // `finished` also reports a failure from before this line.
     finished(source, { writable: false }, (error) => {
       if (error) this.destroy(error);
     });
     source.pause();
   }
 
-  /** The customer has left: the rest is only observed. `onLate` runs if its end does not come soon. */
+  /** Stops passing pieces on, and observes the rest. `onLate` runs if the end does not come soon. */
   detach(onLate: (() => void) | null): void {
     this.#isDetached = true;
     if (onLate) {

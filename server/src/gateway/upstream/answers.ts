@@ -9,9 +9,9 @@ import { type Answer, type CostBefore, isOfAnswer, jsonAnswer } from '../../pric
 import { countable } from '../../pricing/counting/countable.ts';
 import { parseJson } from '../request/request-body.ts';
 
-/** Counts an upstream's answer without keeping more of it than a bound. */
+/** Counts an upstream's answer, with a bound on the memory for it. */
 
-/** An answer that can be counted, or why the call ends otherwise. */
+/** An answer that can be counted, or the ending of the call. */
 export type Counted =
   | { readonly kind: 'countable'; readonly answer: Answer }
   | { readonly kind: 'answer_malformed' | 'answer_too_large' | 'upstream_error_event' };
@@ -19,18 +19,18 @@ export type Counted =
 /** Answers of these statuses are empty, whatever their headers say. */
 export const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 304]);
 
-/** An answer without a body: nothing is found in it. */
+/** An answer without a body: each count of it finds nothing. */
 export const EMPTY: Counted = { kind: 'countable', answer: jsonAnswer(undefined) };
 
 const MALFORMED: Counted = { kind: 'answer_malformed' };
 
-/** A JSON answer, whole. */
+/** A whole JSON answer, ready to be counted. */
 export function countedJson(text: Buffer | string): Counted {
   const answer = readable(text);
   return answer === null ? MALFORMED : { kind: 'countable', answer: jsonAnswer(answer) };
 }
 
-/** A JSON text as a count reads it; null: it is not JSON, or no count can read it. */
+/** A JSON text as counts read it; null: it is not JSON, or it has a number that counts cannot hold. */
 function readable(text: Buffer | string): Countable | null {
   const value = parseJson(text);
   if (value === undefined) return null;
@@ -42,27 +42,27 @@ function readable(text: Buffer | string): Countable | null {
   }
 }
 
-/** Each event of a part with `each_event` may take so many steps: a stream has many. */
+/** The steps that an `each_event` count may take in one event; a stream has many events. */
 const STEPS_AN_EVENT = 10_000;
 
 /**
- * Counts a stream of events as it passes. It keeps the last event of each name that the price counts, all
- * of them together at most as large as the metering buffer, and the sums of what it counts in every event.
+ * Counts a stream of events as it passes. It keeps the last event of each name that the price counts,
+ * and the sums of the counts with `each_event`. The kept events fit into the metering buffer together.
  */
 export class EventMeter {
   readonly #errorEvents: readonly string[];
   readonly #mostBytes: number;
   readonly #request: Countable;
-  /** The last event of each name, or of all, as JSON; undefined: none has come. */
+  /** The last event of each name, or of all names, as JSON text; undefined: none has come. */
   readonly #last: Map<string | typeof ANY, string | undefined>;
   readonly #sums: Map<PricePerItem, Promise<bigint>>;
   #keptLength = 0;
-  /** The stream cannot be counted any more. */
+  /** The ending of a stream that cannot be counted. */
   #failure: Counted | undefined;
   readonly #decoder = new TextDecoder();
   readonly #parser;
 
-  /** `before` is what the call costs before it: parts of the answer may count the request too. */
+  /** The cost before the call has the request, which counts of the answer may read too. */
   constructor({ price, errorEvents, meteringBufferBytes }: Route, { request }: CostBefore) {
     this.#errorEvents = errorEvents;
     this.#mostBytes = meteringBufferBytes;
@@ -73,7 +73,7 @@ export class EventMeter {
     this.#last = new Map(lasts.flatMap(namesIn).map((name) => [name, undefined]));
     this.#sums = new Map(sums.map((part) => [part, Promise.resolve(0n)]));
     this.#parser = createParser({
-      // Only an event that does not end can grow.
+      // Only an unfinished event stays in the parser's buffer.
       maxBufferSize: meteringBufferBytes,
       onError: ({ type }) => {
         if (type === 'max-buffer-size-exceeded') this.#failure ??= { kind: 'answer_too_large' };
@@ -85,14 +85,14 @@ export class EventMeter {
   }
 
   /**
-   * Takes the next piece of the stream. Counts of every event need no I/O: they are done before the event
-   * loop turns, so that nothing piles up between pieces.
+   * Takes the next piece of the stream. Counts need no I/O: they finish before the next turn of the
+   * event loop, so that no work piles up between pieces.
    */
   feed(chunk: Buffer): void {
     if (!this.#failure) this.#parser.feed(this.#decoder.decode(chunk, { stream: true }));
   }
 
-  /** Whether an event has reported that the upstream failed. */
+  /** Whether an error event has come. */
   get hasFailed(): boolean {
     return this.#failure?.kind === 'upstream_error_event';
   }
@@ -141,7 +141,7 @@ export class EventMeter {
       if (answer === null) throw new CountingFailed('an event is not JSON');
       return before + (await part.count.count({ request: this.#request, answer }, STEPS_AN_EVENT));
     });
-    // Whoever counts the part is told.
+    // The count of the part gets the rejection.
     added.catch(() => {});
     return added;
   }
@@ -154,12 +154,12 @@ function namesIn({ events: { names } }: PricePerItem): readonly (string | typeof
   return names.length === 0 ? [ANY] : names;
 }
 
-/** The members of all of them; of two with one name, the later. */
+/** The members of all events; a later event replaces members of the same name. */
 function together(events: readonly Countable[]): Countable {
   return Object.fromEntries(events.flatMap((event) => Object.entries(event ?? {}))) as Countable;
 }
 
-/** One event, which is read as JSON only if it may matter. */
+/** One event. It parses its data only if that may matter. */
 class StreamEvent {
   readonly data: string;
   readonly #name: string | undefined;

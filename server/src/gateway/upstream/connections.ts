@@ -1,8 +1,8 @@
-/** Calls that may wait for a connection, for each connection that there is. */
+/** Calls that may wait, for each connection of the upstream. */
 const MOST_WAITING_FOR_ONE = 4;
 const LONGEST_WAIT_MS = 2_000;
 
-/** Every connection to an upstream is in use, and too many calls wait, or this one waited too long. */
+/** All connections to the upstream are in use, and too many calls wait or this one waited too long. */
 export class NoConnection extends Error {
   constructor() {
     super('no connection to the upstream became free');
@@ -10,7 +10,7 @@ export class NoConnection extends Error {
   }
 }
 
-/** The right to a connection of an upstream's, for as many calls at once as it has connections. */
+/** A semaphore with one permit for each connection of an upstream, first come first served. */
 export class Connections {
   readonly #most: number;
   #taken = 0;

@@ -3,16 +3,16 @@ import type { Dispatcher } from 'undici';
 import { isEventStream, type SentHeaders } from '../request/headers.ts';
 import { announcedLength } from '../request/request-body.ts';
 
-/** An answer that announces to be no larger is read before it goes out: that is cheaper than a stream. */
+/** An answer that announces at most this size is read whole: that is cheaper than a stream. */
 const SMALL_BYTES = 65_536;
-/** A status beyond 5xx is none (RFC 9110 §15), and could not be passed on. */
+/** The highest valid status (RFC 9110 §15); Node refuses to send a higher one. */
 const HIGHEST_STATUS = 599;
 
 /** The answer of an upstream. */
 export interface UpstreamAnswer {
   readonly status: number;
   readonly headers: SentHeaders;
-  /** A Buffer if it is small, otherwise a stream of what comes. */
+  /** A Buffer if it is small, otherwise a stream. */
   readonly body: Buffer | Readable;
 }
 
@@ -22,20 +22,20 @@ export class Exchange implements Dispatcher.DispatchHandler {
   status: number | null = null;
   /** Whether a part of a streamed body has come. */
   hasBody = false;
-  /** Whether the upstream ended it, and not `abort` nor the request's body. */
+  /** Whether the upstream caused its failure, and neither `abort` nor the request's body. */
   brokeOff = false;
-  /** Whether it has ended, well or not. */
+  /** Whether it has ended, with or without success. */
   isOver = false;
   readonly #onOver: () => void;
-  /** Whether a connection has taken the request up. */
+  /** Whether a connection has begun the request. */
   #isTaken = false;
   #aborted: Error | undefined;
   #headers: SentHeaders = {};
   #controller: Dispatcher.DispatchController | undefined;
   #requestBody: Buffer | Readable | null = null;
-  /** Of a small answer. */
+  /** The body of a small answer, as far as it has come. */
   readonly #chunks: Buffer[] = [];
-  /** Of one that streams. */
+  /** The body of an answer that streams. */
   #body: Readable | undefined;
   #resolve: (answer: UpstreamAnswer) => void = () => {};
   #reject: (error: unknown) => void = () => {};
@@ -45,15 +45,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#onOver = onOver;
   }
 
-  /** Whether anything of the request was sent. The head of a body that streams goes out with its first piece. */
+  /** Whether any byte was sent. The head of a streamed request is sent with the first piece of its body. */
   get isSent(): boolean {
     const body = this.#requestBody;
     return this.#isTaken && !(body instanceof Readable && !body.readableDidRead);
   }
 
   /**
-   * Sends the request. Rejects if there is no answer, or a small one does not come whole: with undici's
-   * error, with that of the request's body, or with that of `abort`.
+   * Sends the request. Rejects if there is no answer, or if a small one does not come whole. The error is
+   * undici's, the request body's, or the one given to `abort`.
    */
   ask(dispatcher: Dispatcher, options: Dispatcher.DispatchOptions): Promise<UpstreamAnswer> {
     if (this.#aborted) return Promise.reject(this.#aborted);
@@ -69,7 +69,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     });
   }
 
-  /** Ends it now. A request that waits for its connection is not sent any more. */
+  /** Ends the exchange. A request that still waits for a connection is never sent. */
   abort(error: Error): void {
     if (this.isOver || this.#aborted) return;
     this.#aborted = error;
@@ -88,7 +88,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     status: number,
     headers: SentHeaders,
   ): void {
-    // Not the answer yet (RFC 9110 §15.2).
+    // An interim response, such as 103 (RFC 9110 §15.2).
     if (status < 200) return;
     if (status > HIGHEST_STATUS) {
       controller.abort(new Error(`the upstream answered with the status ${status}`));
@@ -106,7 +106,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
         done(error);
       },
     });
-    // Each reader listens for itself.
+    // Readers add their own listeners; an error without any would end the process.
     body.on('error', () => {});
     this.#body = body;
     this.#resolve({ status, headers, body });
@@ -133,7 +133,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#over();
     if (this.#body) this.#body.destroy(error);
     else this.#reject(error);
-    // Its error is told already.
+    // The promise has this error already.
     if (this.#requestBody instanceof Readable) {
       this.#requestBody.on('error', () => {}).destroy(error);
     }

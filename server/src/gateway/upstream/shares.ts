@@ -1,12 +1,9 @@
-/**
- * Fair shares: how many calls of one key, and of one account, may be under way at once. A node counts
- * its own.
- */
+/** Fair shares: bounds on the concurrent calls of one key and of one account, on this node. */
 
-/** Names whose count is 0 are kept up to here: to delete and add them with each call costs more. */
+/** Idle names are kept up to this many: deleting and adding a name with each call would cost more. */
 const MOST_IDLE_NAMES = 10_000;
 
-/** What a call counts as, and how many of those there may be at once. */
+/** One bound that a call counts towards. */
 export interface Share {
   readonly name: string;
   readonly most: number;
@@ -15,14 +12,14 @@ export interface Share {
 export class Shares {
   readonly #counts = new Map<string, number>();
 
-  /** Takes one of each share, or nothing if one of them is full. */
+  /** Takes one of each share. Takes nothing and returns false if one of them is full. */
   take(shares: readonly Share[]): boolean {
     for (const { name, most } of shares) if (this.#of(name) >= most) return false;
     for (const { name } of shares) this.#counts.set(name, this.#of(name) + 1);
     return true;
   }
 
-  /** Gives back what `take` took. */
+  /** Reverses a `take`. */
   giveBack(shares: readonly Share[]): void {
     for (const { name } of shares) {
       const left = this.#of(name) - 1;

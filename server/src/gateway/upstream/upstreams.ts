@@ -3,15 +3,15 @@ import { OperatorError } from '../../operator-error.ts';
 import type { Upstream, UpstreamSecret } from '../../pricing/book/price-book.ts';
 import { Connections } from './connections.ts';
 
-/** Header lines of an upstream's answer, all together. */
+/** The size of all header lines of an upstream's answer together. */
 const MOST_HEADER_BYTES = 64 * 1_024;
 
-/** Where calls are forwarded to: connections, the path that goes before theirs, and the secret. */
+/** One upstream: its connections, its base path and its secret. */
 export class UpstreamClient {
   readonly basePath: string;
   readonly secret: UpstreamSecretValue | null;
   readonly mostConnections: number;
-  /** The rights to the connections of `pool`. */
+  /** The permits for the connections of `pool`. */
   readonly connections: Connections;
   readonly #origin: string;
   readonly #upstream: Upstream;
@@ -29,7 +29,7 @@ export class UpstreamClient {
     this.#upstream = upstream;
   }
 
-  /** The connections, for a call that is under way. */
+  /** The connections, for a call between `callBegan` and `callEnded`. */
   get pool(): Pool {
     this.#pool ??= new Pool(this.#origin, {
       connections: this.#upstream.connections,
@@ -41,7 +41,7 @@ export class UpstreamClient {
     return this.#pool;
   }
 
-  /** A call begins, from here on it may need the connections; `callEnded` follows once. */
+  /** Keeps the connections open for a call. `callEnded` must follow once. */
   callBegan(): void {
     this.#calls += 1;
   }
@@ -52,15 +52,15 @@ export class UpstreamClient {
   }
 
   /**
-   * No version of the price book in effect has it any more: the connections are closed when the last
-   * call has ended. A call that was matched before and begins only then gets new ones, for itself.
+   * The price book in effect does not have this upstream any more: closes the connections once the last
+   * call has ended. A call that was matched before and begins afterwards gets new connections.
    */
   replace(): void {
     this.#isReplaced = true;
     this.#closeUnused();
   }
 
-  /** Closes the connections, whatever is under way on them. */
+  /** Closes the connections at once. */
   async destroy(): Promise<void> {
     await this.#pool?.destroy();
   }
@@ -72,19 +72,19 @@ export class UpstreamClient {
   }
 }
 
-/** What an upstream wants in a header. */
+/** A secret that the upstream expects in a header. */
 interface UpstreamSecretValue {
   readonly of: UpstreamSecret;
   readonly value: string;
 }
 
-/** The connections to the upstreams of a price book. A new version keeps those that it has not changed. */
+/** The upstreams of the price book in effect. A new version keeps the connections of unchanged ones. */
 export class Upstreams {
   #clients = new Map<string, UpstreamClient>();
 
   /**
-   * Makes the clients of a price book's upstreams, by their name. Throws OperatorError where a secret's
-   * environment variable is not set; then everything stays as it was.
+   * The clients of a price book's upstreams, by name. Throws OperatorError, and changes nothing, if the
+   * environment variable of a secret is not set.
    */
   use(
     upstreams: ReadonlyMap<string, Upstream>,
@@ -108,7 +108,7 @@ export class Upstreams {
     return byName;
   }
 
-  /** Closes the connections, when nothing is under way on them any more. */
+  /** Closes all connections. Call it after the last call has ended. */
   async close(): Promise<void> {
     await Promise.all(Array.from(this.#clients.values(), (client) => client.destroy()));
   }

@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest';
+import { verify } from '../../src/ledger/proof/verify.ts';
+import { useDatabase } from '../postgres.ts';
+import { PRICES } from './prices-text.ts';
+import { type Customer, newKey, useGateway } from './rig.ts';
+
+/** Attempts under an idempotency key that a killed server left without an end. */
+
+const db = useDatabase();
+const gateway = useGateway(db, PRICES);
+
+/** Asks for the same once more, under one idempotency key. */
+function asking(customer: Customer, path: string) {
+  const headers = { 'idempotency-key': newKey() };
+  return () => customer.get(path, { headers });
+}
+
+/** As if the server had died before it ended the attempt, and before it paid unless `isPaid`. */
+async function abandon({ account }: Customer, { isPaid }: { isPaid: boolean }): Promise<void> {
+  await db.query(
+    `update idempotent_calls
+     set is_used = false, charge = null, status = null, headers = null, body = null,
+         until = clock_timestamp(),
+         payment_digest = case when $2 then payment_digest else decode(repeat('00', 16), 'hex') end
+     where account_id = $1`,
+    [account.slice(0, 32), isPaid],
+  );
+}
+
+const rowsOf = ({ account }: Customer) =>
+  db.query('select is_used from idempotent_calls where account_id = $1', [account.slice(0, 32)]);
+
+describe('an attempt that nobody ended', () => {
+  test.each([
+    ['/v1/fixed', '10'],
+    ['/v1/counted?items=3', '10'],
+    ['/v1/fixed', '0.5'],
+    ['/v1/counted?items=20', '2.5'],
+  ])('and that was paid has used its key: %s with %s cents', async (path, cents) => {
+    const customer = await gateway.customer(cents);
+    const ask = asking(customer, path);
+    const { headers } = await ask();
+    const left = await customer.balance();
+    await abandon(customer, { isPaid: true });
+    const again = await ask();
+    expect(again.status).toBe(409);
+    expect(JSON.parse(again.body)).toMatchObject({
+      code: 'already_answered',
+      charge_id: headers['x-charge-id'],
+    });
+    expect(await rowsOf(customer)).toEqual([{ is_used: true }]);
+    expect(await customer.balance()).toBe(left);
+  });
+
+  test('and that was not paid leaves its key free', async () => {
+    const customer = await gateway.customer('10');
+    const ask = asking(customer, '/v1/fixed');
+    await ask();
+    await abandon(customer, { isPaid: false });
+    const again = await ask();
+    expect(again.status).toBe(200);
+    expect(again.headers).not.toHaveProperty('idempotency-replayed');
+    expect(await customer.balance()).toBe('9');
+  });
+
+  test('and that was not paid leaves no row if the account has nothing left', async () => {
+    const customer = await gateway.customer('0.5');
+    const ask = asking(customer, '/v1/fixed');
+    await ask();
+    await abandon(customer, { isPaid: false });
+    expect((await ask()).status).toBe(402);
+    expect(await rowsOf(customer)).toEqual([]);
+  });
+});
+
+test('after all of it the books add up', async () => {
+  expect((await verify(db.database)).problem).toBeNull();
+});
