@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { DEBIAN_POSTGRESQL_15, PGBOUNCER } from './test/clusters.ts';
+import LongestFirst from './test/longest-first.ts';
 
 /** The files whose result depends on PostgreSQL's version. The oldest version dumps the schema. */
 const ON_15 = ['test/database/**/*.test.ts', 'test/nodes/two-nodes.test.ts', 'test/schema.test.ts'];
@@ -27,6 +28,7 @@ export default defineConfig({
   test: {
     // A third of the suite's time is waiting, so one worker more than there are cores keeps all of them busy.
     maxWorkers: availableParallelism() + 1,
+    sequence: { sequencer: LongestFirst },
     reporters: [
       ['default', { summary: false }],
       ['./test/count-reporter.ts', { notRun }],
