@@ -7,7 +7,7 @@ import type { Database } from './db/connection/database.ts';
 import { type OpenDatabase, openDatabase } from './db/open.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { readPriceBookFile, startWithFile } from './gateway/routes/price-books.ts';
-import type { HttpParts } from './http/parts.ts';
+import type { HttpParts } from './http/door/parts.ts';
 import { buildHttp } from './http/server.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { Sweeper } from './ledger/sweeper.ts';

@@ -4,9 +4,9 @@ import { NotAuthenticated } from '../../auth/principal.ts';
 import { DatabaseUnavailable } from '../../db/connection/database.ts';
 import { ClockUnreliable } from '../../ledger/lane/clock.ts';
 import { LogPace } from '../../log-pace.ts';
-import { bodyIn } from '../gateway/error-formats.ts';
 import { ApiError, JSON_TYPE } from './api-error.ts';
 import type { ErrorCode } from './codes.ts';
+import { bodyIn } from './error-formats.ts';
 
 /** Fastify's own refusals of a request, by its codes. Its texts echo what was sent, so ours are used. */
 const OF_FASTIFY: Readonly<Record<string, ErrorCode>> = {

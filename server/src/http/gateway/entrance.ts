@@ -11,13 +11,13 @@ import {
   withoutParameters,
 } from '../../gateway/request/targets.ts';
 import type { PricedRoute } from '../../gateway/routes/route-table.ts';
-import type { Cors } from '../cors.ts';
-import { refusalOf } from '../entry.ts';
+import type { Cors } from '../door/cors.ts';
+import { refusalOf } from '../door/entry.ts';
+import type { App, RouteParts } from '../door/parts.ts';
+import type { IsTrusted } from '../door/peers.ts';
+import { judgeRate } from '../door/rates.ts';
+import type { Unmatched } from '../door/unmatched.ts';
 import { ApiError } from '../errors/api-error.ts';
-import type { App, RouteParts } from '../parts.ts';
-import type { IsTrusted } from '../peers.ts';
-import { judgeRate } from '../rates.ts';
-import type { Unmatched } from '../unmatched.ts';
 
 /** The way into a priced route: who asks, for what, and how often is judged before the body is read. */
 

@@ -8,7 +8,7 @@ import { NoConnection } from '../../gateway/upstream/connections.ts';
 import { type AccountId, operationId } from '../../ledger/operations/ids.ts';
 import { RequestNotPriced } from '../../pricing/cost.ts';
 import { ApiError } from '../errors/api-error.ts';
-import { customersErrorOf } from '../refusals.ts';
+import { customersErrorOf } from '../outcomes/refusals.ts';
 
 const KEY_CODES = {
   reused: 'idempotency_key_reused',

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import type { Principal } from '../../auth/principal.ts';
 import { uuidId } from '../../ledger/operations/ids.ts';
 import type { Actor, ActorKind } from '../../ledger/operations/operations.ts';
-import { OneOf, OrNull } from '../formats.ts';
+import { OneOf, OrNull } from '../input/formats.ts';
 
 type ActorType = 'operator' | 'operator_key' | 'local' | 'api_key' | 'system';
 

@@ -16,8 +16,8 @@ import {
   Quantities,
   RouteName,
   Scope,
-} from '../formats.ts';
-import { formatInstant } from '../instants.ts';
+} from '../input/formats.ts';
+import { formatInstant } from '../input/instants.ts';
 import { ActorSchema, actorResource } from './actor.ts';
 import { GrantSlices, slicesResource } from './slices.ts';
 

@@ -5,8 +5,8 @@ import { type AccountId, operationId } from '../../ledger/operations/ids.ts';
 import type { OperationKind } from '../../ledger/operations/kinds.ts';
 import { PREFIXES } from '../../ledger/operations/kinds.ts';
 import { formatCents } from '../../ledger/operations/money.ts';
-import { Cents, Instant, OneOf, OperationId, OrNull } from '../formats.ts';
-import { formatInstant } from '../instants.ts';
+import { Cents, Instant, OneOf, OperationId, OrNull } from '../input/formats.ts';
+import { formatInstant } from '../input/instants.ts';
 import { ActorSchema, actorResource } from './actor.ts';
 
 /** Kinds of operations that have entries. */

@@ -14,8 +14,8 @@ import {
   OperationId,
   OrNull,
   Scope,
-} from '../formats.ts';
-import { formatInstant, formatOptionalInstant } from '../instants.ts';
+} from '../input/formats.ts';
+import { formatInstant, formatOptionalInstant } from '../input/instants.ts';
 import { ActorSchema, actorResource } from './actor.ts';
 
 export const GRANT_CATEGORIES = ['paid', 'promotional'] as const;

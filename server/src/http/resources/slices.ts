@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { operationId } from '../../ledger/operations/ids.ts';
 import { formatCents } from '../../ledger/operations/money.ts';
 import type { Receipt } from '../../ledger/operations/operations.ts';
-import { Cents, OperationId, OrNull } from '../formats.ts';
+import { Cents, OperationId, OrNull } from '../input/formats.ts';
 
 /** The grants that an operation moved, and by how much each. */
 export const GrantSlices = (description: string) =>

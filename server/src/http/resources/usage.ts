@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { USAGE_GROUPS, type Usage, type UsageGroup } from '../../ledger/history/usage.ts';
 import { uuidId } from '../../ledger/operations/ids.ts';
 import { formatCents } from '../../ledger/operations/money.ts';
-import { ApiKeyId, Cents, OrNull, Quantities, RouteName, Scope } from '../formats.ts';
+import { ApiKeyId, Cents, OrNull, Quantities, RouteName, Scope } from '../input/formats.ts';
 
 const NONE = '-';
 

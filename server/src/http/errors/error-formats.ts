@@ -1,0 +1,55 @@
+import type { ErrorFormat } from '../../pricing/book/price-book.ts';
+import type { ApiError } from './api-error.ts';
+
+/**
+ * The gateway's own errors as the SDK of another API reads them, so that its users see what is wrong.
+ * `detail`, `code` and the other members of Purser's errors stay beside: those SDKs ignore them.
+ */
+
+/** `error.type` by status, as https://developers.openai.com/api/docs/guides/error-codes has it. */
+const OPENAI_TYPES: Readonly<Record<number, string>> = {
+  402: 'insufficient_quota',
+  429: 'rate_limit_error',
+  503: 'service_unavailable_error',
+};
+
+/** `error.type` by status, as https://platform.claude.com/docs/en/api/errors has it. */
+const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
+  401: 'authentication_error',
+  402: 'billing_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  409: 'conflict_error',
+  413: 'request_too_large',
+  429: 'rate_limit_error',
+  503: 'overloaded_error',
+  504: 'timeout_error',
+};
+
+/** The body of an error in the format of a route, as JSON. */
+export function bodyIn(format: ErrorFormat, error: ApiError): string {
+  if (format === 'purser') return error.body;
+  const { status, code, message: detail } = error;
+  const { error: _, message: __, detail: list, ...facts } = error.members;
+  const message = messageOf(error);
+  const beside = { detail: list ?? detail, code, ...facts };
+  if (format === 'anthropic') {
+    const type = typeOf(ANTHROPIC_TYPES, status, 'api_error');
+    return JSON.stringify({ type: 'error', error: { type, message }, ...beside });
+  }
+  const type = typeOf(OPENAI_TYPES, status, 'server_error');
+  // OpenAI's SDK shows its users only what is in `error`.
+  const inner = { message, type, param: null, code, ...facts };
+  return JSON.stringify({ error: inner, ...beside });
+}
+
+function typeOf(types: Readonly<Record<number, string>>, status: number, others: string): string {
+  return types[status] ?? (status < 500 ? 'invalid_request_error' : others);
+}
+
+/** All that there is to say, in one text: an SDK shows no more. */
+function messageOf({ message: detail, members }: ApiError): string {
+  const { message, upgrade_url: link } = members;
+  if (message === undefined) return detail;
+  return `${detail}. ${message}${link === undefined ? '' : ` Get more credit at ${link}`}`;
+}
