@@ -106,7 +106,6 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     'db/connection',
   ],
   'http/customer': [
-    'http/operator',
     'http/history',
     'http/resources',
     'http/outcomes',
@@ -138,10 +137,14 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   ],
   'http/machines': ['http/door', 'http/errors'],
   'http/history': [
+    'http/resources',
     'http/outcomes',
     'http/door',
+    'http/openapi',
+    'http/input',
     'http/errors',
     'ledger/history',
+    'ledger/accounts',
     'ledger/operations',
   ],
   'http/resources': ['http/input', 'ledger/history', 'ledger/operations', 'auth'],

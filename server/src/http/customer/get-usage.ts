@@ -1,6 +1,6 @@
 import type { App, RouteParts } from '../door/parts.ts';
 import { HISTORY_ERRORS } from '../history/up-to-date.ts';
-import { USAGE_SCHEMA, usageOf } from '../operator/accounts/get-usage.ts';
+import { USAGE_SCHEMA, usageOf } from '../history/usage.ts';
 import { ownAccount } from './own-account.ts';
 
 export function getOwnUsageRoute(app: App, parts: RouteParts): void {

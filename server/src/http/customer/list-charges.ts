@@ -1,6 +1,6 @@
 import type { App, RouteParts } from '../door/parts.ts';
+import { CHARGES_SCHEMA, chargesOf } from '../history/charges.ts';
 import { HISTORY_ERRORS } from '../history/up-to-date.ts';
-import { CHARGES_SCHEMA, chargesOf } from '../operator/charges/list-charges.ts';
 import { ownAccount } from './own-account.ts';
 
 export function listOwnChargesRoute(app: App, parts: RouteParts): void {

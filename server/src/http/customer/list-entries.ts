@@ -1,6 +1,6 @@
 import type { App, RouteParts } from '../door/parts.ts';
+import { ENTRIES_SCHEMA, entriesOf } from '../history/entries.ts';
 import { HISTORY_ERRORS } from '../history/up-to-date.ts';
-import { ENTRIES_SCHEMA, entriesOf } from '../operator/accounts/list-entries.ts';
 import { ownAccount } from './own-account.ts';
 
 export function listOwnEntriesRoute(app: App, parts: RouteParts): void {

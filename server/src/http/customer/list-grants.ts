@@ -1,6 +1,6 @@
 import type { App, RouteParts } from '../door/parts.ts';
+import { GRANTS_SCHEMA, grantsOf } from '../history/grants.ts';
 import { HISTORY_ERRORS } from '../history/up-to-date.ts';
-import { GRANTS_SCHEMA, grantsOf } from '../operator/grants/list-grants.ts';
 import { ownAccount } from './own-account.ts';
 
 export function listOwnGrantsRoute(app: App, parts: RouteParts): void {

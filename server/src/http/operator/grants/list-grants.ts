@@ -1,34 +1,7 @@
-import type { FastifyRequest } from 'fastify';
-import { type Static, Type } from 'typebox';
-import type { Account } from '../../../ledger/accounts/accounts.ts';
-import { GRANT_STATUSES, listGrants } from '../../../ledger/history/lists.ts';
-import { audienceOf } from '../../door/entry.ts';
 import type { App, RouteParts } from '../../door/parts.ts';
-import { HISTORY_ERRORS, upToDate } from '../../history/up-to-date.ts';
-import { OneOf, STRICT } from '../../input/formats.ts';
-import { listOf, PAGE_QUERY, pageOf, parseNumberCursor } from '../../input/pages.ts';
+import { GRANTS_SCHEMA, grantsOf } from '../../history/grants.ts';
+import { HISTORY_ERRORS } from '../../history/up-to-date.ts';
 import { ACCOUNT_PATH, accountIn } from '../../input/paths.ts';
-import { answer, many } from '../../openapi/document.ts';
-import { grantResource } from '../../resources/grant.ts';
-
-const Query = Type.Object(
-  {
-    ...PAGE_QUERY,
-    status: Type.Optional(
-      OneOf(
-        GRANT_STATUSES,
-        'Only those to come, those that can be spent, or those that have expired, were voided or are used up.',
-      ),
-    ),
-  },
-  STRICT,
-);
-
-/** What a list of grants answers, for the operator and for customers. */
-export const GRANTS_SCHEMA = {
-  querystring: Query,
-  response: { 200: answer('Grants, newest first.', many('Grant')) },
-};
 
 export function listGrantsRoute(app: App, parts: RouteParts): void {
   app.get(
@@ -46,19 +19,4 @@ export function listGrantsRoute(app: App, parts: RouteParts): void {
     async (request) =>
       grantsOf(parts, await accountIn(parts.database, request.params), request, request.query),
   );
-}
-
-/** A page of an account's grants. */
-export async function grantsOf(
-  parts: RouteParts,
-  account: Pick<Account, 'id' | 'publicId'>,
-  request: FastifyRequest,
-  query: Static<typeof Query>,
-) {
-  const asked = { ...pageOf(query, parseNumberCursor), status: query.status };
-  await upToDate(parts, account.id);
-  const page = await listGrants(parts.database, account.id, asked);
-  const print = (grant: (typeof page.items)[number]) =>
-    grantResource(account.publicId, account.id, grant, audienceOf(request));
-  return listOf({ url: request.url, query }, page, print, ({ number }) => [String(number)]);
 }
