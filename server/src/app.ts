@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
+import { authenticateLocally } from './auth/authentication.ts';
 import { KeyReads } from './auth/key-reads.ts';
 import { KeyUses } from './auth/key-uses.ts';
-import { LOCAL_OPERATOR } from './auth/principal.ts';
 import { type Config, readSecret } from './config.ts';
 import type { Database } from './db/connection/database.ts';
 import { type OpenDatabase, openDatabase } from './db/open.ts';
@@ -93,7 +93,7 @@ export async function createApp(
       return keep(await buildHttp({ ...parts, gateway }));
     },
     local: async () =>
-      keep(await buildHttp({ ...parts, local: true, authenticate: async () => LOCAL_OPERATOR })),
+      keep(await buildHttp({ ...parts, local: true, authenticate: authenticateLocally })),
     close: async () => {
       gateway?.beginStop();
       for (const api of apis) await api.close();

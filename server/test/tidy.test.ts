@@ -147,7 +147,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     'ledger/accounts',
     'ledger/operations',
   ],
-  'http/resources': ['http/input', 'ledger/history', 'ledger/operations', 'auth'],
+  'http/resources': ['http/door', 'http/input', 'ledger/history', 'ledger/operations'],
   'http/outcomes': ['http/door', 'http/input', 'http/errors', 'ledger/operations', 'auth'],
   'http/door': [
     'http/openapi',
@@ -161,7 +161,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     'db/connection',
     'log-pace',
   ],
-  'http/openapi': ['http/input', 'http/errors', 'auth'],
+  'http/openapi': ['http/input', 'http/errors'],
   'http/input': [
     'http/errors',
     'ledger/history',

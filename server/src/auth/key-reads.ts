@@ -7,7 +7,8 @@ import { faultOf } from '../db/connection/sqlstate.ts';
 import { LANE_SETTINGS } from '../ledger/lane/lane.ts';
 import type { LedgerObserver } from '../ledger/lane/observer.ts';
 import { readCurrent } from '../ledger/lane/unlocked-read.ts';
-import { accountIdOf } from '../ledger/operations/ids.ts';
+import { type AccountId, accountIdOf } from '../ledger/operations/ids.ts';
+import type { CustomerPrincipal, OperatorPrincipal } from './principal.ts';
 import * as sql from './sql/key-reads.ts';
 
 /**
@@ -27,33 +28,30 @@ const MOST_IN_FLIGHT = 2;
 const MOST_KEYS = 1_000;
 const CAPACITY = 20_000;
 
-/** A customer's key, its account, and what the account has. */
-export interface CustomerKeyRead {
-  readonly kind: 'customer';
-  /** Whether it is neither revoked nor expired. */
-  readonly isValid: boolean;
-  /** Of the secret that was sent, in hex. */
-  readonly sha256: string;
-  readonly apiKeyId: string;
-  readonly accountPublicId: string;
-  readonly accountStatus: 'active' | 'suspended';
-  readonly scopes: readonly string[];
-  /** Posted minus held, in microcents. */
+/** The balance of an account when its key was read, in microcents. */
+export interface BalanceRead {
+  /** Posted minus held. */
   readonly available: bigint;
   readonly overdraftLimit: bigint;
 }
 
-/** An operator key that is valid now. */
-export interface OperatorKeyRead {
-  readonly kind: 'operator';
-  readonly operatorKeyId: string;
-  readonly scopes: readonly string[];
+export interface CustomerKeyRead {
+  /** Whether the key is neither revoked nor expired. */
+  readonly isValid: boolean;
+  readonly principal: CustomerPrincipal;
+  readonly balance: BalanceRead;
 }
 
-type KeyRead = CustomerKeyRead | OperatorKeyRead;
+/** An operator key that is valid now. */
+export interface OperatorKeyRead {
+  readonly principal: OperatorPrincipal & { readonly operatorKeyId: string };
+  readonly balance: null;
+}
+
+export type KeyRead = CustomerKeyRead | OperatorKeyRead;
 type Line = CustomerLine | OperatorKeyRead;
 
-/** One statement that looks keys up, and what its lines mean. */
+/** A statement that looks keys up, and the parser of its lines. */
 interface Lookup<Read extends Line> {
   readonly statement: Statement;
   readonly readOf: (facts: readonly string[], sha256: string) => Read;
@@ -61,8 +59,10 @@ interface Lookup<Read extends Line> {
 
 /** Stands for an amount that a line cannot tell: something has become due. */
 const DUE = 'due';
-/** What a line tells of a customer's key. */
-type CustomerLine = Omit<CustomerKeyRead, 'available'> & { available: bigint | typeof DUE };
+/** The line of a customer's key. */
+interface CustomerLine extends Omit<CustomerKeyRead, 'balance'> {
+  readonly balance: Omit<BalanceRead, 'available'> & { readonly available: bigint | typeof DUE };
+}
 
 interface Question {
   readonly lookup: Lookup<Line>;
@@ -204,12 +204,13 @@ export class KeyReads {
   /** Computes what the accounts have now, where that is not yet written. */
   async #answerDue(due: readonly DueQuestion[]): Promise<void> {
     try {
-      const accounts = new Set(due.map(({ line }) => accountIdOf(line.accountPublicId)));
+      const accounts = new Set(due.map(({ line }) => accountOf(line)));
       const states = await readCurrent(this.#database, [...accounts]);
       for (const { question, line } of due) {
-        const state = states.get(accountIdOf(line.accountPublicId));
+        const state = states.get(accountOf(line));
         if (!state) throw new Error('an account has gone');
-        question.answer({ ...line, available: state.posted - state.held });
+        const balance = { ...line.balance, available: state.posted - state.held };
+        question.answer({ ...line, balance });
       }
     } catch (error) {
       for (const { question } of due) question.fail(error as Error);
@@ -249,9 +250,13 @@ interface DueQuestion {
   readonly line: CustomerLine;
 }
 
-/** Whether a line tells all that was asked. */
+/** Whether a line answers its question completely. */
 function isRead(line: Line): line is KeyRead {
-  return line.kind === 'operator' || line.available !== DUE;
+  return line.balance?.available !== DUE;
+}
+
+function accountOf({ principal }: CustomerLine): AccountId {
+  return accountIdOf(principal.accountPublicId);
 }
 
 /** The questions that a look-up answers, the place of each hash in it, and what is to be sent. */
@@ -268,20 +273,27 @@ function customerLineOf(facts: readonly string[], sha256: string): CustomerLine 
   const [isValid, apiKeyId = '', accountPublicId = '', status, scopes = ''] = facts;
   const [available = '', overdraftLimit = ''] = facts.slice(5);
   return {
-    kind: 'customer',
     isValid: isValid === 't',
-    sha256,
-    apiKeyId,
-    accountPublicId,
-    accountStatus: status === 'active' ? 'active' : 'suspended',
-    scopes: scopes.split(','),
-    available: available === DUE ? DUE : BigInt(available),
-    overdraftLimit: BigInt(overdraftLimit),
+    principal: {
+      kind: 'customer',
+      apiKeyId,
+      keySecret: sha256,
+      accountPublicId,
+      accountStatus: status === 'active' ? 'active' : 'suspended',
+      scopes: scopes.split(','),
+    },
+    balance: {
+      available: available === DUE ? DUE : BigInt(available),
+      overdraftLimit: BigInt(overdraftLimit),
+    },
   };
 }
 
 function operatorKeyOf([operatorKeyId = '', scopes = '']: readonly string[]): OperatorKeyRead {
-  return { kind: 'operator', operatorKeyId, scopes: scopes.split(',') };
+  return {
+    principal: { kind: 'operator', operatorKeyId, scopes: scopes.split(',') },
+    balance: null,
+  };
 }
 
 const CUSTOMER_KEYS: Lookup<CustomerLine> = {

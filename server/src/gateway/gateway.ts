@@ -1,4 +1,5 @@
-import type { CustomerKeyRead } from '../auth/key-reads.ts';
+import type { BalanceRead } from '../auth/key-reads.ts';
+import type { CustomerPrincipal } from '../auth/principal.ts';
 import type { Database } from '../db/connection/database.ts';
 import { foresee } from '../ledger/lane/unlocked-read.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -123,7 +124,7 @@ export class Gateway {
       request,
       payments: this.#payments,
       keys: this.#keys,
-      tooPoor: refusalOfPoor(priced, request.principal),
+      tooPoor: refusalOfPoor(priced, request.balance),
       isClosed: () => this.#isClosed,
       onEnded: () => this.#shares.giveBack(shares),
       onSettled: (end) => this.#settled(call, priced, end),
@@ -138,7 +139,7 @@ export class Gateway {
    * RequestNotPriced. Undefined: there is no such route.
    */
   async quote(
-    principal: CustomerKeyRead,
+    principal: CustomerPrincipal,
     routeName: string,
     members: Readonly<Record<string, unknown>>,
   ): Promise<Quote | undefined> {
@@ -205,7 +206,7 @@ const LOG_TEXTS: Partial<Record<CallEnding, string>> = {
 /** Calls of one key on one route, and of one account on one upstream. */
 function sharesOf(
   { route, upstream }: PricedRoute,
-  { apiKeyId, accountPublicId }: CustomerKeyRead,
+  { apiKeyId, accountPublicId }: CustomerPrincipal,
 ): readonly Share[] {
   const ofAccount = Math.max(1, Math.floor(upstream.mostConnections / 2));
   return [
@@ -217,10 +218,10 @@ function sharesOf(
 /** Refuses an account that has less than any call of the route costs, before its body is read. */
 function refusalOfPoor(
   { route, topUpUrl }: PricedRoute,
-  caller: CustomerKeyRead,
+  balance: BalanceRead,
 ): PaymentRefused | null {
   const required = leastCostOf(route);
-  const spendable = caller.available + caller.overdraftLimit;
+  const spendable = balance.available + balance.overdraftLimit;
   if (required === 0n || spendable >= required) return null;
   const code = 'insufficient_credits';
   const [available, debt] = spendable < 0n ? [0n, -spendable] : [spendable, 0n];

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { formatCents } from '../../ledger/operations/money.ts';
-import { customerOf } from '../door/entry.ts';
+import { balanceOf, customerOf } from '../door/audiences.ts';
 import type { App } from '../door/parts.ts';
 import { JSON_TYPE } from '../errors/api-error.ts';
 import { AccountPublicId } from '../input/formats.ts';
@@ -23,7 +23,7 @@ const AccountBalance = Type.Object({
  * The balance of the key's account. Authentication has read it in the same statement that judged the
  * key. The body is made by hand: `balance` is a JSON number with more digits than a double has.
  */
-export function accountBalance(app: App): void {
+export function accountBalanceRoute(app: App): void {
   app.get(
     '/v1/billing/account_balance',
     {
@@ -38,7 +38,8 @@ export function accountBalance(app: App): void {
       },
     },
     (request, reply) => {
-      const { accountPublicId, available } = customerOf(request);
+      const { accountPublicId } = customerOf(request);
+      const { available } = balanceOf(request);
       reply
         .type(JSON_TYPE)
         .send(

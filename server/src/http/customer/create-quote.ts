@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { RequestNotPriced } from '../../pricing/cost.ts';
-import { customerOf } from '../door/entry.ts';
+import { customerOf } from '../door/audiences.ts';
 import type { App, RouteParts } from '../door/parts.ts';
 import { ApiError, invalidRequest } from '../errors/api-error.ts';
 import { RouteName, STRICT } from '../input/formats.ts';

@@ -1,5 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { App } from './parts.ts';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 /**
  * Which pages of other origins may call from a browser (https://fetch.spec.whatwg.org/#http-cors-protocol).
@@ -32,7 +31,7 @@ export class Cors {
   }
 
   /** Lets pages read the answers of the routes of `app` that `isShared` names. */
-  share(app: App, isShared: (request: FastifyRequest) => boolean): void {
+  share(app: FastifyInstance, isShared: (request: FastifyRequest) => boolean): void {
     if (!this.isOn) return;
     app.addHook('onSend', (request, reply, payload, done) => {
       if (isShared(request)) this.#allow(request, reply);

@@ -7,13 +7,14 @@ import type {
   RawServerDefault,
 } from 'fastify';
 import type { Logger } from 'pino';
-import type { KeyLookups, OnKeyUsed } from '../../auth/authentication.ts';
-import type { Authenticate } from '../../auth/principal.ts';
+import type { Authenticate, KeyLookups, OnKeyUsed } from '../../auth/authentication.ts';
 import type { Database } from '../../db/connection/database.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
+import type { Cors } from './cors.ts';
 import type { IsTrusted } from './peers.ts';
 import type { RateSettings, Rates } from './rates.ts';
+import type { Unmatched } from './unmatched.ts';
 
 /** What the wire counts and shows at `/metrics`. */
 export interface HttpMetrics {
@@ -55,6 +56,8 @@ export interface RouteParts extends HttpParts {
   readonly onKeyUsed: OnKeyUsed;
   readonly isTrusted: IsTrusted;
   readonly rates: Rates;
+  readonly cors: Cors;
+  readonly unmatched: Unmatched;
   /** The routes' own OpenAPI document, as JSON. */
   readonly openapi: () => string;
 }

@@ -1,9 +1,8 @@
-import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import FindMyWay from 'find-my-way';
 import type { Gateway } from '../../gateway/gateway.ts';
 import { ApiError } from '../errors/api-error.ts';
 import type { Cors } from './cors.ts';
-import type { App } from './parts.ts';
 
 /**
  * Requests that no route takes: an unknown path is 404, another method of a known one 405 with `Allow`, and
@@ -29,7 +28,7 @@ export class Unmatched {
   }
 
   /** Notes the routes of `app` that follow, those of its groups too, as Purser's own; not the wildcards. */
-  noteRoutes(app: App): void {
+  noteRoutes(app: FastifyInstance): void {
     app.addHook('onRoute', ({ url, method }: RouteOptions) => {
       if (url.endsWith('*')) return;
       const known = this.#byPattern.get(url);
@@ -40,7 +39,7 @@ export class Unmatched {
   }
 
   /** Lets pages of other origins use the routes of a group that follow. */
-  share(group: App): void {
+  share(group: FastifyInstance): void {
     this.#cors.share(group, () => true);
     group.addHook('onRoute', ({ url }: RouteOptions) => {
       const known = this.#byPattern.get(url);
@@ -66,7 +65,7 @@ export class Unmatched {
   }
 
   /** Takes every path that no other route of `app` has. */
-  takeTheRest(app: App): void {
+  takeTheRest(app: FastifyInstance): void {
     app.addHook('onRoute', (route) => {
       route.onRequest = (request, _reply, done) => {
         done(app.enter(request, 'unmatched') ?? this.refuse(request));

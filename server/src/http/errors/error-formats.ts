@@ -6,6 +6,13 @@ import type { ApiError } from './api-error.ts';
  * `detail`, `code` and the other members of Purser's errors stay beside: those SDKs ignore them.
  */
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The format of the request's errors; Purser's own if it is absent. */
+    errorFormat?: ErrorFormat;
+  }
+}
+
 /** `error.type` by status, as https://developers.openai.com/api/docs/guides/error-codes has it. */
 const OPENAI_TYPES: Readonly<Record<number, string>> = {
   402: 'insufficient_quota',

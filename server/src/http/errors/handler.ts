@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { NotAuthenticated } from '../../auth/principal.ts';
+import { NotAuthenticated } from '../../auth/authentication.ts';
 import { DatabaseUnavailable } from '../../db/connection/database.ts';
 import { ClockUnreliable } from '../../ledger/lane/clock.ts';
 import { LogPace } from '../../log-pace.ts';
@@ -33,9 +33,7 @@ export function errorHandler(
     } else if (error.status >= 500 && pace.isDue(error.code)) {
       log.warn({ code: error.code, request_id: request.id, err: causeOf(thrown) }, error.message);
     }
-    // A call of a priced route is answered as that route's customers expect.
-    const format = request.call?.priced.route.errorFormat ?? 'purser';
-    const body = bodyIn(format, error);
+    const body = bodyIn(request.errorFormat ?? 'purser', error);
     reply.code(error.status).headers(error.headers).type(JSON_TYPE).send(body);
   };
 }

@@ -11,21 +11,18 @@ import {
   withoutParameters,
 } from '../../gateway/request/targets.ts';
 import type { PricedRoute } from '../../gateway/routes/route-table.ts';
-import type { Cors } from '../door/cors.ts';
-import { refusalOf } from '../door/entry.ts';
+import { CUSTOMERS, customerOf } from '../door/audiences.ts';
+import { refusalOf } from '../door/door.ts';
 import type { App, RouteParts } from '../door/parts.ts';
 import type { IsTrusted } from '../door/peers.ts';
 import { judgeRate } from '../door/rates.ts';
-import type { Unmatched } from '../door/unmatched.ts';
 import { ApiError } from '../errors/api-error.ts';
 
 /** The way into a priced route: who asks, for what, and how often is judged before the body is read. */
 
-/** What the gateway's routes are given. */
-export interface GatewayParts extends RouteParts {
+/** The parts of a server with a gateway. */
+interface GatewayParts extends RouteParts {
   readonly gateway: Gateway;
-  readonly unmatched: Unmatched;
-  readonly cors: Cors;
 }
 
 /** A request of a priced route, as it is priced and forwarded. */
@@ -38,9 +35,9 @@ export interface Asked {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** What the price book says of this request; null: nothing. */
-    call: { readonly priced: PricedRoute } | null;
-    /** Null until it is admitted. */
+    /** The route of the price book that the request matches; null: none. */
+    priced: PricedRoute | null;
+    /** Null until the request is admitted. */
     asked: Asked | null;
   }
 }
@@ -69,15 +66,15 @@ export async function enter(
     return new ApiError('ambiguous_path');
   }
   request.pattern = priced.route.path;
-  request.call = { priced };
-  const principal = await authenticate(request);
-  request.principal = principal;
-  const notAllowed = refusalOf(principal, 'customer', [priced.route.scope]);
-  if (notAllowed || principal.kind !== 'customer') return notAllowed;
+  request.priced = priced;
+  request.errorFormat = priced.route.errorFormat;
+  request.authenticated = await authenticate(request);
+  const notAllowed = refusalOf(CUSTOMERS, request.authenticated.principal, [priced.route.scope]);
+  if (notAllowed) return notAllowed;
   const admitted = admit(request.raw, { priced, method, target }, isTrusted);
   if (admitted instanceof ApiError) return admitted;
   request.asked = admitted;
-  return judgeRate(gateway.rate(priced, principal.apiKeyId), reply);
+  return judgeRate(gateway.rate(priced, customerOf(request).apiKeyId), reply);
 }
 
 /** What of a request may be priced and forwarded; an error if the upstream could read it otherwise. */

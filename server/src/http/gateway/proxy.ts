@@ -7,37 +7,14 @@ import type { Gateway } from '../../gateway/gateway.ts';
 import type { Payment } from '../../gateway/payment/payment.ts';
 import { accountIdOf, operationId } from '../../ledger/operations/ids.ts';
 import { formatCents } from '../../ledger/operations/money.ts';
-import { customerOf } from '../door/entry.ts';
-import type { App } from '../door/parts.ts';
+import { balanceOf, customerOf } from '../door/audiences.ts';
 import { optionalIdempotencyKey } from '../input/idempotency.ts';
 import { HttpClient } from './client.ts';
-import { type Asked, enter, type GatewayParts } from './entrance.ts';
+import type { Asked } from './entrance.ts';
 import { callError } from './errors.ts';
 
-/**
- * Every path that is not Purser's own: the routes of the price book. Who asks, for what, and how often
- * is judged before the body is read; the body passes as a stream.
- */
-export function addGateway(app: App, parts: GatewayParts): void {
-  const { gateway, unmatched, cors } = parts;
-  app.decorateRequest('call', null);
-  app.decorateRequest('asked', null);
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
-  app.addHook('onRoute', (route) => {
-    route.onRequest = (request, reply, done) => {
-      enter(app, parts, request, reply).then(done, done);
-    };
-  });
-  cors.share(app, ({ call }) => call !== null);
-  app.all('/*', { schema: { hide: true } }, (request, reply) =>
-    request.asked
-      ? proxy(gateway, request, request.asked, reply)
-      : unmatched.answer(request, reply),
-  );
-}
-
-async function proxy(
+/** Answers an admitted request of a priced route. */
+export async function proxy(
   gateway: Gateway,
   request: FastifyRequest,
   asked: Asked,
@@ -69,6 +46,7 @@ function callOf(request: FastifyRequest, asked: Asked, client: HttpClient): Call
     headers,
     body: (request.body as CallRequest['body'] | undefined) ?? null,
     principal: customerOf(request),
+    balance: balanceOf(request),
     address: request.socket.remoteAddress ?? '',
     requestId: request.id,
     idempotencyKey: optionalIdempotencyKey(request.headers),

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { Account } from '../../ledger/accounts/accounts.ts';
 import { type Charge, listCharges } from '../../ledger/history/lists.ts';
-import { audienceOf } from '../door/entry.ts';
+import { audienceOf } from '../door/audiences.ts';
 import type { RouteParts } from '../door/parts.ts';
 import {
   API_KEY_QUERY,

@@ -2,8 +2,8 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import type { App, RouteParts } from '../door/parts.ts';
 import { ApiError, JSON_TYPE } from '../errors/api-error.ts';
 
-/** What machines ask: is it alive, is it ready, what does it count, what can it do. */
-export function machineRoutes(app: App, parts: RouteParts): void {
+/** The routes of machines. Anybody may come in; `/metrics` can have a token of its own. */
+export function addMachineRoutes(app: App, parts: RouteParts): void {
   const hidden = { schema: { hide: true } };
 
   app.get('/healthz', hidden, async () => ({ status: 'ok' }));

@@ -1,7 +1,6 @@
 import type {} from '@fastify/swagger';
 import type { FastifySchema, RouteOptions } from 'fastify';
 import { type TSchema, Type } from 'typebox';
-import type { Principal } from '../../auth/principal.ts';
 import { definitionOf, type ErrorCode } from '../errors/codes.ts';
 import { AccountPublicId, Cents, Instant, OneOf, STRICT } from '../input/formats.ts';
 
@@ -221,8 +220,9 @@ interface Bodies extends TSchema {
 /** Says which kind of key a route takes, with which scopes, and what that may answer. */
 export function describeSecurity(
   route: RouteOptions,
-  kind: Principal['kind'],
+  kind: string,
   scopes: readonly string[],
+  ofDoor: readonly ErrorCode[],
 ): void {
   if (route.method === 'HEAD' || !route.schema) return;
   const words = scopes.map((scope) => `\`${scope}\``).join(' or ');
@@ -235,8 +235,6 @@ export function describeSecurity(
     'missing_scopes',
     'rate_limited',
     'database_unavailable',
-    ...(kind === 'operator'
-      ? (['operator_key_required'] as const)
-      : (['customer_key_required', 'account_suspended'] as const)),
+    ...ofDoor,
   ]);
 }

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AccountId } from '../../ledger/operations/ids.ts';
 import type { Digest, Operation, Receipt } from '../../ledger/operations/operations.ts';
-import { operatorActor } from '../door/entry.ts';
+import { operatorActor } from '../door/audiences.ts';
 import type { RouteParts } from '../door/parts.ts';
 import type { ErrorCode } from '../errors/codes.ts';
 import { fingerprint, idempotencyDigest } from '../input/idempotency.ts';

@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
-import type { Principal } from '../../auth/principal.ts';
 import type { Charge } from '../../ledger/history/lists.ts';
 import { operationId, uuidId } from '../../ledger/operations/ids.ts';
 import { formatCents } from '../../ledger/operations/money.ts';
 import type { CallText, Receipt } from '../../ledger/operations/operations.ts';
+import type { Audience } from '../door/audiences.ts';
 import {
   AccountPublicId,
   ApiKeyId,
@@ -68,7 +68,7 @@ export const ChargeResource = Type.Object(
 );
 
 /** A charge as it is now. */
-export function chargeResource({ receipt, reversed, call }: Charge, audience: Principal['kind']) {
+export function chargeResource({ receipt, reversed, call }: Charge, audience: Audience) {
   return resourceOf(receipt, reversed, call, audience);
 }
 
@@ -77,12 +77,7 @@ export function newChargeResource(receipt: Receipt) {
   return resourceOf(receipt, 0n, null, 'operator');
 }
 
-function resourceOf(
-  receipt: Receipt,
-  reversed: bigint,
-  call: Charge['call'],
-  audience: Principal['kind'],
-) {
+function resourceOf(receipt: Receipt, reversed: bigint, call: Charge['call'], audience: Audience) {
   return {
     type: 'charge',
     id: operationId('chg', receipt.account, receipt.number),

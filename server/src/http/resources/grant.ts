@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
-import type { Principal } from '../../auth/principal.ts';
 import { GRANT_STATUSES, type GrantRow } from '../../ledger/history/lists.ts';
 import { type AccountId, operationId } from '../../ledger/operations/ids.ts';
 import { formatCents } from '../../ledger/operations/money.ts';
 import type { Receipt } from '../../ledger/operations/operations.ts';
+import type { Audience } from '../door/audiences.ts';
 import {
   AccountPublicId,
   Cents,
@@ -62,7 +62,7 @@ export function grantResource(
   publicId: string,
   account: AccountId,
   grant: GrantRow,
-  audience: Principal['kind'],
+  audience: Audience,
 ) {
   const { category, priority, expiresAt, appliesTo } = grant.terms;
   return {

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { Actor } from '../../../ledger/operations/operations.ts';
-import { operatorActor } from '../../door/entry.ts';
+import { operatorActor } from '../../door/audiences.ts';
 import type { App, RouteParts } from '../../door/parts.ts';
 import { ApiError, invalidRequest } from '../../errors/api-error.ts';
 import type { ErrorCode } from '../../errors/codes.ts';

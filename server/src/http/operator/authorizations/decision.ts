@@ -9,72 +9,73 @@ import type {
   Receipt,
   Refusal,
 } from '../../../ledger/operations/operations.ts';
+import { CUSTOMERS } from '../../door/audiences.ts';
+import { refusalOf } from '../../door/door.ts';
 import type { RouteParts } from '../../door/parts.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import { fingerprint } from '../../input/idempotency.ts';
 import { customersErrorOf, errorOf } from '../../outcomes/refusals.ts';
 
 /**
- * Authorizations: one decision over a customer's key, its scope, its limits and the account's credit,
- * with the charge or hold in the same commit (design.md §4).
+ * Authorizations: one decision over a customer's key, its scope, its limits and the account's credit.
+ * The charge or hold is part of the same commit.
  */
 
-/** What is asked of a customer's key, in parsed values. */
+/** The parsed values of a request. */
 export interface AuthorizationRequest {
   /** The secret that the customer sent. */
   readonly apiKey: string;
   readonly scope: string;
-  /** What it costs; null: nothing is charged or held. */
+  /** The charge or hold; null: the request only asks about the key. */
   readonly spending: {
     readonly amount: bigint;
-    /** Null: it is charged at once. */
+    /** The lifetime of a hold; null: the amount is charged at once. */
     readonly expiresInMs: number | null;
     readonly idempotencyDigest: Digest;
   } | null;
   readonly description: string | null;
   readonly metadata: string | null;
-  /** The operator's backend, which asks for it. */
+  /** The operator's backend that asks. */
   readonly actor: Actor;
 }
 
 export interface Authorization {
-  /** Undefined where the key is unknown. */
+  /** Undefined if the key is unknown. */
   readonly accountPublicId: string | undefined;
-  /** Posted minus held, afterwards, or when it was refused. */
+  /** Posted minus held, after the decision. */
   readonly available: bigint | undefined;
-  /** Of what was charged or held. */
+  /** The receipt of the charge or hold. */
   readonly receipt: Receipt | undefined;
   readonly replayed: boolean;
-  /** What to answer the customer; undefined: it is allowed. */
+  /** The answer for the customer; undefined: the call is allowed. */
   readonly refused: ApiError | undefined;
 }
 
-/** Decides. Throws ApiError for what is wrong with the operator's own request, or cannot be said now. */
+/** Decides. Throws ApiError if the operator's own request is wrong, or if nothing can be decided now. */
 export async function authorize(
   { keys, ledger, onKeyUsed }: Pick<RouteParts, 'keys' | 'ledger' | 'onKeyUsed'>,
   asked: AuthorizationRequest,
   isWanted: () => boolean,
 ): Promise<Authorization> {
-  if (!isCustomers(asked.apiKey)) return refusedWith(undefined, 'api_key_invalid');
-  const secret = sha256(asked.apiKey);
-  const key = await keys.customerKey(secret);
-  if (!key) return refusedWith(undefined, 'api_key_invalid');
-  if (key.isValid) onKeyUsed('customer', key.apiKeyId);
+  const key = isCustomers(asked.apiKey) ? await keys.customerKey(sha256(asked.apiKey)) : undefined;
+  if (!key) return decided(undefined, new ApiError('api_key_invalid'));
+  const { accountPublicId, apiKeyId, keySecret } = key.principal;
+  if (key.isValid) onKeyUsed('customer', apiKeyId);
   if (asked.spending === null) return judge(key, asked.scope);
 
   const { amount, expiresInMs, idempotencyDigest } = asked.spending;
   const { scope, description, metadata, actor } = asked;
-  const values = [key.apiKeyId, scope, amount, expiresInMs, description];
+  const values = [apiKeyId, scope, amount, expiresInMs, description];
   const common = {
-    account: accountIdOf(key.accountPublicId) as AccountId,
-    accountPublicId: key.accountPublicId,
+    account: accountIdOf(accountPublicId) as AccountId,
+    accountPublicId,
     actor,
     idempotencyDigest,
     fingerprint: fingerprint('authorization', values, metadata),
     amount,
     scope,
-    apiKeyId: key.apiKeyId,
-    keySecret: secret,
+    apiKeyId,
+    keySecret,
     description,
     metadata,
   };
@@ -87,7 +88,7 @@ export async function authorize(
     case 'replayed': {
       const { receipt } = outcome;
       return {
-        accountPublicId: key.accountPublicId,
+        accountPublicId,
         available: receipt.availableAfter,
         receipt,
         replayed: outcome.kind === 'replayed',
@@ -95,32 +96,33 @@ export async function authorize(
       };
     }
     case 'refused':
-      return { ...refusedBy(key, outcome.refusal), available: outcome.available ?? undefined };
+      return {
+        ...decided(key, customersRefusal(outcome.refusal)),
+        available: outcome.available ?? undefined,
+      };
     case 'failed':
       throw new ApiError(outcome.code satisfies FailureCode);
     case 'done':
-      throw new Error('a charge or hold recorded nothing');
+      throw new Error('bug: a charge or hold recorded nothing');
   }
 }
 
 /**
- * Whether a text may be a customer's key. An operator key is none, whatever it is; nor is a text with
- * a character that no header can carry, of which the hash would take the low byte.
+ * Whether a text may be a customer's key. An operator key is never one. Nor is a text with a character
+ * that no header can carry: the hash would take only its low byte.
  */
 function isCustomers(apiKey: string): boolean {
   return !apiKey.startsWith(OPERATOR_PREFIX) && !/[\u0100-\uffff]/.test(apiKey);
 }
 
-/** Without a cost there is nothing to commit: the read that found the key tells all. */
+/** Decides without a cost: there is nothing to commit, and the read of the key has every fact. */
 function judge(key: CustomerKeyRead, scope: string): Authorization {
-  if (!key.isValid) return refusedWith(key, 'api_key_invalid');
-  if (key.accountStatus === 'suspended') return refusedWith(key, 'account_suspended');
-  if (!key.scopes.includes(scope)) return refusedWith(key, 'missing_scopes');
-  return refusedWith(key, undefined);
+  if (!key.isValid) return decided(key, new ApiError('api_key_invalid'));
+  return decided(key, refusalOf(CUSTOMERS, key.principal, [scope]));
 }
 
-/** What of the ledger's refusals is the customer's, and what the operator's own. */
-function refusedBy(key: CustomerKeyRead, refusal: Refusal): Authorization {
+/** The customer's error for a refusal. Throws the operator's error if the operator is at fault. */
+function customersRefusal(refusal: Refusal): ApiError {
   switch (refusal.code) {
     case 'api_key_inactive':
     case 'api_key_not_found':
@@ -128,21 +130,19 @@ function refusedBy(key: CustomerKeyRead, refusal: Refusal): Authorization {
     case 'missing_scopes':
     case 'insufficient_credits':
     case 'spend_limit_reached':
-      return { ...refusedWith(key, undefined), refused: customersErrorOf(refusal, null) };
+      return customersErrorOf(refusal, null);
     default:
       throw errorOf(refusal);
   }
 }
 
-function refusedWith(
-  key: CustomerKeyRead | undefined,
-  code: 'api_key_invalid' | 'account_suspended' | 'missing_scopes' | undefined,
-): Authorization {
+/** A decision that recorded nothing. */
+function decided(key: CustomerKeyRead | undefined, refused: ApiError | undefined): Authorization {
   return {
-    accountPublicId: key?.accountPublicId,
-    available: key?.available,
+    accountPublicId: key?.principal.accountPublicId,
+    available: key?.balance.available,
     receipt: undefined,
     replayed: false,
-    refused: code && new ApiError(code),
+    refused,
   };
 }

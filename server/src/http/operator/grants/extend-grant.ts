@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { findGrant } from '../../../ledger/history/lists.ts';
-import { operatorActor } from '../../door/entry.ts';
+import { operatorActor } from '../../door/audiences.ts';
 import type { App, RouteParts } from '../../door/parts.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import { Instant, OrNull, STRICT } from '../../input/formats.ts';
