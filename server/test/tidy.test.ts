@@ -38,7 +38,7 @@ function places(sources: readonly Source[], pattern: RegExp): string[] {
  * same table.
  */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
-  main: ['app', 'cli/command', 'http', 'cli', 'config', 'start', 'log'],
+  main: ['start', 'app', 'cli/command', 'http', 'cli', 'config', 'log'],
   start: ['cli', 'cli/command', 'app', 'log', 'log-pace', 'config', 'operator-error'],
   cli: ['cli/objects', 'cli/command'],
   'cli/objects': [
@@ -74,6 +74,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     'db/connection',
     'config',
     'log',
+    'parts',
   ],
   telemetry: ['gateway', 'ledger/lane'],
   log: [],
@@ -237,6 +238,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   db: ['db/embedded', 'db/connection', 'operator-error'],
   'db/embedded': ['operator-error'],
   'db/connection': ['operator-error'],
+  parts: [],
   'operator-error': [],
 };
 
