@@ -12,9 +12,9 @@ import type { CustomerPrincipal, OperatorPrincipal } from './principal.ts';
 import * as sql from './sql/key-reads.ts';
 
 /**
- * Reads by key, batched: one statement answers everything that was asked since the last one, over a
- * connection of its own. It begins after the question, so it sees every commit before it, revocations
- * and charges alike; nothing is kept for the next question.
+ * Reads keys in batches over a connection of its own: one statement answers all questions since the last
+ * one. A statement begins after its questions, so it sees every earlier revocation and charge. Nothing
+ * is kept for the next question.
  */
 
 /** A question waits this long for its statement, and the statement this long for its answer: under 2 s. */
@@ -95,14 +95,14 @@ export class KeyReads {
   }
 
   /**
-   * The customer's key with this SHA-256, in hex, valid or not; undefined where there is none. Rejects
-   * with DatabaseUnavailable within 2 s.
+   * The customer's key with this SHA-256, in hex, valid or not; undefined: there is none. Rejects with
+   * DatabaseUnavailable within 2 s.
    */
   customerKey(sha256: string): Promise<CustomerKeyRead | undefined> {
     return this.#ask<CustomerKeyRead>(CUSTOMER_KEYS, sha256);
   }
 
-  /** The operator key with this SHA-256; undefined where there is none, or it is not valid. */
+  /** The operator key with this SHA-256; undefined: there is none that is valid. */
   operatorKey(sha256: string): Promise<OperatorKeyRead | undefined> {
     return this.#ask<OperatorKeyRead>(OPERATOR_KEYS, sha256);
   }
@@ -201,7 +201,7 @@ export class KeyReads {
     this.#waiting.unshift(...again);
   }
 
-  /** Computes what the accounts have now, where that is not yet written. */
+  /** Computes the balances of accounts in which something due is not yet written. */
   async #answerDue(due: readonly DueQuestion[]): Promise<void> {
     try {
       const accounts = new Set(due.map(({ line }) => accountOf(line)));

@@ -20,8 +20,8 @@ const AccountBalance = Type.Object({
 });
 
 /**
- * The balance of the key's account. Authentication has read it in the same statement that judged the
- * key. The body is made by hand: `balance` is a JSON number with more digits than a double has.
+ * The balance of the key's account, from the statement that judged the key. `JSON.stringify` cannot
+ * write the body: `balance` is a JSON number with more digits than a double has.
  */
 export function accountBalanceRoute(app: App): void {
   app.get(

@@ -27,7 +27,7 @@ export function getOwnChargeRoute(app: App, { database }: RouteParts): void {
       const { id } = request.params;
       const find = id.startsWith('hld_') ? findChargeOfHold : findCharge;
       const ref = parseOperationId(id.startsWith('hld_') ? 'hld' : 'chg', id);
-      // Another account's charge is one that is not there.
+      // Another account's charge is unknown here.
       const isOwn = ref?.account === ownAccount(request).id;
       const charge = ref && isOwn ? await find(database, ref) : undefined;
       if (!charge) throw new ApiError('charge_not_found');

@@ -19,7 +19,7 @@ const ROUTES = [
   createQuoteRoute,
 ];
 
-/** The routes of customers, for their own keys; pages of other origins may use them too. */
+/** The routes of customers take their own keys. Pages of other origins may use them. */
 export function addCustomerRoutes(app: App, parts: RouteParts): void {
   parts.unmatched.share(app);
   admit(app, CUSTOMERS, parts);

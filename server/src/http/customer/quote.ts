@@ -34,7 +34,7 @@ export const QuoteResource = Type.Object(
   { $id: 'Quote' },
 );
 
-/** A quote; a failure to judge it must have been thrown before. */
+/** The resource of a quote. The caller has thrown if the quote failed. */
 export function quoteResource({ priced, before, outcome }: Quote) {
   const { amount, quantities } = before.maximum;
   const refused =

@@ -22,10 +22,10 @@ export const CUSTOMERS: Door<CustomerPrincipal> = {
   countedBy: ({ apiKeyId }) => apiKeyId,
 };
 
-/** The reader of an answer. Customers are told less than operators. */
+/** The reader of an answer. Operators see more members than customers. */
 export type Audience = 'operator' | 'customer';
 
-/** The audience of the answer to a request. A stranger is told no more than a customer. */
+/** The audience of the answer to a request. An unknown caller sees no more than a customer. */
 export function audienceOf({ authenticated }: FastifyRequest): Audience {
   return authenticated?.principal.kind === 'operator' ? 'operator' : 'customer';
 }

@@ -1,20 +1,20 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 /**
- * Which pages of other origins may call from a browser (https://fetch.spec.whatwg.org/#http-cors-protocol).
- * `@fastify/cors` answers preflights on every path with one list of methods, the operator's routes too, and
- * lets an upstream's `Vary` replace its own; so this is by hand. Credentials of browsers are never allowed.
+ * CORS (https://fetch.spec.whatwg.org/#http-cors-protocol) for the routes of customers and the gateway.
+ * `@fastify/cors` does not fit: it answers preflights on every path with one list of methods, and an
+ * upstream's `Vary` replaces its own. Credentials of browsers are never allowed.
  */
 
-/** Headers of answers that pages may read. */
+/** The headers of an answer that a page may read. */
 const EXPOSED = [
   ...['X-Credits-Charged', 'X-Credits-Remaining', 'X-Charge-Id', 'X-Hold-Id'],
   ...['X-RateLimit-Limit', 'X-RateLimit-Remaining', 'X-RateLimit-Reset', 'Retry-After'],
   ...['X-Request-Id', 'Idempotency-Replayed'],
 ].join(', ');
-/** How long a browser keeps the answer to a preflight; some keep it no longer than this. */
+/** The time that a browser caches a preflight. Some browsers allow no more than this. */
 const PREFLIGHT_S = 600;
-/** Names of headers as a browser asks for them. */
+/** The form of `Access-Control-Request-Headers`. */
 const HEADER_NAMES = /^[\w!#$%&'*+.^`|~-]+(?:, ?[\w!#$%&'*+.^`|~-]+)*$/;
 
 /** The origins of `PURSER_CORS_ORIGINS`. */
@@ -30,7 +30,7 @@ export class Cors {
     return this.#origins.size > 0;
   }
 
-  /** Lets pages read the answers of the routes of `app` that `isShared` names. */
+  /** Lets pages read those answers of the routes of `app` for which `isShared` is true. */
   share(app: FastifyInstance, isShared: (request: FastifyRequest) => boolean): void {
     if (!this.isOn) return;
     app.addHook('onSend', (request, reply, payload, done) => {

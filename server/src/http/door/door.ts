@@ -8,8 +8,8 @@ import type { App, RouteParts } from './parts.ts';
 import type { OwnRate } from './rates.ts';
 
 /**
- * A door admits one kind of principal to a group of routes, and judges it before a body is read: its
- * kind, its state, its scopes, then its rate. `audiences.ts` holds the doors.
+ * A door admits one kind of principal to a group of routes. It judges kind, state, scopes and rate, in
+ * this order, before a body is read. `audiences.ts` holds the doors.
  */
 export interface Door<Admitted extends Principal> {
   readonly kind: Admitted['kind'];
@@ -19,7 +19,7 @@ export interface Door<Admitted extends Principal> {
   readonly errors: readonly ErrorCode[];
   /** Refuses a principal because of its state. */
   refuse(principal: Admitted): ErrorCode | undefined;
-  /** The name under which the rate limits count a principal; undefined: they do not. */
+  /** The name under which rate limits count the principal; undefined: no limit applies. */
   countedBy(principal: Admitted): string | undefined;
 }
 
@@ -36,7 +36,7 @@ declare module 'fastify' {
   }
 }
 
-/** Admits to the routes of `app` that follow. Each names its scopes. */
+/** Puts a door before the routes that `app` gets from now on. Each route names its scopes. */
 export function admit<Admitted extends Principal>(
   app: App,
   door: Door<Admitted>,

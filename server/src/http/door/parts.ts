@@ -16,41 +16,41 @@ import type { IsTrusted } from './peers.ts';
 import type { RateSettings, Rates } from './rates.ts';
 import type { Unmatched } from './unmatched.ts';
 
-/** What the wire counts and shows at `/metrics`. */
+/** The metrics of the wire, and the text of `/metrics`. */
 export interface HttpMetrics {
-  /** A request was answered. `route` is a route's pattern, never the path that was asked for. */
+  /** Counts an answer. `route` is the pattern of a route, never the requested path. */
   answered(method: string, route: string, status: number, seconds: number): void;
-  /** Everything in Prometheus' text format. */
+  /** All metrics in Prometheus' text format. */
   text(): Promise<string>;
   readonly contentType: string;
 }
 
-/** What the wire stands on. */
+/** The objects and settings from which `buildHttp` makes the API. */
 export interface HttpParts {
   readonly database: Database;
   readonly ledger: Pick<Ledger, 'submit' | 'advance'>;
   readonly keys: KeyLookups;
-  /** Who asks; by the key that the request presents if it is left out. */
+  /** By default, authenticates by the key that the request presents. */
   readonly authenticate?: Authenticate;
   readonly onKeyUsed?: OnKeyUsed;
   readonly metrics: HttpMetrics;
   readonly log: Logger;
-  /** `/metrics` wants it as Bearer; undefined: `/metrics` is open. */
+  /** The Bearer token of `/metrics`; undefined: `/metrics` is open. */
   readonly metricsToken?: string | undefined;
   /** The priced routes in front of other APIs; undefined: there are none. */
   readonly gateway?: Gateway | undefined;
-  /** Addresses and CIDRs of the proxies that are trusted; none if left out. */
+  /** The addresses and CIDRs of trusted proxies; none by default. */
   readonly trustedProxies?: readonly string[];
-  /** The origins whose pages may call customers' routes and the gateway, or `*`; none if left out. */
+  /** The origins whose pages may call customers' routes and the gateway, or `*`; none by default. */
   readonly corsOrigins?: readonly string[];
-  /** Limits of customers' own routes and of refused keys; none if left out. */
+  /** The limits of customers' own routes and of refused keys; none by default. */
   readonly rateLimits?: RateSettings;
   readonly readiness: () => Promise<{ database: boolean; migrations: boolean; clock: boolean }>;
-  /** For the machine's own command line: the routes of operator keys too. Never on the network. */
+  /** Adds the routes of operator keys, for the machine's own command line. Never on the network. */
   readonly local?: boolean;
 }
 
-/** What routes are given. */
+/** The parts with their defaults, and the objects of this API: every route gets them. */
 export interface RouteParts extends HttpParts {
   readonly authenticate: Authenticate;
   readonly onKeyUsed: OnKeyUsed;
@@ -58,7 +58,7 @@ export interface RouteParts extends HttpParts {
   readonly rates: Rates;
   readonly cors: Cors;
   readonly unmatched: Unmatched;
-  /** The routes' own OpenAPI document, as JSON. */
+  /** The OpenAPI document of these routes, as JSON. */
   readonly openapi: () => string;
 }
 

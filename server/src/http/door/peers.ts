@@ -2,10 +2,10 @@ import { isIP } from 'node:net';
 import proxyAddr from '@fastify/proxy-addr';
 import ipaddr from 'ipaddr.js';
 
-/** Whether the machine at an address is a trusted proxy: then it is believed what it says of a client. */
+/** Whether an address is that of a trusted proxy, whose headers about its client count. */
 export type IsTrusted = (address: string | undefined) => boolean;
 
-/** Judges by a list of addresses and CIDRs, IPv4 and IPv6; an IPv4 address counts in IPv6's form too. */
+/** Trusts a list of addresses and CIDRs. An IPv4 address also matches in its IPv6 form. */
 export function trustOnly(proxies: readonly string[]): IsTrusted {
   if (proxies.length === 0) return () => false;
   const isListed = proxyAddr.compile([...proxies]);
@@ -13,8 +13,8 @@ export function trustOnly(proxies: readonly string[]): IsTrusted {
 }
 
 /**
- * What one client has for itself: an address of IPv4, or the 64 bits of a network of IPv6. Undefined: the
- * text is no address.
+ * The part of an address that one client has for itself: all of IPv4, the first 64 bits of IPv6.
+ * Undefined: the text is no address.
  */
 export function networkOf(text: string): string | undefined {
   if (isIP(text) === 0) return undefined;

@@ -6,11 +6,11 @@ import type { RateLimit } from '../../pricing/book/price-book.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { type IsTrusted, networkOf } from './peers.ts';
 
-/** Limits of how often something may be asked. Null: it has none. */
+/** Rate limits; null: there is none. */
 export interface RateSettings {
   /** The balance endpoint, for each key. */
   readonly balance: RateLimit | null;
-  /** Everything else that customers ask about their account, quotes too, for each key. */
+  /** All other routes of customers, for each key. */
   readonly billing: RateLimit | null;
   /** Refused keys, for each client. */
   readonly failedKeys: RateLimit | null;
@@ -18,10 +18,10 @@ export interface RateSettings {
 
 export const NO_LIMITS: RateSettings = { balance: null, billing: null, failedKeys: null };
 
-/** What of customers' own routes has a limit of its own. */
+/** The groups of customers' routes, each with its own limit. */
 export type OwnRate = 'balance' | 'billing';
 
-/** Tells of a route's rate in the headers of the answer; an error if it is exceeded. */
+/** Writes the rate of a priced route into the answer's headers. Answers an error if it is exceeded. */
 export function judgeRate(rate: Rate | null, reply: FastifyReply): ApiError | undefined {
   if (!rate) return undefined;
   reply.headers(rateHeaders(rate));
@@ -44,7 +44,7 @@ function rateHeaders({ limit, remaining, fullInMs }: Rate): Record<string, strin
   };
 }
 
-/** The limits of customers' own routes, and of keys that are refused. */
+/** The rate limits of customers' own routes, and of refused keys. */
 export class Rates {
   readonly #settings: RateSettings;
   readonly #isTrusted: IsTrusted;
@@ -59,15 +59,15 @@ export class Rates {
     this.#log = log;
   }
 
-  /** Counts a request of a key; an error if there were too many. Only that tells of the rate. */
+  /** Counts a request of a key. Answers an error above the limit; only that error shows the rate. */
   refuse(what: OwnRate, apiKeyId: string): ApiError | undefined {
     const limit = this.#settings[what];
     return limit ? refuseAbove(this.#ofKeys.take(apiKeyId, what, limit)) : undefined;
   }
 
   /**
-   * Counts a key that was refused, and is the answer in place of 401 if there were too many from the same
-   * client. Keys are looked up all the same: a good one works, whoever shares its address.
+   * Counts a refused key. Above the limit of the same client, answers the error that replaces 401. Each
+   * key is looked up before: a valid one works from any address.
    */
   refuseFailure({ ip, socket, headers }: FastifyRequest): ApiError | undefined {
     const { failedKeys } = this.#settings;

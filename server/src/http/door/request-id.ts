@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { IsTrusted } from './peers.ts';
 
-/** A request id from outside is taken if it has this form; others are ignored. */
+/** The form of a request id that a proxy may give; others are ignored. */
 const ACCEPTED = /^[A-Za-z0-9._-]{1,64}$/;
 
-/** Request ids of this process: six random bytes and a counter, cheap and not repeated. */
+/** A request id is six random bytes of this process and a counter: cheap and unique. */
 const prefix = randomBytes(6).toString('hex');
 let counter = 0;
 
@@ -14,7 +14,7 @@ export function newRequestId(): string {
   return `${prefix}-${counter.toString(36)}`;
 }
 
-/** The id of a request: the one that a trusted proxy gave it, or a new one. */
+/** The id that a trusted proxy gave a request, or a new one. */
 export function requestIdOf(
   { headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>,
   isTrusted: IsTrusted,

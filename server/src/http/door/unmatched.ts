@@ -5,14 +5,14 @@ import { ApiError } from '../errors/api-error.ts';
 import type { Cors } from './cors.ts';
 
 /**
- * Requests that no route takes: an unknown path is 404, another method of a known one 405 with `Allow`, and
- * a browser's preflight is answered.
+ * Answers requests that match no route: 404 for an unknown path, 405 with `Allow` for another method,
+ * and 204 for a browser's preflight.
  */
 
-/** What there is at a path. */
+/** The methods of a path. */
 interface Offered {
   readonly methods: string[];
-  /** Whether pages of other origins may use it, see cors.ts. */
+  /** Whether pages of other origins may use the path, see cors.ts. */
   isShared: boolean;
 }
 
@@ -27,7 +27,7 @@ export class Unmatched {
     this.#gateway = gateway;
   }
 
-  /** Notes the routes of `app` that follow, those of its groups too, as Purser's own; not the wildcards. */
+  /** Collects the routes that `app` and its groups get from now on, without the wildcards. */
   noteRoutes(app: FastifyInstance): void {
     app.addHook('onRoute', ({ url, method }: RouteOptions) => {
       if (url.endsWith('*')) return;
@@ -38,7 +38,7 @@ export class Unmatched {
     });
   }
 
-  /** Lets pages of other origins use the routes of a group that follow. */
+  /** Lets pages of other origins use the routes that `group` gets from now on. */
   share(group: FastifyInstance): void {
     this.#cors.share(group, () => true);
     group.addHook('onRoute', ({ url }: RouteOptions) => {
@@ -47,7 +47,7 @@ export class Unmatched {
     });
   }
 
-  /** What stands against a request that no route takes; undefined: it is a preflight, call `answer`. */
+  /** The error for a request that matches no route; undefined: it is a preflight for `answer`. */
   refuse(request: FastifyRequest): ApiError | undefined {
     const offered = this.#offeredAt(request.url);
     if (!offered) return new ApiError('not_found');
@@ -56,7 +56,7 @@ export class Unmatched {
     return new ApiError('method_not_allowed', { headers });
   }
 
-  /** Answers a request that no route takes, or throws what stands against it. */
+  /** Answers the preflight of a known path. Throws the error of any other request. */
   answer(request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const refused = this.refuse(request);
     const offered = this.#offeredAt(request.url);
@@ -64,7 +64,7 @@ export class Unmatched {
     return this.#cors.answer(request, reply, this.#allowOf(offered));
   }
 
-  /** Takes every path that no other route of `app` has. */
+  /** Adds a route for every path that no other route of `app` has. */
   takeTheRest(app: FastifyInstance): void {
     app.addHook('onRoute', (route) => {
       route.onRequest = (request, _reply, done) => {

@@ -2,8 +2,8 @@ import type { ErrorFormat } from '../../pricing/book/price-book.ts';
 import type { ApiError } from './api-error.ts';
 
 /**
- * The gateway's own errors as the SDK of another API reads them, so that its users see what is wrong.
- * `detail`, `code` and the other members of Purser's errors stay beside: those SDKs ignore them.
+ * The gateway's errors in the format of another API, so that its SDK shows them to its users. The
+ * members of Purser's own errors stay in the body: those SDKs ignore them.
  */
 
 declare module 'fastify' {
@@ -13,14 +13,14 @@ declare module 'fastify' {
   }
 }
 
-/** `error.type` by status, as https://developers.openai.com/api/docs/guides/error-codes has it. */
+/** `error.type` by status (https://developers.openai.com/api/docs/guides/error-codes). */
 const OPENAI_TYPES: Readonly<Record<number, string>> = {
   402: 'insufficient_quota',
   429: 'rate_limit_error',
   503: 'service_unavailable_error',
 };
 
-/** `error.type` by status, as https://platform.claude.com/docs/en/api/errors has it. */
+/** `error.type` by status (https://platform.claude.com/docs/en/api/errors). */
 const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
   401: 'authentication_error',
   402: 'billing_error',
@@ -45,7 +45,7 @@ export function bodyIn(format: ErrorFormat, error: ApiError): string {
     return JSON.stringify({ type: 'error', error: { type, message }, ...beside });
   }
   const type = typeOf(OPENAI_TYPES, status, 'server_error');
-  // OpenAI's SDK shows its users only what is in `error`.
+  // OpenAI's SDK shows its users only the member `error`.
   const inner = { message, type, param: null, code, ...facts };
   return JSON.stringify({ error: inner, ...beside });
 }
@@ -54,7 +54,7 @@ function typeOf(types: Readonly<Record<number, string>>, status: number, others:
   return types[status] ?? (status < 500 ? 'invalid_request_error' : others);
 }
 
-/** All that there is to say, in one text: an SDK shows no more. */
+/** The whole message in one text: an SDK shows nothing else. */
 function messageOf({ message: detail, members }: ApiError): string {
   const { message, upgrade_url: link } = members;
   if (message === undefined) return detail;

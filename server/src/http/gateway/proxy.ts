@@ -32,7 +32,7 @@ export async function proxy(
     return send(request, reply, answer);
   } catch (error) {
     if (error instanceof NoAnswer && error.payment) tellPayment(reply, error.payment);
-    // An HTTP/1 connection cannot be used again before its request has been read.
+    // An HTTP/1 connection cannot serve another request before this one is read.
     if (!request.raw.complete) reply.header('connection', 'close');
     throw callError(error, accountIdOf(customerOf(request).accountPublicId));
   }
@@ -66,20 +66,20 @@ function send(request: FastifyRequest, reply: FastifyReply, answer: CallAnswer):
   }
   if (!request.raw.complete) reply.header('connection', 'close');
   reply.send(body);
-  // Fastify holds the head back until the first piece. If the upstream broke off before it, Fastify would
-  // answer 500 by itself, with headers that no longer fit.
+  // Fastify delays the head until the first chunk. If the upstream aborted before it, Fastify would
+  // answer 500 by itself, with headers of the lost answer.
   if (body instanceof Readable && request.method !== 'HEAD') reply.raw.flushHeaders();
   return reply;
 }
 
-/** What is known of a call's payment before its answer goes out. */
+/** Writes the payment, as it is known before the answer, into its headers. */
 function tellPayment(reply: FastifyReply, payment: Payment): void {
   const { account, number, isHeld } = payment;
   if (isHeld) reply.header('x-hold-id', operationId('hld', account, number));
   else reply.headers(creditsOf(payment));
 }
 
-/** What a call has cost, and what there is left: headers, or trailers of an answer that streams. */
+/** The cost of a call and the remaining balance: headers, or trailers of a streamed answer. */
 function creditsOf({ account, charge, charged, available }: Payment): Record<string, string> {
   return {
     'x-credits-charged': formatCents(charged),

@@ -23,7 +23,7 @@ const Query = Type.Object(
   STRICT,
 );
 
-/** What a list of charges answers, for the operator and for customers. */
+/** The query and the answer of a list of charges, for both audiences. */
 export const CHARGES_SCHEMA = {
   description: `Plain charges, captures of holds and overages. ${SHORT_PAGES}`,
   querystring: Query,

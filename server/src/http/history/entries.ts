@@ -28,7 +28,7 @@ const Query = Type.Object(
   STRICT,
 );
 
-/** What a list of entries answers, for the operator and for customers. */
+/** The query and the answer of a list of entries, for both audiences. */
 export const ENTRIES_SCHEMA = {
   description: SHORT_PAGES,
   querystring: Query,
@@ -58,12 +58,12 @@ export async function entriesOf(
   ]);
 }
 
-/** A number alone is a place before all lines of that operation. */
+/** A number alone stands before all lines of that operation. */
 function parsePosition([first, second = '1', ...rest]: readonly string[]):
   | EntryPosition
   | undefined {
   const [number, line] = [parseNumber(first), parseNumber(second)];
-  // Lines are a smallint.
+  // A line is a smallint in PostgreSQL.
   if (number === undefined || line === undefined || line > 32_767n || rest.length > 0) return;
   return { number, line: Number(line) };
 }

@@ -23,7 +23,7 @@ const Query = Type.Object(
   STRICT,
 );
 
-/** What a list of grants answers, for the operator and for customers. */
+/** The query and the answer of a list of grants, for both audiences. */
 export const GRANTS_SCHEMA = {
   querystring: Query,
   response: { 200: answer('Grants, newest first.', many('Grant')) },

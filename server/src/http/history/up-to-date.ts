@@ -4,7 +4,7 @@ import type { RouteParts } from '../door/parts.ts';
 import type { ErrorCode } from '../errors/codes.ts';
 import { expectDone } from '../outcomes/refusals.ts';
 
-/** The errors of every route that tells history: it books first, in the lane, everything that is due. */
+/** The errors of every route of history, because it first books in the lane what is due. */
 export const HISTORY_ERRORS = [
   'overloaded',
   'account_busy',
@@ -12,16 +12,15 @@ export const HISTORY_ERRORS = [
 ] as const satisfies readonly ErrorCode[];
 
 /**
- * Brings an account's history up to date before it is told: what has become due since its last
- * operation is booked first (ledger.md §2), so that no operation can be added later whose instant lies
- * before the one that this answers. Every route that tells history calls it, after it knows that there
- * is such an account. Answers the time now, by the ledger's clock.
+ * Brings an account's history up to date: books everything that is due (ledger README §2). Answers the
+ * ledger's time; no later operation gets an instant before it. Every route of history calls it first,
+ * for an account that exists.
  */
 export async function upToDate(
   { database, ledger }: Pick<RouteParts, 'database' | 'ledger'>,
   account: AccountId,
 ): Promise<number> {
-  // The lane's lock comes after the time: what commits from then on is not before it.
+  // The lane locks after this read, so no later commit has an earlier instant.
   const now = await readNow(database);
   expectDone(await ledger.advance(account));
   return now;

@@ -25,7 +25,7 @@ const Query = Type.Object(
   STRICT,
 );
 
-/** What usage answers, for the operator and for customers. */
+/** The query and the answer of usage, for both audiences. */
 export const USAGE_SCHEMA = {
   description:
     'Charges count on their own day (UTC), reversals on the day that they were made, for the key, scope and route of their charge. Over all time, `net` adds up to what the book `revenue` has got.',
@@ -48,7 +48,7 @@ export async function usageOf(
   return listOf({ url: request.url, query }, page, print, wordsOf);
 }
 
-/** A scope has no dot, so a dot parts the words of a cursor. */
+/** No word of a cursor has a dot, so dots separate them. */
 function wordsOf({ day, key, scope, route }: UsagePosition): string[] {
   return [day, key === '' ? '' : uuidId('key', key), scope, route];
 }

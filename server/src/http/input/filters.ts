@@ -5,9 +5,9 @@ import { invalidRequest } from '../errors/api-error.ts';
 import { ApiKeyId, Instant, Scope } from './formats.ts';
 import { formatInstant, parseInstantOf } from './instants.ts';
 
-/** The query parameters by which history is filtered, and what they are to the ledger. */
+/** The query parameters that filter history, and their parsers. */
 
-/** A list that may say that a page is short. */
+/** The description of a list whose pages may be short. */
 export const SHORT_PAGES =
   'A filtered page may hold fewer than `limit`, even none, while `links.next` is not null: the search goes on there.';
 
@@ -22,7 +22,7 @@ export const API_KEY_QUERY = {
 
 export const SCOPE_QUERY = { scope: Type.Optional(Scope('Only what was for this scope.')) };
 
-/** The period that a list is filtered by; both ends may be open. */
+/** The period of a list; both ends may be open. */
 export function parsePeriod(query: { readonly from?: string; readonly to?: string }): Period {
   const from = query.from === undefined ? undefined : parseInstantOf('from', query.from);
   const to = query.to === undefined ? undefined : parseInstantOf('to', query.to);
@@ -32,13 +32,13 @@ export function parsePeriod(query: { readonly from?: string; readonly to?: strin
   return { from, to };
 }
 
-/** An instant that has come. */
+/** Throws `invalid_request` for an instant after `now`. */
 export function requirePast(member: string, instant: number, now: number): void {
   if (instant <= now) return;
   throw invalidRequest(`${member} must not be in the future: it is ${formatInstant(now)} now`);
 }
 
-/** The UUID in an API key's id; one of a wrong form names nothing. */
+/** The UUID in an API key's id. Throws `invalid_request` for another form. */
 export function parseApiKeyFilter(id: string | undefined): string | undefined {
   if (id === undefined) return undefined;
   const uuid = parseUuidId('key', id);
@@ -46,7 +46,7 @@ export function parseApiKeyFilter(id: string | undefined): string | undefined {
   return uuid;
 }
 
-/** Words with commas between, each once, all of `known`. */
+/** Parses a comma-separated list of `known` words. Throws if a word repeats or is unknown. */
 export function parseWords<const Word extends string>(
   member: string,
   text: string | undefined,

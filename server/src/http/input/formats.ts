@@ -5,11 +5,10 @@ import { CENTS_PATTERN } from '../../ledger/operations/money.ts';
 import { LONGEST_TEXT } from './members.ts';
 
 /**
- * The kinds of values that requests and answers carry. Each has a `format`, by which an error of a
- * request says what was expected.
+ * The schemas of the values in requests and answers. An error names the expected value by its `format`.
  */
 
-/** What an error says that a member of the format must be. */
+/** The expected value of each format, in the words of an error. */
 export const EXPECTED: Readonly<Record<string, string>> = {
   cents: 'a string of cents with up to six decimals, such as "0.5"',
   'signed-cents': 'a string of cents with up to six decimals, such as "0.5" or "-0.5"',
@@ -33,7 +32,7 @@ export const SignedCentsIn = (description: string): TString =>
     examples: ['-0.5'],
   });
 
-/** An amount in an answer; it may be negative, and a sum may be beyond what an amount can be. */
+/** An amount in an answer. It may be negative, and a sum may exceed the largest amount. */
 export const Cents = (description?: string): TString =>
   Type.String({
     format: 'cents',
@@ -55,7 +54,7 @@ export const OperationId = (prefix: OperationPrefix, description: string): TStri
 export const Scope = (description = 'A scope word.'): TString =>
   Type.String({ format: 'scope', pattern: SCOPE_PATTERN, maxLength: LONGEST_SCOPE, description });
 
-/** A customer's key has at most this many scopes. */
+/** The most scopes of a customer's key. */
 const MOST_SCOPES = 50;
 
 /** The scopes of a customer's key in a request. */
@@ -69,11 +68,11 @@ export const Name = (description: string): TString =>
 export const Description = (): TString =>
   Type.String({ maxLength: LONGEST_TEXT, description: 'A text for people, kept as it is.' });
 
-/** Why the operator does it: the description of the operation. */
+/** The operator's reason, kept as the description of the operation. */
 export const Reason = (): TString =>
   Type.String({ minLength: 1, maxLength: LONGEST_TEXT, description: 'Why, for the history.' });
 
-/** How long a hold lasts. */
+/** The lifetime of a hold. */
 export const ExpiresInS = () =>
   Type.Integer({
     minimum: 1,
@@ -87,11 +86,11 @@ export const Metadata = () =>
       'A JSON object of at most 2 KB, kept and answered as it is. Numbers that 64-bit floating point does not hold exactly must be strings.',
   });
 
-/** An instant; answers have UTC with milliseconds. */
+/** An instant. Answers give it in UTC with milliseconds. */
 export const Instant = (description: string): TString =>
   Type.String({ format: 'date-time', description, examples: ['2030-01-31T12:00:00.000Z'] });
 
-/** Words of a few, with commas between; a parser of its own judges them. */
+/** A comma-separated list of some words; `parseWords` checks it. */
 export const ListOf = (words: readonly string[], description: string): TString =>
   Type.String({
     minLength: 1,
@@ -103,14 +102,14 @@ export const ListOf = (words: readonly string[], description: string): TString =
 export const RouteName = (description: string): TString =>
   Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$', description, examples: ['search'] });
 
-/** What was counted, by name. */
+/** Counted quantities by name. */
 export const Quantities = (description: string) =>
   Type.Record(Type.String(), Type.String(), {
     description: `${description} Decimal numbers.`,
     examples: [{ calls: '1', pages: '20' }],
   });
 
-/** A literal word of a few; an `enum`, which reads better than `anyOf` in the document. */
+/** One of some words. An `enum` reads better than `anyOf` in the OpenAPI document. */
 export const OneOf = <const Words extends readonly string[]>(words: Words, description?: string) =>
   Type.Unsafe<Words[number]>({
     type: 'string',
@@ -118,9 +117,9 @@ export const OneOf = <const Words extends readonly string[]>(words: Words, descr
     ...(description !== undefined && { description }),
   });
 
-/** The same, or null. */
+/** A value or null. */
 export const OrNull = <Schema extends Parameters<typeof Type.Union>[0][number]>(schema: Schema) =>
   Type.Union([schema, Type.Null()]);
 
-/** Objects of requests refuse members that they do not know. */
+/** Makes an object of a request refuse unknown members. */
 export const STRICT = { additionalProperties: false } as const;

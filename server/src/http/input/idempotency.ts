@@ -4,13 +4,13 @@ import type { Digest } from '../../ledger/operations/operations.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { canonicalJson } from './members.ts';
 
-/** One header of 1 to 255 visible characters; Node joins repeated ones with a comma and a blank. */
+/** 1 to 255 visible characters. Repeated headers, which Node joins with a blank, do not match. */
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
 
 /**
- * The digest of a request's `Idempotency-Key`, which names the operation in its account for ever. The
- * operator's keys and a customer's never meet (ledger.md §7). Throws 400 for a header that is missing
- * or misspelt.
+ * The digest of a request's `Idempotency-Key`, which names the operation in its account for ever. An
+ * operator's key never collides with a customer's (ledger README §7). Throws 400 for a missing or
+ * misspelt header.
  */
 export function idempotencyDigest(headers: IncomingHttpHeaders): Digest {
   const key = optionalIdempotencyKey(headers);
@@ -18,22 +18,22 @@ export function idempotencyDigest(headers: IncomingHttpHeaders): Digest {
   return digestOfKey(key);
 }
 
-/** A request's `Idempotency-Key`, where it has one. Throws 400 for one that is misspelt. */
+/** A request's `Idempotency-Key`, or undefined. Throws 400 for a misspelt one. */
 export function optionalIdempotencyKey(headers: IncomingHttpHeaders): string | undefined {
   const key = headers['idempotency-key'];
   if (key === undefined || (typeof key === 'string' && IDEMPOTENCY_KEY.test(key))) return key;
   throw new ApiError('idempotency_key_invalid');
 }
 
-/** The same, of a key that came as a member and has the form of the header. */
+/** The digest of an idempotency key that came as a member of the body, in the form of the header. */
 export function digestOfKey(key: string): Digest {
   return digestOf(`operator\0${key}`);
 }
 
 /**
- * What was asked, so that one idempotency key under two requests is noticed: the operation, the ids of
- * its path and its parsed values, in a fixed order. Values that differ in writing only (`"1.50"`,
- * `"1.5"`; the order of metadata's members) are the same.
+ * The fingerprint of a request detects one idempotency key under two requests. It covers the operation,
+ * the ids of its path and its parsed values, in a fixed order. `"1.50"` and `"1.5"` are the same value;
+ * so are two orders of metadata's members.
  */
 export function fingerprint(
   kind: string,

@@ -4,7 +4,7 @@ import { invalidRequest } from '../errors/api-error.ts';
 const RFC_3339 =
   /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(\.\d{1,3})?([Zz]|[+-]\d{2}:\d{2})$/;
 
-/** Milliseconds as RFC 3339 in UTC with milliseconds: `2026-11-23T09:20:44.123Z`. */
+/** Formats milliseconds since 1970 as RFC 3339 in UTC: `2026-11-23T09:20:44.123Z`. */
 export function formatInstant(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
 }
@@ -13,7 +13,7 @@ export function formatOptionalInstant(milliseconds: number | null): string | nul
   return milliseconds === null ? null : formatInstant(milliseconds);
 }
 
-/** Reads a member that names an instant. Throws `invalid_request`, naming the member. */
+/** Parses a member that holds an instant. Throws `invalid_request`, naming the member. */
 export function parseInstantOf(member: string, text: string): number {
   const instant = parseInstant(text);
   if (instant !== undefined) return instant;
@@ -26,19 +26,19 @@ export function parseOptionalInstant(member: string, text: string | undefined): 
   return text === undefined ? null : parseInstantOf(member, text);
 }
 
-/** The same, of an instant that is still to come at `now`. */
+/** Parses a member that holds an instant after `now`. */
 export function parseComingInstant(member: string, text: string, now: number): number {
   const instant = parseInstantOf(member, text);
   requireComing(member, instant, now);
   return instant;
 }
 
-/** An instant that is still to come at `now`, or none. */
+/** Throws `invalid_request` unless the instant is null or after `now`. */
 export function requireComing(member: string, instant: number | null, now: number): void {
   if (instant !== null && instant <= now) throw invalidRequest(`${member} must be in the future`);
 }
 
-/** Undefined for text that is no such time, or names a day or an hour that does not exist. */
+/** Parses an instant. Undefined: the text has another form, or its day or hour does not exist. */
 export function parseInstant(text: string): number | undefined {
   const match = RFC_3339.exec(text);
   if (!match) return undefined;
@@ -48,7 +48,7 @@ export function parseInstant(text: string): number | undefined {
   if (!/^(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/.test(zone)) return undefined;
   const local = `${year}-${month}-${day}T${hour}:${minute}:${second}`;
   const wall = Date.parse(`${local}Z`);
-  // `Date.parse` rolls a 31st of February over: the same digits must come back.
+  // `Date.parse` accepts a 31st of February as a day in March: the digits must come back unchanged.
   if (Number.isNaN(wall) || new Date(wall).toISOString().slice(0, 19) !== local) return undefined;
   const instant = Date.parse(`${local}${decimals}${zone}`);
   return Number.isNaN(instant) ? undefined : instant;

@@ -3,12 +3,11 @@ import { ApiError, invalidRequest } from '../errors/api-error.ts';
 import { shown } from './validation.ts';
 
 /**
- * Bodies as JSON. No value is changed on the way: a text or a number that JavaScript cannot hold would
- * be kept and answered as another one, and two different requests would count as the same. Every name
- * of a member is data, `__proto__` and `constructor` too.
+ * Parses JSON bodies without a change of any value. It refuses numbers that JavaScript would round: two
+ * different requests would count as the same. Every member name is data, `__proto__` too.
  */
 
-/** Reads a body. Throws ApiError: what is not UTF-8 or not JSON, or a number that is not kept exactly. */
+/** Parses a body. Throws ApiError for invalid UTF-8 or JSON, and for a number that would be rounded. */
 export function parseJson(body: Buffer): unknown {
   if (!isUtf8(body)) throw new ApiError('invalid_json', { detail: 'The body is not valid UTF-8' });
   const text = body.toString().replace(BYTE_ORDER_MARK, '');
@@ -20,7 +19,7 @@ export function parseJson(body: Buffer): unknown {
   );
 }
 
-/** Some clients begin with it; it is no part of the JSON. */
+/** Some clients put it before the JSON. */
 const BYTE_ORDER_MARK = /^\ufeff/;
 
 function parsed(text: string): unknown {
@@ -31,12 +30,12 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Most bodies have none: amounts and ids are strings. Strings may look like them; then we look closer. */
+/** Finds bodies that may have numbers. Most have none: amounts and ids are strings. */
 const MAY_HAVE_NUMBERS = /[:,[]\s*-?\d/;
-/** The tokens of valid JSON from which the path of a number follows. */
+/** The tokens of valid JSON that determine the path of a number. */
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*|[{}[\],]/g;
 
-/** An object or a list around a place, with the member's name or the item's number. */
+/** An object or a list around the present token, with the present member or item. */
 interface Around {
   readonly isList: boolean;
   at: string | number;
@@ -44,7 +43,7 @@ interface Around {
   isNameNext: boolean;
 }
 
-/** The path of the first number that would be kept as another one; undefined: there is none. */
+/** The path of the first number that JavaScript would round; undefined: there is none. */
 function inexactMember(text: string): string | undefined {
   const around: Around[] = [];
   for (const [token] of text.matchAll(TOKENS)) {
@@ -73,7 +72,7 @@ function isExact(number: string): boolean {
 
 const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 
-/** Equal for two writings of the same number: sign, digits without outer zeros, exponent. */
+/** The canonical form of a number: sign, digits without outer zeros, exponent. */
 function decimalOf(number: string): string {
   const [, sign = '', whole = '', fraction = '', exponent = '0'] = NUMBER.exec(number) ?? [];
   const digits = whole + fraction;

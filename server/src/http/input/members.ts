@@ -3,7 +3,7 @@ import { LARGEST_AMOUNT, parseCents } from '../../ledger/operations/money.ts';
 import { ApiError, invalidRequest } from '../errors/api-error.ts';
 
 /**
- * Members of requests that a JSON Schema cannot judge. Each throws an error that names the member and
+ * Parsers of members that a JSON Schema cannot check. Each throws an error that names the member and
  * the cure.
  */
 
@@ -11,10 +11,10 @@ import { ApiError, invalidRequest } from '../errors/api-error.ts';
 export const LONGEST_TEXT = 255;
 /** The longest metadata, in bytes of UTF-8 of its JSON text. */
 export const LONGEST_METADATA = 2_048;
-/** Deeper metadata would be refused for its length soon, and is not worth a deep recursion. */
+/** Bounds the recursion over metadata, whose length is bounded too. */
 const DEEPEST_METADATA = 32;
 
-/** An amount of the form that the schema has checked, in microcents. */
+/** Parses an amount to microcents. The schema has checked its form. */
 export function parseAmount(member: string, text: string): bigint {
   const amount = parseCents(text);
   if (amount === undefined) {
@@ -30,24 +30,24 @@ export function parseAmount(member: string, text: string): bigint {
   return amount;
 }
 
-/** The same, above zero. */
+/** Parses an amount above zero. */
 export function parsePositiveAmount(member: string, text: string): bigint {
   const amount = parseAmount(member, text);
   if (amount === 0n) throw invalidRequest(`${member} must be above 0`);
   return amount;
 }
 
-/** The same, with a sign. */
+/** Parses an amount with a sign. */
 export function parseSignedAmount(member: string, text: string): bigint {
   return text.startsWith('-') ? -parseAmount(member, text.slice(1)) : parseAmount(member, text);
 }
 
-/** A text that PostgreSQL can hold, as it was sent. */
+/** Returns the text unchanged if PostgreSQL can hold it. */
 export function parseText(member: string, text: string): string {
   if (!isStorable(text)) {
     throw invalidRequest(`${member} must not hold a NUL character or half a surrogate pair`);
   }
-  // Every code point is one or two UTF-16 units, so most texts need not be counted.
+  // A code point has one or two UTF-16 units, so most texts need no counting.
   if (text.length > LONGEST_TEXT && [...text].length > LONGEST_TEXT) {
     throw invalidRequest(`${member} must have at most ${LONGEST_TEXT} characters`);
   }
@@ -58,14 +58,14 @@ export function parseOptionalText(member: string, text: string | undefined): str
   return text === undefined ? null : parseText(member, text);
 }
 
-/** The scopes of a customer's key: words that are not for operator keys. */
+/** Returns the scopes of a customer's key. Throws if one is for operator keys. */
 export function parseScopes(scopes: readonly string[]): readonly string[] {
   const reserved = scopes.find(isOperatorScope);
   if (reserved) throw invalidRequest(`scopes: ${reserved} is for operator keys only`);
   return scopes;
 }
 
-/** Metadata as the JSON text that is kept and answered. */
+/** Formats metadata as the JSON text that is stored and answered. */
 export function parseMetadata(
   metadata: Readonly<Record<string, unknown>> | undefined,
   member = 'metadata',
@@ -82,7 +82,7 @@ export function parseMetadata(
   return text;
 }
 
-/** JSON text with the members of every object in one order, for comparisons. */
+/** Sorts the members of every object in a JSON text, for comparisons. */
 export function canonicalJson(text: string): string {
   return JSON.stringify(JSON.parse(text), (_, value) =>
     value !== null && typeof value === 'object' && !Array.isArray(value)
@@ -112,7 +112,7 @@ function checkMetadata(member: string, value: unknown): void {
   }
 }
 
-/** PostgreSQL's text holds neither NUL nor a lone surrogate. */
+/** PostgreSQL's `text` holds neither NUL nor a lone surrogate. */
 function isStorable(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed();
 }

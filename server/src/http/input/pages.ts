@@ -3,7 +3,7 @@ import type { Page } from '../../db/page.ts';
 import { LARGEST_AMOUNT } from '../../ledger/operations/money.ts';
 import { invalidRequest } from '../errors/api-error.ts';
 
-/** Lists: newest first, in pages, with a path to the next one. */
+/** Lists come in pages, newest first, with a path to the next page. */
 
 const DEFAULT_LIMIT = 50;
 const LARGEST_LIMIT = 500;
@@ -33,7 +33,7 @@ interface PageQuery {
   readonly cursor?: string;
 }
 
-/** The part of a list that was asked for. `parse` reads the words of a cursor; undefined: not ours. */
+/** Parses the requested page. `parse` reads the words of a cursor; undefined: the cursor is not ours. */
 export function pageOf<Position>(
   query: PageQuery,
   parse: (words: readonly string[]) => Position | undefined,
@@ -49,7 +49,7 @@ export function pageOf<Position>(
   return { limit, before };
 }
 
-/** A page of a list as it is answered. `cursor` gives the words that name an item's place. */
+/** Formats a page. `cursor` gives the words that name an item's place. */
 export function listOf<Item, Resource>(
   request: { readonly url: string; readonly query: object },
   page: Page<Item>,
@@ -67,7 +67,7 @@ export function listOf<Item, Resource>(
   return { data, links: { next: `${path}?${query}` } };
 }
 
-/** The words that name where the next page goes on; undefined on the last one. */
+/** The words of the next page's cursor; undefined on the last page. */
 function endOf<Item>(
   { items, more, resumeBelow }: Page<Item>,
   cursor: (item: Item) => readonly string[],
@@ -77,14 +77,14 @@ function endOf<Item>(
   return resumeBelow === undefined ? undefined : [String(resumeBelow)];
 }
 
-/** Reads an operation's number from a cursor. */
+/** Parses an operation's number in a cursor. */
 export function parseNumber(word: string | undefined): bigint | undefined {
   if (word === undefined || !/^[1-9]\d{0,18}$/.test(word)) return undefined;
   const number = BigInt(word);
   return number <= LARGEST_AMOUNT ? number : undefined;
 }
 
-/** Reads the place of an operation in a list from its cursor. */
+/** Parses a cursor that is the number of an operation. */
 export function parseNumberCursor(words: readonly string[]): bigint | undefined {
   return words.length === 1 ? parseNumber(words[0]) : undefined;
 }

@@ -2,7 +2,7 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import type { App, RouteParts } from '../door/parts.ts';
 import { ApiError, JSON_TYPE } from '../errors/api-error.ts';
 
-/** The routes of machines. Anybody may come in; `/metrics` can have a token of its own. */
+/** The routes of machines are open to anybody. `/metrics` can require a token of its own. */
 export function addMachineRoutes(app: App, parts: RouteParts): void {
   const hidden = { schema: { hide: true } };
 
@@ -30,7 +30,7 @@ export function addMachineRoutes(app: App, parts: RouteParts): void {
   });
 }
 
-/** Compares in a time that tells nothing of where the texts differ. */
+/** Compares in constant time. */
 function isSame(given: string, wanted: string): boolean {
   return timingSafeEqual(hash('sha256', given, 'buffer'), hash('sha256', wanted, 'buffer'));
 }

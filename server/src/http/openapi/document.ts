@@ -5,8 +5,7 @@ import { definitionOf, type ErrorCode } from '../errors/codes.ts';
 import { AccountPublicId, Cents, Instant, OneOf, STRICT } from '../input/formats.ts';
 
 /**
- * What the OpenAPI document says of routes beside their own schemas: the shapes that all share, and
- * the errors and the key that a route's group brings.
+ * The parts of the OpenAPI document that many routes share: bodies, headers, errors and keys.
  */
 
 /** The body of every error. */
@@ -37,7 +36,7 @@ export const InsufficientCreditsBody = Type.Object(
   { $id: 'InsufficientCredits' },
 );
 
-/** The body of 402 where a spend limit stands against it. */
+/** The body of 402 for a spend limit. */
 export const SpendLimitReachedBody = Type.Object(
   {
     detail: Type.String(),
@@ -52,7 +51,7 @@ export const SpendLimitReachedBody = Type.Object(
   { $id: 'SpendLimitReached' },
 );
 
-/** The body of a 409 for something that has ended. */
+/** The body of 409 for a hold or a grant that has ended. */
 export const EndedBody = Type.Object(
   {
     detail: Type.String(),
@@ -63,7 +62,7 @@ export const EndedBody = Type.Object(
   { $id: 'Ended' },
 );
 
-/** The body of a 409 for an external id that is taken. */
+/** The body of 409 for an external id that is taken. */
 export const ExternalIdTakenBody = Type.Object(
   {
     detail: Type.String(),
@@ -81,7 +80,7 @@ const BODY_OF: Partial<Record<ErrorCode, string>> = {
   external_id_taken: 'ExternalIdTaken',
 };
 
-/** For routes without query parameters: any that is sent is refused by name. */
+/** The query of a route without parameters: any parameter is refused by name. */
 export const NO_QUERY = Type.Object({}, STRICT);
 
 const IdempotencyKey = (description: string) =>
@@ -103,7 +102,7 @@ export const OPTIONAL_IDEMPOTENCY_HEADER = Type.Object({
   ),
 });
 
-/** A reference to a schema that `addSchema` was given. */
+/** A reference to a schema of `schemas.ts`. */
 export function ref(id: string): TSchema {
   return Type.Unsafe<unknown>({ $ref: `${id}#` });
 }
@@ -130,12 +129,12 @@ export function answer(description: string, schema: TSchema): Response {
   return { description, content: { 'application/json': { schema } } };
 }
 
-/** The same answer in another form too: `type` is a media type. */
+/** Adds another media type to an answer. */
 export function orAs(response: Response, type: string, schema: TSchema): Response {
   return { ...response, content: { ...response.content, [type]: { schema } } };
 }
 
-/** The answer of a replay differs from the first in one header only. */
+/** An answer whose replay differs in one header only. */
 export function replayable(description: string, schema: TSchema): Response {
   const replayed = {
     type: 'string',
@@ -151,7 +150,7 @@ interface Response {
   readonly headers?: Readonly<Record<string, object>>;
 }
 
-/** Adds to a route's document its own errors, those of its shape, and those of its group. */
+/** Adds errors to a route's document: its own, those of its shape, and those of its group. */
 export function describeErrors(route: RouteOptions, ofGroup: readonly ErrorCode[]): void {
   if (route.method === 'HEAD' || !route.schema) return;
   const { schema } = route;
@@ -178,7 +177,7 @@ const BODY_ERRORS = [
   'invalid_request',
 ] as const satisfies readonly ErrorCode[];
 
-/** What is told of a rate limit. */
+/** The headers of a rate limit. */
 const RATE_HEADERS = {
   'X-RateLimit-Limit': { type: 'string', description: 'Requests that may come at once.' },
   'X-RateLimit-Remaining': { type: 'string', description: 'How many of them are left.' },
@@ -205,7 +204,7 @@ function addError(responses: Record<string, unknown>, code: ErrorCode): void {
   };
 }
 
-/** A schema for the errors of one status, which may have bodies of several shapes. */
+/** The schema of the errors of one status. Their bodies may have several shapes. */
 function either(known: Bodies | undefined, body: Bodies): TSchema {
   const bodies = known?.anyOf ?? (known ? [known] : []);
   if (bodies.some(({ $ref }) => $ref === body.$ref)) return known as TSchema;
@@ -217,7 +216,7 @@ interface Bodies extends TSchema {
   readonly anyOf?: readonly Bodies[];
 }
 
-/** Says which kind of key a route takes, with which scopes, and what that may answer. */
+/** Describes the key and the scopes that a route needs, and their errors. */
 export function describeSecurity(
   route: RouteOptions,
   kind: string,

@@ -10,7 +10,7 @@ const IN_HEADER = { type: 'apiKey', in: 'header', name: 'X-API-Key' } as const;
 const AS_BEARER = { type: 'http', scheme: 'bearer' } as const;
 const AS_BEARER_IF = 'if the request has no `X-API-Key`.';
 
-/** Lets the routes that follow be described, as OpenAPI 3.1. */
+/** Collects the routes that `app` gets from now on for an OpenAPI 3.1 document. */
 export async function addOpenApi(app: FastifyInstance): Promise<void> {
   await app.register(swagger, {
     openapi: {
@@ -47,7 +47,7 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
   });
 }
 
-/** The document of the routes of an app that is ready, as JSON text. */
+/** The OpenAPI document of a ready app, as JSON text. */
 export function openApiText(app: FastifyInstance): string {
   return JSON.stringify(app.swagger(), null, 2);
 }

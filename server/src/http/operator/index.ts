@@ -67,7 +67,7 @@ const ROUTES = [
   authorizeBatchRoute,
 ];
 
-/** The routes of the operator's backend, for operator keys. */
+/** The routes of the operator's backend take operator keys. */
 export function addOperatorRoutes(app: App, parts: RouteParts): void {
   admit(app, OPERATORS, parts);
   for (const add of ROUTES) add(app, parts);

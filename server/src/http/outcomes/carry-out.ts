@@ -7,9 +7,9 @@ import type { ErrorCode } from '../errors/codes.ts';
 import { fingerprint, idempotencyDigest } from '../input/idempotency.ts';
 import { receiptOf } from './refusals.ts';
 
-/** What every route that moves money has in common. */
+/** Carries out the operations of the routes that move money. */
 
-/** What each of them may answer besides its own refusals. */
+/** The errors of each of these routes besides its own refusals. */
 export const MONEY_ERRORS = [
   'idempotency_key_reused',
   'overloaded',
@@ -18,19 +18,19 @@ export const MONEY_ERRORS = [
   'outcome_unknown',
 ] as const satisfies readonly ErrorCode[];
 
-/** What a request asks under its idempotency key. */
+/** A request under an idempotency key. */
 interface Request<Kind extends string> {
   readonly kind: Kind;
   readonly account: AccountId;
-  /** Null where an operation's id led to the account. */
+  /** Null if an operation's id named the account. */
   readonly accountPublicId: string | null;
-  /** The ids of the path and the parsed values, in a fixed order: the fingerprint is made of them. */
+  /** The ids of the path and the parsed values, in a fixed order, for the fingerprint. */
   readonly values: readonly (string | number | bigint | null)[];
   readonly description: string | null;
   readonly metadata: string | null;
 }
 
-/** The members of an operation that say who asks for it and under which idempotency key. */
+/** The members that every operation has: its actor, its idempotency key and its texts. */
 export function askedBy<Kind extends string>(request: FastifyRequest, asked: Request<Kind>) {
   const { kind, account, accountPublicId, values, description, metadata } = asked;
   return {
@@ -45,7 +45,7 @@ export function askedBy<Kind extends string>(request: FastifyRequest, asked: Req
   };
 }
 
-/** Carries an operation out, and marks the answer of a replay. Throws what a refusal answers. */
+/** Carries an operation out, and marks the answer of a replay. Throws the error of a refusal. */
 export async function carryOut(
   { ledger }: Pick<RouteParts, 'ledger'>,
   request: FastifyRequest,
@@ -58,7 +58,7 @@ export async function carryOut(
   return receipt;
 }
 
-/** Whether the client of a request is still there. */
+/** Tells whether the client of a request is still connected. */
 export function isWanted(request: FastifyRequest): () => boolean {
   return () => !request.raw.socket.destroyed;
 }

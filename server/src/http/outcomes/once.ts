@@ -9,19 +9,19 @@ import { fingerprint, optionalIdempotencyKey } from '../input/idempotency.ts';
 
 /** The optional Idempotency-Key of the routes that make accounts, keys and secrets. */
 
-/** A request that may have an Idempotency-Key. */
+/** A request that may carry an Idempotency-Key. */
 interface Asked {
   readonly kind: 'account' | 'api_key' | 'rotation';
-  /** The account in which the Idempotency-Key is unique; null: among the creations of accounts. */
+  /** The account in which the Idempotency-Key is unique; null: it is unique among new accounts. */
   readonly accountPublicId: string | null;
-  /** The ids of the path and the parsed values, in a fixed order: the fingerprint is made of them. */
+  /** The ids of the path and the parsed values, in a fixed order, for the fingerprint. */
   readonly values: readonly (string | number | null)[];
 }
 
-/** Errors of the routes that answer a secret, besides their own. */
+/** The errors of every route that answers a secret. */
 export const SECRET_ERRORS = ['secret_not_kept'] as const satisfies readonly ErrorCode[];
 
-/** Makes something once under the request's Idempotency-Key, if it has one, and answers it. */
+/** Makes a resource, only once if the request has an Idempotency-Key, and answers it. */
 export async function answerOnce(
   { database }: Pick<RouteParts, 'database'>,
   request: FastifyRequest,

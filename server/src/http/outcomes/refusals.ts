@@ -9,7 +9,7 @@ import type {
 import { ApiError, invalidRequest } from '../errors/api-error.ts';
 import { formatInstant, formatOptionalInstant } from '../input/instants.ts';
 
-/** An operation that was carried out, now or before. Throws the answer of every other outcome. */
+/** The receipt of an operation, recorded now or before. Throws the error of any other outcome. */
 export function receiptOf(outcome: Outcome): { receipt: Receipt; replayed: boolean } {
   switch (outcome.kind) {
     case 'recorded':
@@ -25,12 +25,12 @@ export function receiptOf(outcome: Outcome): { receipt: Receipt; replayed: boole
   }
 }
 
-/** Throws the answer of an outcome other than success; for operations that may record nothing. */
+/** Throws the error of an outcome other than success, for operations that may record nothing. */
 export function expectDone(outcome: Outcome): void {
   if (outcome.kind !== 'done') receiptOf(outcome);
 }
 
-/** What a refusal is to the customer whose key was used; `topUpUrl` is where there is more credit. */
+/** The error that a refusal becomes for the customer. `topUpUrl` leads to more credit. */
 export function customersErrorOf(refusal: Refusal, topUpUrl: string | null): ApiError {
   switch (refusal.code) {
     case 'api_key_inactive':
@@ -45,7 +45,7 @@ export function customersErrorOf(refusal: Refusal, topUpUrl: string | null): Api
   }
 }
 
-/** What a refusal is to the operator who asked. */
+/** The error that a refusal becomes for the operator. */
 export function errorOf(refusal: Refusal): ApiError {
   switch (refusal.code) {
     case 'operator_key_invalid':
@@ -106,7 +106,7 @@ function ended(code: 'grant_ended' | 'hold_ended', noun: string, how: string, at
   });
 }
 
-/** The shortfall repays what is owed and pays for the operation: a grant of it is enough. */
+/** A grant of the shortfall repays the debt and pays for the operation. */
 function insufficientCredits(refusal: InsufficientCredits): ApiError {
   const { available, required, elsewhere, debt } = refusal;
   const texts = {

@@ -30,7 +30,7 @@ export const ActorSchema = (description: string) =>
 
 type ActorResource = { readonly type: ActorType; readonly id: string | null };
 
-/** An actor as its audience is told: customers do not learn which of the operator's keys it was. */
+/** An actor for an audience. Customers do not learn which operator key it was. */
 export function actorResource(actor: Actor | null, audience: Audience): ActorResource | null {
   if (actor === null) return null;
   const isOperator = actor.kind === 'operator_key' || actor.kind === 'local';

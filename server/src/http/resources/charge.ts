@@ -67,12 +67,12 @@ export const ChargeResource = Type.Object(
   { $id: 'Charge' },
 );
 
-/** A charge as it is now. */
+/** A charge with its reversals and its call. */
 export function chargeResource({ receipt, reversed, call }: Charge, audience: Audience) {
   return resourceOf(receipt, reversed, call, audience);
 }
 
-/** A charge as it was when it was made, which is what its creation and every replay of it answer. */
+/** A charge at its creation. Every replay answers the same. */
 export function newChargeResource(receipt: Receipt) {
   return resourceOf(receipt, 0n, null, 'operator');
 }

@@ -57,7 +57,7 @@ export const GrantResource = Type.Object(
   { $id: 'Grant' },
 );
 
-/** A grant as a list shows it. `publicId` is that of `account`. */
+/** A grant in a list. `publicId` is that of `account`. */
 export function grantResource(
   publicId: string,
   account: AccountId,
@@ -90,12 +90,12 @@ export function grantResource(
   };
 }
 
-/** A grant as it was when it was made, which is what its creation and every replay of it answer. */
+/** A grant at its creation. Every replay answers the same. */
 export function newGrantResource(receipt: Receipt) {
   const { terms } = receipt;
   if (terms === null) throw new Error('the receipt of a grant names its terms');
   const own = receipt.entries.find(({ grant }) => grant === receipt.number);
-  // What repaid an overdraft was spent at once.
+  // The part that repaid an overdraft is spent already.
   const isToCome = terms.effectiveAt > receipt.at;
   const remaining = isToCome ? receipt.amount : (own?.amount ?? 0n);
   const grant: GrantRow = {

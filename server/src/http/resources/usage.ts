@@ -45,7 +45,7 @@ export const UsageResource = Type.Object(
   { $id: 'Usage' },
 );
 
-/** A line of usage, with the members that it is grouped by. */
+/** A line of usage with the members of its group. */
 export function usageResource(usage: Usage, groupBy: readonly UsageGroup[]) {
   const { day, scope, route, charges, charged, reversed, quantities } = usage;
   const key = usage.key === '' ? '' : uuidId('key', usage.key);

@@ -40,7 +40,7 @@ export function accountResource(account: Account) {
   };
 }
 
-/** A sum and what it is made of. */
+/** The parts of a posted balance. */
 export const ByCategory = Type.Object(
   {
     paid: Cents(),
@@ -113,7 +113,7 @@ export const PastBalanceResource = Type.Object(
   { $id: 'PastBalance' },
 );
 
-/** What was posted at an instant. */
+/** The posted balance at a past instant. */
 export function pastBalanceResource(publicId: string, at: number, { posted, byCategory }: Posted) {
   return {
     type: 'balance',

@@ -60,7 +60,7 @@ export function createAccountRoute(app: App, parts: RouteParts): void {
   );
 }
 
-/** Walks over all accounts begin at the id of zeros, and leave that one out. */
+/** Walks over all accounts begin after the id of zeros, so no account may have it. */
 function parsePublicId(id: string | undefined): string | undefined {
   if (id?.startsWith('0'.repeat(32))) throw invalidRequest('id must not begin with 32 zeros');
   return id;

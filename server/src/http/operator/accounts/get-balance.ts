@@ -46,7 +46,7 @@ export function getBalanceRoute(app: App, parts: RouteParts): void {
       if (query.at !== undefined) {
         const at = parseInstantOf('at', query.at);
         const account = await accountIn(database, params);
-        // Operations of the same millisecond still count: the answer waits until it is over.
+        // Operations of the same millisecond count too: the answer waits until that millisecond is over.
         let now: number;
         do {
           now = await upToDate(parts, account.id);

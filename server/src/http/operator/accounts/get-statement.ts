@@ -30,8 +30,8 @@ const Query = Type.Object(
 const CSV_SCHEMA = Type.String({ description: 'Lines as of RFC 4180, with a header.' });
 
 /**
- * The format is a parameter and not an `Accept` header: a link to a CSV can be opened, shared and
- * scheduled by people whose programs set no headers.
+ * The format is a parameter, not an `Accept` header: people can open, share and schedule a link to a
+ * CSV.
  */
 export function getStatementRoute(app: App, parts: RouteParts): void {
   const { database, log } = parts;
@@ -66,7 +66,7 @@ export function getStatementRoute(app: App, parts: RouteParts): void {
       }
       const entries = statementEntries(database, account.id, statement);
       const csv = Readable.from(statementCsv(account.id, period, statement, entries));
-      // The status is out by then: that the body breaks off, without its closing line, is the answer.
+      // The status is already sent. The missing closing line tells that the body is incomplete.
       csv.on('error', (error) =>
         log.error({ err: error, request_id: request.id }, 'a statement broke off'),
       );

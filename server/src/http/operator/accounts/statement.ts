@@ -47,7 +47,7 @@ export const StatementResource = Type.Object(
   { $id: 'Statement' },
 );
 
-/** A statement in sums. */
+/** A statement as sums. */
 export function statementResource(publicId: string, period: Period, statement: Statement) {
   const { opening, sums, closing } = statement;
   return {
@@ -75,8 +75,8 @@ export const CSV_TYPE = 'text/csv';
 const CSV_HEADER = 'at,operation,kind,line,book,category,grant,amount,posted,actor_type,actor_id';
 
 /**
- * A statement in lines as of RFC 4180, in pieces: a header, the opening, the entries, the closing.
- * `posted` is the balance after each line. No field can hold a comma, a quote or a formula.
+ * A statement as CSV (RFC 4180), in chunks: a header, the opening, the entries, the closing. `posted`
+ * is the balance after each line. No field can hold a comma, a quote or a formula.
  */
 export async function* statementCsv(
   account: AccountId,

@@ -31,7 +31,7 @@ export const ApiKeyResource = Type.Object(
   { $id: 'ApiKey' },
 );
 
-/** A key as it is shown, without its secret. */
+/** A key without its secret. */
 export function apiKeyResource(apiKey: ApiKey) {
   return {
     type: 'api_key',

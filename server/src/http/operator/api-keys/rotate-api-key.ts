@@ -9,7 +9,7 @@ import { OPTIONAL_IDEMPOTENCY_HEADER, one, replayable } from '../../openapi/docu
 import { answerOnce, SECRET_ERRORS } from '../../outcomes/once.ts';
 import { apiKeyResource } from './api-key.ts';
 
-/** A week: longer than a deployment takes, and too short to forget that two secrets are valid. */
+/** A week: longer than a deployment, and too short to forget the second valid secret. */
 const LONGEST_GRACE_S = 604_800;
 
 const Body = Type.Object(

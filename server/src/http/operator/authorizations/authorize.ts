@@ -12,9 +12,9 @@ import { isWanted, MONEY_ERRORS } from '../../outcomes/carry-out.ts';
 import { authorizationResource, itemResource } from './authorization.ts';
 import { type Authorization, type AuthorizationRequest, authorize } from './decision.ts';
 
-/** What a batch holds. */
+/** The most items of a batch. */
 const MOST_ITEMS = 100;
-/** The largest members of an item, with all of their text escaped where it is not ASCII, are 13 KB. */
+/** The largest item has 13 KB: all of its text is escaped because it is not ASCII. */
 const LARGEST_ITEM_BYTES = 16 * 1_024;
 const BATCH_LIMIT_BYTES = MOST_ITEMS * LARGEST_ITEM_BYTES;
 
@@ -60,8 +60,8 @@ interface Asked {
 }
 
 /**
- * What was asked, in parsed values. `digest` is called where something is charged or held; errors name
- * members with `place` before them.
+ * Parses a request. `digest` is called only if an amount is charged or held. Errors put `place` before
+ * the name of a member.
  */
 function parse(
   asked: Asked,
@@ -159,7 +159,7 @@ export function authorizeBatchRoute(app: App, parts: RouteParts): void {
   );
 }
 
-/** What may be wrong with one item while others are well. */
+/** The errors that concern one item of a batch alone. */
 const OF_ONE_ITEM: readonly ErrorCode[] = [
   'amount_too_large',
   'too_many_holds',
@@ -169,8 +169,8 @@ const OF_ONE_ITEM: readonly ErrorCode[] = [
 ];
 
 /**
- * Decides over each; what is wrong with one item is its own answer. Throws the first of other errors
- * once nothing is under way any more.
+ * Decides over each item. An error of one item is its answer; the first of any other errors is thrown
+ * after all items have ended.
  */
 async function authorizeAll(
   parts: RouteParts,

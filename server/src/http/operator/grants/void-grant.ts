@@ -44,7 +44,7 @@ export function voidGrantRoute(app: App, parts: RouteParts): void {
       const receipt = await carryOut(parts, request, reply, { grant: number, ...asked });
       const grant = await findGrant(parts.database, { account, number });
       if (!grant) throw new ApiError('grant_not_found');
-      // As it was when it was voided: a replay answers the same, whatever holds have paid since.
+      // The grant at the moment of its void: a replay answers the same, whatever holds have paid since.
       const left = receipt.remainingAfter ?? 0n;
       const voided = { ...grant, remaining: left, reserved: left };
       return { data: grantResource(receipt.accountPublicId, account, voided, 'operator') };

@@ -48,7 +48,7 @@ export const HoldResource = Type.Object(
 
 const ENDED = { capture: 'captured', void: 'voided', expiry: 'expired' } as const;
 
-/** A hold, and what became of it. `available` is known where it was just made or ended. */
+/** A hold and its ending. `available` is known only if it was just made or ended. */
 export function holdResource(hold: Hold, available?: bigint) {
   const { account, terms, ending } = hold;
   const chargeId = (number: bigint | null | undefined) =>
@@ -77,7 +77,7 @@ export function holdResource(hold: Hold, available?: bigint) {
   };
 }
 
-/** A hold as it was made, which is what its creation and every replay of it answer. */
+/** A hold at its creation. Every replay answers the same. */
 export function newHoldResource(receipt: Receipt) {
   const { account, accountPublicId, expiresAt, availableAfter } = receipt;
   if (expiresAt === null) throw new Error('the receipt of a hold names its expiry');
@@ -85,7 +85,7 @@ export function newHoldResource(receipt: Receipt) {
   return holdResource({ account, accountPublicId, terms, ending: null }, availableAfter);
 }
 
-/** A hold as its capture or void answers it, and every replay of that. */
+/** A hold after its capture or void. Every replay answers the same. */
 export function endedHoldResource(receipt: Receipt) {
   const { account, accountPublicId, hold, at, actor, availableAfter } = receipt;
   if (hold === null) throw new Error('the receipt of the end of a hold has the hold');

@@ -2,7 +2,7 @@ import type { OperatorKey } from '../../../auth/operator-keys.ts';
 import { uuidId } from '../../../ledger/operations/ids.ts';
 import { formatInstant, formatOptionalInstant } from '../../input/instants.ts';
 
-/** An operator key as the command line shows it; with its secret in the answer to its creation only. */
+/** An operator key as the command line shows it. Only the answer to its creation has the secret. */
 export function operatorKeyResource(key: OperatorKey, secret?: string) {
   return {
     type: 'operator_key',

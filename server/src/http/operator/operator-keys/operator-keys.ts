@@ -15,8 +15,8 @@ import { listOf, PAGE_QUERY, pageOf } from '../../input/pages.ts';
 import { operatorKeyResource } from './operator-key.ts';
 
 /**
- * Operator keys, for the machine's own command line only: these routes are never served on the
- * network, so that no key can make another.
+ * The routes of operator keys serve the machine's own command line only. The network never gets them,
+ * so that no key can make another.
  */
 
 const SCOPES = ['keys:write'];

@@ -8,14 +8,14 @@ import type { ErrorCode } from '../../errors/codes.ts';
 import { accountIn, apiKeyIdIn } from '../../input/paths.ts';
 import { type LimitHolder, SPEND_PERIODS } from './spend-limit.ts';
 
-/** Accounts and API keys have spend limits, each under its own path: the routes are the same. */
+/** Accounts and API keys have the same routes of spend limits, each under its own path. */
 
 interface PathValues {
   readonly id: string;
   readonly period: string;
 }
 
-/** What a path names: a limit, set or not, and whose it is. */
+/** The limit that a path names, set or not, and its holder. */
 export interface NamedLimit {
   readonly key: LimitKey;
   readonly holder: LimitHolder;
@@ -24,7 +24,7 @@ export interface NamedLimit {
 interface HolderKind {
   readonly url: string;
   readonly params: ReturnType<typeof pathOf>;
-  /** Ends the routes' operation ids. */
+  /** The end of the routes' operation ids. */
   readonly suffix: 'AccountSpendLimit' | 'ApiKeySpendLimit';
   readonly noun: 'an account' | 'an API key';
   readonly writeScope: OperatorScope;

@@ -26,7 +26,7 @@ export const SpendLimitResource = Type.Object(
   { $id: 'SpendLimit' },
 );
 
-/** Whose limit it is. */
+/** The holder of a limit. */
 export interface LimitHolder {
   readonly accountPublicId: string;
   /** The key's UUID; null: the account's own limit. */
