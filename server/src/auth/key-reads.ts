@@ -7,13 +7,14 @@ import { faultOf } from '../db/connection/sqlstate.ts';
 import { LANE_SETTINGS } from '../ledger/lane/lane.ts';
 import type { LedgerObserver } from '../ledger/lane/observer.ts';
 import { readCurrent } from '../ledger/lane/unlocked-read.ts';
-import { accountIdOf } from '../ledger/operations/ids.ts';
+import { type AccountId, accountIdOf } from '../ledger/operations/ids.ts';
+import type { CustomerPrincipal, OperatorPrincipal } from './principal.ts';
 import * as sql from './sql/key-reads.ts';
 
 /**
- * Batched reads by key, over a connection of their own: one statement answers all questions since the
- * last one. The statement begins after the question, so it sees every earlier commit, of revocations and
- * charges too. Nothing is cached.
+ * Reads keys in batches over a connection of its own: one statement answers all questions since the last
+ * one. A statement begins after its questions, so it sees every earlier revocation and charge. Nothing
+ * is kept for the next question.
  */
 
 /** The longest waits of a question for its statement, and of a statement for its answer: under 2 s in all. */
@@ -27,30 +28,27 @@ const MOST_IN_FLIGHT = 2;
 const MOST_KEYS = 1_000;
 const CAPACITY = 20_000;
 
-/** A customer's key, its account, and the account's credit. */
-export interface CustomerKeyRead {
-  readonly kind: 'customer';
-  /** Whether the key is neither revoked nor expired. */
-  readonly isValid: boolean;
-  /** The SHA-256 of the secret that the customer sent, in hex. */
-  readonly sha256: string;
-  readonly apiKeyId: string;
-  readonly accountPublicId: string;
-  readonly accountStatus: 'active' | 'suspended';
-  readonly scopes: readonly string[];
-  /** Posted minus held, in microcents. */
+/** The balance of an account when its key was read, in microcents. */
+export interface BalanceRead {
+  /** Posted minus held. */
   readonly available: bigint;
   readonly overdraftLimit: bigint;
 }
 
-/** An operator key that is valid now. */
-export interface OperatorKeyRead {
-  readonly kind: 'operator';
-  readonly operatorKeyId: string;
-  readonly scopes: readonly string[];
+export interface CustomerKeyRead {
+  /** Whether the key is neither revoked nor expired. */
+  readonly isValid: boolean;
+  readonly principal: CustomerPrincipal;
+  readonly balance: BalanceRead;
 }
 
-type KeyRead = CustomerKeyRead | OperatorKeyRead;
+/** An operator key that is valid now. */
+export interface OperatorKeyRead {
+  readonly principal: OperatorPrincipal & { readonly operatorKeyId: string };
+  readonly balance: null;
+}
+
+export type KeyRead = CustomerKeyRead | OperatorKeyRead;
 type Line = CustomerLine | OperatorKeyRead;
 
 /** A statement that looks keys up, and the parser of its lines. */
@@ -61,8 +59,10 @@ interface Lookup<Read extends Line> {
 
 /** Marks an account whose available amount must be computed: something has become due. */
 const DUE = 'due';
-/** The parsed line of a customer's key. */
-type CustomerLine = Omit<CustomerKeyRead, 'available'> & { available: bigint | typeof DUE };
+/** The line of a customer's key. */
+interface CustomerLine extends Omit<CustomerKeyRead, 'balance'> {
+  readonly balance: Omit<BalanceRead, 'available'> & { readonly available: bigint | typeof DUE };
+}
 
 interface Question {
   readonly lookup: Lookup<Line>;
@@ -95,14 +95,14 @@ export class KeyReads {
   }
 
   /**
-   * The customer's key with this SHA-256 in hex, valid or not. Undefined: there is none. Rejects with
+   * The customer's key with this SHA-256, in hex, valid or not; undefined: there is none. Rejects with
    * DatabaseUnavailable within 2 s.
    */
   customerKey(sha256: string): Promise<CustomerKeyRead | undefined> {
     return this.#ask<CustomerKeyRead>(CUSTOMER_KEYS, sha256);
   }
 
-  /** The valid operator key with this SHA-256 in hex; undefined: there is none. Rejects as `customerKey`. */
+  /** The operator key with this SHA-256; undefined: there is none that is valid. */
   operatorKey(sha256: string): Promise<OperatorKeyRead | undefined> {
     return this.#ask<OperatorKeyRead>(OPERATOR_KEYS, sha256);
   }
@@ -201,15 +201,16 @@ export class KeyReads {
     this.#waiting.unshift(...again);
   }
 
-  /** Computes what is available in accounts that have something due. */
+  /** Computes the balances of accounts in which something due is not yet written. */
   async #answerDue(due: readonly DueQuestion[]): Promise<void> {
     try {
-      const accounts = new Set(due.map(({ line }) => accountIdOf(line.accountPublicId)));
+      const accounts = new Set(due.map(({ line }) => accountOf(line)));
       const states = await readCurrent(this.#database, [...accounts]);
       for (const { question, line } of due) {
-        const state = states.get(accountIdOf(line.accountPublicId));
+        const state = states.get(accountOf(line));
         if (!state) throw new Error('an account has gone');
-        question.answer({ ...line, available: state.posted - state.held });
+        const balance = { ...line.balance, available: state.posted - state.held };
+        question.answer({ ...line, balance });
       }
     } catch (error) {
       for (const { question } of due) question.fail(error as Error);
@@ -249,9 +250,13 @@ interface DueQuestion {
   readonly line: CustomerLine;
 }
 
-/** Whether a line answers its question in full. */
+/** Whether a line answers its question completely. */
 function isRead(line: Line): line is KeyRead {
-  return line.kind === 'operator' || line.available !== DUE;
+  return line.balance?.available !== DUE;
+}
+
+function accountOf({ principal }: CustomerLine): AccountId {
+  return accountIdOf(principal.accountPublicId);
 }
 
 /** The questions of one look-up, the place of each hash in it, and its command. */
@@ -268,20 +273,27 @@ function customerLineOf(facts: readonly string[], sha256: string): CustomerLine 
   const [isValid, apiKeyId = '', accountPublicId = '', status, scopes = ''] = facts;
   const [available = '', overdraftLimit = ''] = facts.slice(5);
   return {
-    kind: 'customer',
     isValid: isValid === 't',
-    sha256,
-    apiKeyId,
-    accountPublicId,
-    accountStatus: status === 'active' ? 'active' : 'suspended',
-    scopes: scopes.split(','),
-    available: available === DUE ? DUE : BigInt(available),
-    overdraftLimit: BigInt(overdraftLimit),
+    principal: {
+      kind: 'customer',
+      apiKeyId,
+      keySecret: sha256,
+      accountPublicId,
+      accountStatus: status === 'active' ? 'active' : 'suspended',
+      scopes: scopes.split(','),
+    },
+    balance: {
+      available: available === DUE ? DUE : BigInt(available),
+      overdraftLimit: BigInt(overdraftLimit),
+    },
   };
 }
 
 function operatorKeyOf([operatorKeyId = '', scopes = '']: readonly string[]): OperatorKeyRead {
-  return { kind: 'operator', operatorKeyId, scopes: scopes.split(',') };
+  return {
+    principal: { kind: 'operator', operatorKeyId, scopes: scopes.split(',') },
+    balance: null,
+  };
 }
 
 const CUSTOMER_KEYS: Lookup<CustomerLine> = {

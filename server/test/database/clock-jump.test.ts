@@ -110,7 +110,7 @@ describe("while the database's clock is two hours ahead of the node's own", () =
     await setSpendLimit(db.database, limit, 1_000n);
     await clock.shift(2 * HOUR_MS);
     expect(await readBalance(db.database, account.publicId)).toMatchObject(WRITTEN);
-    expect((await reads.customerKey(sha256(secret)))?.available).toBe(97n);
+    expect((await reads.customerKey(sha256(secret)))?.balance.available).toBe(97n);
     const ref = { account: account.id, number: hold };
     expect((await findHold(db.database, ref))?.ending).toBeNull();
     const input = { kind: 'organization', name: 'B', externalId: 'late' } as const;

@@ -163,7 +163,7 @@ test('a read of keys that is cancelled fails alone: the next one, sent by then, 
   expect(await first).toMatchObject({ cause: { code: '57014' } });
   await owner.query('rollback');
   await owner.end();
-  expect(await second).toMatchObject({ kind: 'operator' });
-  expect(await reads.operatorKey(sha256)).toMatchObject({ kind: 'operator' });
+  expect(await second).toMatchObject({ principal: { kind: 'operator' } });
+  expect(await reads.operatorKey(sha256)).toMatchObject({ principal: { kind: 'operator' } });
   reads.stop();
 });

@@ -113,7 +113,7 @@ describe('with a clock that ticks at each reading', () => {
       const balance = { held, available: 100n - held };
       expect(await readBalance(db.database, account.publicId)).toMatchObject(balance);
       await clock.set(at, 1);
-      expect((await reads.customerKey(sha256(secret)))?.available).toBe(100n - held);
+      expect((await reads.customerKey(sha256(secret)))?.balance.available).toBe(100n - held);
       await clock.set(at, 1);
       const amount = 100n - held;
       const spent = chargeOf(account, { amount }) as SpendOperation;

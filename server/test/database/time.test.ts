@@ -85,7 +85,9 @@ describe('what has become due', () => {
       nextExpiry: { at: terms.expiresAt, amount: 7n },
     });
     await expect
-      .poll(async () => (await reads.customerKey(sha256(secret)))?.available, { timeout: 5_000 })
+      .poll(async () => (await reads.customerKey(sha256(secret)))?.balance.available, {
+        timeout: 5_000,
+      })
       .toBe(5n);
     expect(await readBalance(db.database, account.publicId)).toMatchObject({
       available: 5n,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseJson } from '../../src/http/json.ts';
+import { parseJson } from '../../src/http/input/json.ts';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { call } from '../nodes/client.ts';
 import { type Node, startNode, useNodes } from '../nodes/node.ts';

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
-import type { HttpParts } from '../../src/http/parts.ts';
-import { trustOnly } from '../../src/http/peers.ts';
+import type { HttpParts } from '../../src/http/door/parts.ts';
+import { trustOnly } from '../../src/http/door/peers.ts';
 import { buildHttp } from '../../src/http/server.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RateLimits } from '../../src/gateway/routes/rate-limits.ts';
-import { networkOf } from '../../src/http/peers.ts';
+import { networkOf } from '../../src/http/door/peers.ts';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { attributesOf, call } from '../nodes/client.ts';
 import { type Node, startNode, useNodes } from '../nodes/node.ts';

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { LONGEST_SCOPE, OPERATOR_SCOPES, SCOPE_PATTERN } from '../../auth/scopes.ts';
-import { parseInstant } from '../../http/instants.ts';
+import { parseInstant } from '../../http/input/instants.ts';
 import type { AccountKind } from '../../ledger/accounts/accounts.ts';
 import type { GrantStatus } from '../../ledger/history/lists.ts';
 import type { UsageGroup } from '../../ledger/history/usage.ts';

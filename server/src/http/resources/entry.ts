@@ -1,12 +1,12 @@
 import { Type } from 'typebox';
-import type { Principal } from '../../auth/principal.ts';
 import type { EntryRow } from '../../ledger/history/lists.ts';
 import { type AccountId, operationId } from '../../ledger/operations/ids.ts';
 import type { OperationKind } from '../../ledger/operations/kinds.ts';
 import { PREFIXES } from '../../ledger/operations/kinds.ts';
 import { formatCents } from '../../ledger/operations/money.ts';
-import { Cents, Instant, OneOf, OperationId, OrNull } from '../formats.ts';
-import { formatInstant } from '../instants.ts';
+import type { Audience } from '../door/audiences.ts';
+import { Cents, Instant, OneOf, OperationId, OrNull } from '../input/formats.ts';
+import { formatInstant } from '../input/instants.ts';
 import { ActorSchema, actorResource } from './actor.ts';
 
 /** Kinds of operations that have entries. */
@@ -50,7 +50,7 @@ export const EntryResource = Type.Object(
   { $id: 'Entry' },
 );
 
-export function entryResource(account: AccountId, entry: EntryRow, audience: Principal['kind']) {
+export function entryResource(account: AccountId, entry: EntryRow, audience: Audience) {
   const operation = idOfOperation(entry.kind, account, entry.number);
   return {
     type: 'entry',
