@@ -3,9 +3,6 @@
  * its own.
  */
 
-/** Names whose count is 0 are kept up to here: to delete and add them with each call costs more. */
-const MOST_IDLE_NAMES = 10_000;
-
 /** What a call counts as, and how many of those there may be at once. */
 export interface Share {
   readonly name: string;
@@ -26,7 +23,7 @@ export class Shares {
   giveBack(shares: readonly Share[]): void {
     for (const { name } of shares) {
       const left = this.#of(name) - 1;
-      if (left === 0 && this.#counts.size > MOST_IDLE_NAMES) this.#counts.delete(name);
+      if (left === 0) this.#counts.delete(name);
       else this.#counts.set(name, left);
     }
   }

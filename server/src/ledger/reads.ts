@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { QueryResultRow } from 'pg';
 import { DatabaseUnavailable, type Statement } from '../db/database.ts';
 import type { Command } from '../db/flush.ts';
 import type { Pipeline } from '../db/pipeline.ts';
@@ -51,21 +52,22 @@ export interface OperatorKeyRead {
 }
 
 type KeyRead = CustomerKeyRead | OperatorKeyRead;
-type Line = CustomerLine | OperatorKeyRead;
+/** A customer's key as a row tells it. */
+type FoundCustomerKey = Omit<CustomerKeyRead, 'available'> & {
+  /** Null: something has become due, so it must be computed. */
+  readonly available: bigint | null;
+};
+type Found = FoundCustomerKey | OperatorKeyRead;
 
-/** One statement that looks keys up, and what its lines mean. */
-interface Lookup<Read extends Line> {
+/** One statement that looks keys up, and how its rows are read. */
+interface Lookup {
   readonly statement: Statement;
-  readonly readOf: (facts: readonly string[], sha256: string) => Read;
+  /** `sha256` is the hash that the row was found by. */
+  readonly foundIn: (row: QueryResultRow, sha256: string) => Found;
 }
 
-/** Stands for an amount that a line cannot tell: something has become due. */
-const DUE = 'due';
-/** What a line tells of a customer's key. */
-type CustomerLine = Omit<CustomerKeyRead, 'available'> & { available: bigint | typeof DUE };
-
 interface Question {
-  readonly lookup: Lookup<Line>;
+  readonly lookup: Lookup;
   /** The hash as 64 hex digits. */
   readonly sha256: string;
   readonly since: number;
@@ -113,7 +115,7 @@ export class KeyReads {
     this.#pipeline?.close();
   }
 
-  #ask<Read extends KeyRead>(lookup: Lookup<Line>, sha256: string): Promise<Read | undefined> {
+  #ask<Read extends KeyRead>(lookup: Lookup, sha256: string): Promise<Read | undefined> {
     return new Promise((resolve, fail) => {
       if (this.#waiting.length >= CAPACITY || this.#stopping) {
         return fail(new DatabaseUnavailable('too many reads are waiting'));
@@ -167,17 +169,15 @@ export class KeyReads {
         this.#recover(asked, result?.error, pipeline);
         return;
       }
-      const [row] = result.rows as sql.KeyLinesRow[];
-      const found: Line[] = [];
-      for (const line of row?.lines?.split('\n') ?? []) {
-        const [place, ...facts] = line.split(' ');
-        found[Number(place)] = lookup.readOf(facts, hashes[Number(place) - 1] ?? '');
+      const byPlace: Found[] = [];
+      for (const row of result.rows) {
+        byPlace[row.place] = lookup.foundIn(row, hashes[row.place - 1] ?? '');
       }
       const due: DueQuestion[] = [];
       for (const question of asked) {
-        const line = found[places.get(question.sha256) ?? 0];
-        if (line && !isRead(line)) due.push({ question, line });
-        else question.answer(line);
+        const found = byPlace[places.get(question.sha256) ?? 0];
+        if (found && !isRead(found)) due.push({ question, found });
+        else question.answer(found);
       }
       if (due.length > 0) void this.#answerDue(due);
     });
@@ -204,12 +204,12 @@ export class KeyReads {
   /** Computes what the accounts have now, where that is not yet written. */
   async #answerDue(due: readonly DueQuestion[]): Promise<void> {
     try {
-      const accounts = new Set(due.map(({ line }) => accountIdOf(line.accountPublicId)));
+      const accounts = new Set(due.map(({ found }) => accountIdOf(found.accountPublicId)));
       const states = await readCurrent(this.#database, [...accounts]);
-      for (const { question, line } of due) {
-        const state = states.get(accountIdOf(line.accountPublicId));
+      for (const { question, found } of due) {
+        const state = states.get(accountIdOf(found.accountPublicId));
         if (!state) throw new Error('an account has gone');
-        question.answer({ ...line, available: state.posted - state.held });
+        question.answer({ ...found, available: state.posted - state.held });
       }
     } catch (error) {
       for (const { question } of due) question.fail(error as Error);
@@ -243,19 +243,19 @@ export class KeyReads {
   }
 }
 
-/** A question whose answer needs more than its line. */
+/** A question whose answer needs more than its row. */
 interface DueQuestion {
   readonly question: Question;
-  readonly line: CustomerLine;
+  readonly found: FoundCustomerKey;
 }
 
-/** Whether a line tells all that was asked. */
-function isRead(line: Line): line is KeyRead {
-  return line.kind === 'operator' || line.available !== DUE;
+/** Whether a row tells all that was asked. */
+function isRead(found: Found): found is KeyRead {
+  return found.kind === 'operator' || found.available !== null;
 }
 
 /** The questions that a look-up answers, the place of each hash in it, and what is to be sent. */
-function batchOf(questions: readonly Question[], lookup: Lookup<Line>) {
+function batchOf(questions: readonly Question[], lookup: Lookup) {
   const asked = questions.filter((question) => question.lookup === lookup);
   const places = new Map<string, number>();
   for (const { sha256 } of asked) if (!places.has(sha256)) places.set(sha256, places.size + 1);
@@ -264,32 +264,28 @@ function batchOf(questions: readonly Question[], lookup: Lookup<Line>) {
   return { lookup, asked, places, hashes, command };
 }
 
-function customerLineOf(facts: readonly string[], sha256: string): CustomerLine {
-  const [isValid, apiKeyId = '', accountPublicId = '', status, scopes = ''] = facts;
-  const [available = '', overdraftLimit = ''] = facts.slice(5);
-  return {
-    kind: 'customer',
-    isValid: isValid === 't',
-    sha256,
-    apiKeyId,
-    accountPublicId,
-    accountStatus: status === 'active' ? 'active' : 'suspended',
-    scopes: scopes.split(','),
-    available: available === DUE ? DUE : BigInt(available),
-    overdraftLimit: BigInt(overdraftLimit),
-  };
-}
-
-function operatorKeyOf([operatorKeyId = '', scopes = '']: readonly string[]): OperatorKeyRead {
-  return { kind: 'operator', operatorKeyId, scopes: scopes.split(',') };
-}
-
-const CUSTOMER_KEYS: Lookup<CustomerLine> = {
+const CUSTOMER_KEYS: Lookup = {
   statement: sql.readCustomerKeys,
-  readOf: customerLineOf,
+  foundIn: (found, sha256) => {
+    const row = found as sql.CustomerKeyRow;
+    return {
+      kind: 'customer',
+      isValid: row.is_valid,
+      sha256,
+      apiKeyId: row.id,
+      accountPublicId: row.public_id,
+      accountStatus: row.status,
+      scopes: row.scopes.split(','),
+      available: row.available,
+      overdraftLimit: row.overdraft_limit,
+    };
+  },
 };
-const OPERATOR_KEYS: Lookup<OperatorKeyRead> = {
+const OPERATOR_KEYS: Lookup = {
   statement: sql.readOperatorKeysBySecret,
-  readOf: operatorKeyOf,
+  foundIn: (found) => {
+    const { id, scopes } = found as sql.OperatorKeyRow;
+    return { kind: 'operator', operatorKeyId: id, scopes: scopes.split(',') };
+  },
 };
-const LOOKUPS: readonly Lookup<Line>[] = [CUSTOMER_KEYS, OPERATOR_KEYS];
+const LOOKUPS: readonly Lookup[] = [CUSTOMER_KEYS, OPERATOR_KEYS];
