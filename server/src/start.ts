@@ -14,9 +14,8 @@ import { createLog, type Log } from './telemetry/log.ts';
 const LONGEST_STOP_MS = 10_000;
 
 /**
- * V8 judges by the first calls, while its young generation is still small, what lives long, and then
- * puts it into the old one at once. There each dead object keeps a whole call of the gateway alive until
- * the next full collection: one start in five was a quarter slower for as long as it ran.
+ * V8's pretenuring misjudges objects of the first calls as long-lived, and allocates them in old space.
+ * There a dead object keeps a whole call of the gateway alive until the next full collection (adr/0012).
  */
 const WITHOUT_PRETENURING = '--no-allocation-site-pretenuring';
 

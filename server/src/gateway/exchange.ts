@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici';
 import { isEventStream, type SentHeaders } from './headers.ts';
 import { announcedLength } from './request-body.ts';
 
-/** An answer that announces to be no larger is read before it goes out: that is cheaper than a stream. */
+/** An answer that announces no more bytes is read whole before it goes out: a stream costs more (adr/0012). */
 const SMALL_BYTES = 65_536;
 /** A status beyond 5xx is none (RFC 9110 §15), and could not be passed on. */
 const HIGHEST_STATUS = 599;
