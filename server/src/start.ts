@@ -14,8 +14,8 @@ import { OperatorError } from './operator-error.ts';
 const LONGEST_STOP_MS = 10_000;
 
 /**
- * V8's pretenuring misjudges call objects as long-lived and allocates them in old space. There they stay
- * until the next full collection: one server in five was a quarter slower for as long as it ran.
+ * V8's pretenuring misjudges objects of the first calls as long-lived, and allocates them in old space.
+ * There a dead object keeps a whole call of the gateway alive until the next full collection (adr/0012).
  */
 const WITHOUT_PRETENURING = '--no-allocation-site-pretenuring';
 

@@ -156,11 +156,7 @@ function optionalInstant(milliseconds: number | null): string | null {
   return milliseconds === null ? null : instant(milliseconds);
 }
 
-/** Milliseconds as PostgreSQL reads them; the operations of a batch share their instant. */
+/** Milliseconds as PostgreSQL reads them. */
 function instant(milliseconds: number): string {
-  if (milliseconds !== latest.milliseconds) {
-    latest = { milliseconds, text: new Date(milliseconds).toISOString() };
-  }
-  return latest.text;
+  return new Date(milliseconds).toISOString();
 }
-let latest = { milliseconds: 0, text: new Date(0).toISOString() };

@@ -65,11 +65,10 @@ function parsePrefixed(prefix: string, id: string, length: number): Buffer | und
   return decodeBase32(id.slice(prefix.length + 1), length);
 }
 
-/** Joined: a text in one piece, where a template keeps the tree of its parts alive. */
 function uuidOfHex(hex: string): string {
-  return UUID_STARTS.map((start, part) => hex.slice(start, UUID_STARTS[part + 1])).join('-');
+  const starts = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}`;
+  return `${starts}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
-const UUID_STARTS = [0, 8, 12, 16, 20];
 
 /** Crockford's alphabet (https://www.crockford.com/base32.html), in lower case. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

@@ -31,8 +31,6 @@ export function formatCents(amount: bigint): string {
   if (amount < 0n) return `-${formatCents(-amount)}`;
   const digits = amount.toString().padStart(DECIMALS + 1, '0');
   const point = digits.length - DECIMALS;
-  let end = digits.length;
-  while (end > point && digits.charCodeAt(end - 1) === 48) end -= 1;
-  const whole = digits.slice(0, point);
-  return end === point ? whole : `${whole}.${digits.slice(point, end)}`;
+  const [whole, decimals] = [digits.slice(0, point), digits.slice(point).replace(/0+$/, '')];
+  return decimals === '' ? whole : `${whole}.${decimals}`;
 }

@@ -209,7 +209,7 @@ export class Posting {
   reserve(terms: HoldTerms): void {
     const slices = slicesFor(this.state, terms.amount, { scope: terms.scope });
     for (const { grant, amount } of slices) this.#reserve(grant, amount);
-    const hold: Hold = { ...terms, slices };
+    const hold: Hold = { slices, ...terms };
     this.state.held += hold.amount;
     this.state.openHolds += 1;
     this.state.holds.set(hold.number, hold);
