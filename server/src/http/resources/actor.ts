@@ -1,7 +1,8 @@
 import { Type } from 'typebox';
 import type { Principal } from '../../auth/principal.ts';
 import { uuidId } from '../../ledger/operations/ids.ts';
-import type { Actor, ActorKind } from '../../ledger/operations/operations.ts';
+import type { ActorKind } from '../../ledger/operations/kinds.ts';
+import type { Actor } from '../../ledger/operations/operations.ts';
 import { OneOf, OrNull } from '../formats.ts';
 
 type ActorType = 'operator' | 'operator_key' | 'local' | 'api_key' | 'system';

@@ -3,12 +3,13 @@ import type { EntryRow } from '../../ledger/history/lists.ts';
 import type { EntrySum, Posted } from '../../ledger/history/past.ts';
 import type { Statement } from '../../ledger/history/statement.ts';
 import { type AccountId, operationId } from '../../ledger/operations/ids.ts';
+import { ENTRY_KINDS } from '../../ledger/operations/kinds.ts';
 import { formatCents } from '../../ledger/operations/money.ts';
 import { AccountPublicId, Cents, Instant, OneOf } from '../formats.ts';
 import { formatInstant } from '../instants.ts';
 import { ByCategory, byCategoryOf } from './account.ts';
 import { actorResource } from './actor.ts';
-import { BOOKS, ENTRY_CATEGORIES, ENTRY_KINDS, idOfOperation } from './entry.ts';
+import { BOOKS, ENTRY_CATEGORIES, idOfOperation } from './entry.ts';
 
 interface Period {
   readonly from: number;

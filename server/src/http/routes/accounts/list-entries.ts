@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { Account } from '../../../ledger/accounts/accounts.ts';
 import { type EntryPosition, listEntries } from '../../../ledger/history/lists.ts';
+import { ENTRY_KINDS } from '../../../ledger/operations/kinds.ts';
 import { answer, many } from '../../document.ts';
 import { audienceOf } from '../../entry.ts';
 import {
@@ -17,7 +18,7 @@ import { HISTORY_ERRORS, upToDate } from '../../history.ts';
 import { listOf, PAGE_QUERY, pageOf, parseNumber } from '../../pages.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { ACCOUNT_PATH, accountIn } from '../../paths.ts';
-import { ENTRY_KINDS, entryResource } from '../../resources/entry.ts';
+import { entryResource } from '../../resources/entry.ts';
 
 const Query = Type.Object(
   {
