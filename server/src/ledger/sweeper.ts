@@ -8,9 +8,9 @@ import type { AccountId } from './operations/ids.ts';
 import * as sql from './sql/sweeper.ts';
 
 /**
- * The work in the background. It books due events of accounts that nobody asks about, and it extends the
- * rollup that usage and statements are read from. Any number of nodes may sweep at once: the second one
- * finds nothing to do.
+ * The work in the background. It books the due events of accounts without requests, and extends the rollup
+ * from which usage and statements are read. Any number of nodes may sweep at once: the second one finds
+ * nothing to do.
  */
 
 /** The pause between turns, and the most accounts whose due events one turn books. */

@@ -1,6 +1,6 @@
 import type { Statement } from '../../../db/connection/database.ts';
 
-/** Decisions about an account take this lock, and changes of facts that they rest on. */
+/** The lock of an account: each decision takes it, and each change of the facts that decisions rest on. */
 export const lockBalance: Statement = {
   name: 'lock_balance',
   text: 'select account_id from balances where account_id = $1 for no key update',

@@ -67,8 +67,8 @@ export function proof(name: string, text: string): Statement {
 export const LAST_NUMBER = 9_223_372_036_854_775_807n;
 
 /**
- * The rows of a table in a range: those of account $1 after number $2 and up to $4, and all rows of later
- * accounts up to $3.
+ * The rows of a table in a range: those of account $1 after number $2, up to $4, and all of
+ * later accounts, to $3.
  *
  * Both parts have the bounds and the order of the primary key. So the planner prefers it to other indexes
  * that begin with the account, whatever the statistics are.
