@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import * as options from '../../src/cli/command/options.ts';
+import { ENTRY_KINDS } from '../../src/ledger/operations/kinds.ts';
 import { partsOf, runCommand } from '../command-line.ts';
 
 /** A value that is written wrongly is refused with 2 before an API is asked. */
@@ -152,7 +153,7 @@ test('the words of the options are those of the API', () => {
   expect(Account.properties.attributes.properties.kind.enum).toEqual(options.ACCOUNT_KINDS);
   expect(Grant.properties.attributes.properties.category.enum).toEqual(options.CATEGORIES);
   expect(Grant.properties.attributes.properties.status.enum).toEqual(options.GRANT_STATUSES);
-  expect(Entry.properties.attributes.properties.kind.enum).toEqual(options.ENTRY_KINDS);
+  expect(Entry.properties.attributes.properties.kind.enum).toEqual(ENTRY_KINDS);
   const limit = components.schemas.SpendLimit.properties.attributes.properties;
   expect(limit.period.enum).toEqual(options.PERIODS);
   const usage: { name: string; schema: { description: string }; description: string }[] =

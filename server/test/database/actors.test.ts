@@ -3,6 +3,12 @@ import { beforeAll, expect, test } from 'vitest';
 import { createOperatorKey, listOperatorKeys } from '../../src/auth/operator-keys.ts';
 import type { Account } from '../../src/ledger/accounts/accounts.ts';
 import { findCharge, findReceipt } from '../../src/ledger/history/lists.ts';
+import {
+  type ActorKind,
+  KINDS,
+  type KindFacts,
+  type OperationKind,
+} from '../../src/ledger/operations/kinds.ts';
 import { GATEWAY, LOCAL } from '../../src/ledger/operations/operations.ts';
 import { verify } from '../../src/ledger/proof/verify.ts';
 import { useDatabase } from '../postgres.ts';
@@ -95,4 +101,14 @@ test('a node of the release before appends beside it, and its operations have no
   const after = await rig.ledger.submit(charge, () => true);
   expect(after).toMatchObject({ receipt: { number: 2n, actor: GATEWAY } });
   expect((await verify(db.database, { only: own.publicId })).problem).toBeNull();
+});
+
+test('nobody does an operation that the table of kinds does not let them do', async () => {
+  const rows = await db.query<{ kind: OperationKind; actor: ActorKind }>(
+    'select distinct kind, actor from operations where actor is not null',
+  );
+  expect(new Set(rows.map(({ actor }) => actor))).toContain('gateway');
+  const isAllowed = ({ kind, actor }: (typeof rows)[number]) =>
+    (KINDS[kind] as KindFacts).actors.includes(actor);
+  expect(rows.filter((row) => !isAllowed(row))).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import { afterEach } from 'vitest';
-import { TABLES } from '../../src/ledger/proof/sql/progress.ts';
+import { TABLES } from '../../src/ledger/proof/sql/chunks.ts';
 import type { TestDatabase } from '../postgres.ts';
 
 const KEPT = ['accounts', ...TABLES];

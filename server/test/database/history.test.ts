@@ -19,6 +19,7 @@ import {
   type UsageGroup,
   type UsagePosition,
 } from '../../src/ledger/history/usage.ts';
+import { CHARGE_KINDS } from '../../src/ledger/operations/kinds.ts';
 import { useDatabase } from '../postgres.ts';
 import { chanceOf, DAY_MS, inPeriod, KEYS, liveALife, SCOPES, usageIn, write } from './life.ts';
 import { chargeOf, grantOf, newAccount, useLedger, wanted } from './rig.ts';
@@ -248,7 +249,7 @@ describe('lists', () => {
         before = page.items.at(-1)?.receipt.number;
       }
       const expected = life
-        .filter(({ kind }) => ['charge', 'capture', 'overage'].includes(kind))
+        .filter(({ kind }) => CHARGE_KINDS.includes(kind))
         .filter((operation) => inPeriod(operation, period))
         .filter((operation) => scope === undefined || operation.scope === scope)
         .filter((operation) => apiKeyId === undefined || operation.key === apiKeyId)

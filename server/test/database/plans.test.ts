@@ -8,7 +8,7 @@ import { readTails } from '../../src/ledger/history/sql/usage.ts';
 import { LANE_SETTINGS } from '../../src/ledger/lane/lane.ts';
 import { deleteHolds, findKnown } from '../../src/ledger/lane/sql/lane.ts';
 import { readDueHolds, readNamedHolds, readNextHoldEnds } from '../../src/ledger/lane/sql/state.ts';
-import { chunk } from '../../src/ledger/proof/sql/progress.ts';
+import { chunk } from '../../src/ledger/proof/sql/chunks.ts';
 import { dueAccounts } from '../../src/ledger/sql/sweeper.ts';
 import { useDatabase } from '../postgres.ts';
 
@@ -110,7 +110,7 @@ test('a spend limit finds where its period begins, and counts its last operation
       `explain (analyze, buffers, timing off, format json) execute ${look}`,
     );
     const { Plan } = rows[0]['QUERY PLAN'][0];
-    // A bisection is 15 look-ups, and ten operations are a part of one block.
+    // The binary search is 15 look-ups, and ten operations are a part of one block.
     expect(Plan['Shared Hit Blocks'] + Plan['Shared Read Blocks']).toBeLessThan(10 * MOST_PAGES);
   }
   await client.query('rollback');

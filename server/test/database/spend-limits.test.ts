@@ -7,6 +7,7 @@ import {
   readSpendLimit,
   setSpendLimit,
 } from '../../src/ledger/accounts/spend-limits.ts';
+import { CHARGE_KINDS, type OperationKind } from '../../src/ledger/operations/kinds.ts';
 import type { Operation, SpendPeriod } from '../../src/ledger/operations/operations.ts';
 import { useDatabase } from '../postgres.ts';
 import {
@@ -73,7 +74,7 @@ const dayPasses = (account: Account) =>
 
 interface Row {
   number: bigint;
-  kind: string;
+  kind: OperationKind;
   at: Date;
   amount: bigint;
   subject: bigint | null;
@@ -81,7 +82,7 @@ interface Row {
   open: boolean;
 }
 
-/** What counts towards a limit, operation by operation, as ledger.md §6 has it. */
+/** The amount that counts towards a limit, operation by operation (README §6). */
 async function countedIn({ account, apiKeyId }: LimitKey, since: Date): Promise<bigint> {
   const read = await db.query<Record<string, string> & { at: Date; open: boolean }>(
     `select o.number, o.kind, o.at, o.amount, o.subject, o.api_key_id as key,
@@ -93,7 +94,7 @@ async function countedIn({ account, apiKeyId }: LimitKey, since: Date): Promise<
   const rows = read.map(
     (row): Row => ({
       number: BigInt(row['number'] ?? 0),
-      kind: row['kind'] ?? '',
+      kind: row['kind'] as OperationKind,
       at: row.at,
       amount: BigInt(row['amount'] ?? 0),
       subject: row['subject'] ? BigInt(row['subject']) : null,
@@ -105,7 +106,7 @@ async function countedIn({ account, apiKeyId }: LimitKey, since: Date): Promise<
   const subjectOf = (row: Row) => byNumber.get(row.subject ?? 0n) ?? row;
   let used = 0n;
   for (const row of rows) {
-    const spends = ['charge', 'capture', 'overage'].includes(row.kind) || row.open;
+    const spends = CHARGE_KINDS.includes(row.kind) || row.open;
     if (!spends && row.kind !== 'reversal') continue;
     const charge = row.kind === 'reversal' ? subjectOf(row) : row;
     const { at } = charge.kind === 'capture' ? subjectOf(charge) : charge;

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { createApiKey } from '../../src/auth/api-keys.ts';
 import type { Account } from '../../src/ledger/accounts/accounts.ts';
 import { rollUp } from '../../src/ledger/history/usage.ts';
-import { TABLES } from '../../src/ledger/proof/sql/progress.ts';
+import { TABLES } from '../../src/ledger/proof/sql/chunks.ts';
 import { VERIFY_BOUNDS, verify } from '../../src/ledger/proof/verify.ts';
 import { useDatabase } from '../postgres.ts';
 import { useCorruption } from './corruption.ts';

@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { digestOf } from '../../src/ledger/operations/digest.ts';
 import { accountIdOf, parseOperationId } from '../../src/ledger/operations/ids.ts';
 import { parseCents } from '../../src/ledger/operations/money.ts';
+import { CHARGES } from '../../src/ledger/operations/sql/kinds.ts';
 import { verify } from '../../src/ledger/proof/verify.ts';
 import type { TestDatabase } from '../postgres.ts';
 import { LONG, SECONDS } from './chance.ts';
@@ -48,7 +49,7 @@ const CALLS = `
            c.amount - coalesce((select sum(r.amount) from operations r
              where r.account_id = c.account_id and r.subject = c.number and r.kind = 'reversal'), 0)
              as net
-    from operations c where c.kind in ('charge', 'capture', 'overage'))
+    from operations c where c.kind in ${CHARGES})
   select o.account_id, o.number, o.kind::text, o.at,
          o.call ->> 'route' as route, o.call ->> 'version' as version, e.ending,
          array_remove(array_agg(p.number::text), null) as charges,

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { Account } from '../../ledger/accounts/accounts.ts';
 import { type EntryPosition, listEntries } from '../../ledger/history/lists.ts';
+import { ENTRY_KINDS } from '../../ledger/operations/kinds.ts';
 import { audienceOf } from '../door/audiences.ts';
 import type { RouteParts } from '../door/parts.ts';
 import {
@@ -15,7 +16,7 @@ import {
 import { ListOf, STRICT } from '../input/formats.ts';
 import { listOf, PAGE_QUERY, pageOf, parseNumber } from '../input/pages.ts';
 import { answer, many } from '../openapi/document.ts';
-import { ENTRY_KINDS, entryResource } from '../resources/entry.ts';
+import { entryResource } from '../resources/entry.ts';
 import { upToDate } from './up-to-date.ts';
 
 const Query = Type.Object(

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { uuidId } from '../../ledger/operations/ids.ts';
-import type { Actor, ActorKind } from '../../ledger/operations/operations.ts';
+import type { ActorKind } from '../../ledger/operations/kinds.ts';
+import type { Actor } from '../../ledger/operations/operations.ts';
 import type { Audience } from '../door/audiences.ts';
 import { OneOf, OrNull } from '../input/formats.ts';
 

@@ -3,11 +3,12 @@ import type { EntryRow } from '../../../ledger/history/lists.ts';
 import type { EntrySum, Posted } from '../../../ledger/history/past.ts';
 import type { Statement } from '../../../ledger/history/statement.ts';
 import { type AccountId, operationId } from '../../../ledger/operations/ids.ts';
+import { ENTRY_KINDS } from '../../../ledger/operations/kinds.ts';
 import { formatCents } from '../../../ledger/operations/money.ts';
 import { AccountPublicId, Cents, Instant, OneOf } from '../../input/formats.ts';
 import { formatInstant } from '../../input/instants.ts';
 import { actorResource } from '../../resources/actor.ts';
-import { BOOKS, ENTRY_CATEGORIES, ENTRY_KINDS, idOfOperation } from '../../resources/entry.ts';
+import { BOOKS, ENTRY_CATEGORIES, idOfOperation } from '../../resources/entry.ts';
 import { ByCategory, byCategoryOf } from './account.ts';
 
 interface Period {

@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
-import { operationId } from '../../../ledger/operations/ids.ts';
 import { formatCents } from '../../../ledger/operations/money.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import { AccountPublicId, Cents, OperationId, OrNull } from '../../input/formats.ts';
+import { idOfOperation } from '../../resources/entry.ts';
 import type { Authorization } from './decision.ts';
 
 export const AuthorizationResource = Type.Object(
@@ -43,10 +43,9 @@ export const AuthorizationResource = Type.Object(
 
 export function authorizationResource(authorization: Authorization) {
   const { accountPublicId, available, receipt, refused } = authorization;
-  const idOf = (kind: 'charge' | 'hold', prefix: 'chg' | 'hld') =>
-    receipt?.kind === kind ? operationId(prefix, receipt.account, receipt.number) : null;
-  const chargeId = idOf('charge', 'chg');
-  const holdId = idOf('hold', 'hld');
+  const idOf = (kind: 'charge' | 'hold') =>
+    receipt?.kind === kind ? idOfOperation(kind, receipt.account, receipt.number) : null;
+  const [chargeId, holdId] = [idOf('charge'), idOf('hold')];
   return {
     type: 'authorization',
     id: chargeId ?? holdId,

@@ -2,20 +2,19 @@ import { BEFORE_ALL } from '../../accounts/sql/accounts.ts';
 import { check, LONGEST_CHECK_MS, proof } from './check.ts';
 
 /**
- * The frame of the proof: its snapshots, the accounts in the order of their ids, and the rows that
- * belong to none. The promises are proved by verify-walk.ts, verify-state.ts, verify-sums.ts and
- * verify-rollups.ts.
+ * The snapshots of the proof, its chunks of accounts in the order of their ids, and the rows that belong
+ * to no account. The other promises stand in walk.ts, state.ts, sums.ts and rollups.ts.
  */
 
-/** All checks of a turn see one snapshot. */
+/** All statements of a transaction see one snapshot. */
 export const snapshot = proof(
   'snapshot',
   'set transaction isolation level repeatable read, read only',
 );
 
 /**
- * Plans that read no more than their range and compare no two sets of rows each with each, whatever the
- * statistics say; and the memory for a range's sorts. A look-up for each row remains the loop that it is.
+ * These settings allow only plans that stay within their range and do not compare all rows with all rows,
+ * whatever the statistics are. A `lateral` look-up stays a loop. `work_mem` is enough for a range's sorts.
  */
 export const settings = proof(
   'settings',
@@ -32,11 +31,11 @@ export interface AccountRow {
   public_id: string;
   /** Null: it has no balance row. */
   last_number: bigint | null;
-  /** Up to which operation it is rolled up. */
+  /** The last operation that the rollup counts. */
   rolled_up: bigint;
 }
 
-/** Balances and rollups are looked up each, as a join may begin at the first. */
+/** Each balance and rollup is looked up, as a join could begin with the first account. */
 const ACCOUNT = `
   a.id, a.public_id,
   (select b.last_number from balances b where b.account_id = a.id) as last_number,
@@ -64,7 +63,7 @@ export const size = proof(
 
 export const publicId = proof('public_id', 'select public_id from accounts where id = $1');
 
-/** Every table whose rows belong to accounts; each has an index that begins with the account. */
+/** The tables whose rows belong to accounts; each has an index that begins with the account. */
 export const TABLES = [
   'balances',
   'grants',
@@ -83,8 +82,8 @@ export const TABLES = [
 ] as const;
 
 /**
- * Rows that belong to no account: between one account and the next there are none. One look an account
- * and table. $1 the account after which to look, or null; $2 the last one, null: to the end.
+ * Rows that belong to no account: between two successive accounts no table may have a row. One look-up for
+ * each account and table. $1 the account before the first, or null; $2 the last one, null: to the end.
  */
 export const strays = check(
   'strays',
