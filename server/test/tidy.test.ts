@@ -157,7 +157,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'gateway/request': ['pricing', 'pricing/book'],
   pricing: ['pricing/counting', 'pricing/book', 'ledger/operations'],
   'pricing/counting': ['pricing/book', 'ledger/operations'],
-  'pricing/book': ['config', 'ledger/operations'],
+  'pricing/book': ['ledger/operations'],
   config: ['operator-error'],
   auth: ['ledger/accounts', 'ledger/lane', 'ledger/operations', 'db', 'db/connection'],
   'ledger/accounts': ['ledger/lane', 'ledger/rules', 'ledger/operations', 'db', 'db/connection'],

@@ -1,6 +1,6 @@
+import { distance } from 'fastest-levenshtein';
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
-import { distance } from '../../config.ts';
 import { CENTS_PATTERN } from '../../ledger/operations/money.ts';
 import { EXPECTED } from './formats.ts';
 
