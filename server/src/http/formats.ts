@@ -4,6 +4,8 @@ import type { OperationPrefix } from '../ledger/operations/kinds.ts';
 import { CENTS_PATTERN } from '../ledger/operations/money.ts';
 import { LONGEST_TEXT } from './members.ts';
 
+export { STRICT } from '../schema/node.ts';
+
 /**
  * The kinds of values that requests and answers carry. Each has a `format`, by which an error of a
  * request says what was expected.
@@ -121,6 +123,3 @@ export const OneOf = <const Words extends readonly string[]>(words: Words, descr
 /** The same, or null. */
 export const OrNull = <Schema extends Parameters<typeof Type.Union>[0][number]>(schema: Schema) =>
   Type.Union([schema, Type.Null()]);
-
-/** Objects of requests refuse members that they do not know. */
-export const STRICT = { additionalProperties: false } as const;

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
+import { shown } from '../schema/words.ts';
 import { ApiError, invalidRequest } from './errors/api-error.ts';
-import { shown } from './validation.ts';
 
 /**
  * Bodies as JSON. No value is changed on the way: a text or a number that JavaScript cannot hold would

@@ -18,9 +18,6 @@ export const EXPECTED: Readonly<Record<string, string>> = {
   expression: 'a JSONata expression of at most 4096 characters',
 };
 
-/** Unknown members are refused. */
-export const STRICT = { additionalProperties: false } as const;
-
 /** A text of a named format. */
 export const text = (format: string, pattern: string, title: string, description: string) =>
   Type.String({ format, pattern, title, description });

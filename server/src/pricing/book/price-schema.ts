@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
-import { Cents, EventNames, Expression, Member, STRICT, text, Whole } from './formats.ts';
+import { STRICT } from '../../schema/node.ts';
+import { Cents, EventNames, Expression, Member, text, Whole } from './formats.ts';
 
 /** The parts of a price, as JSON Schema. */
 

@@ -1,5 +1,6 @@
 import { type Static, type TSchema, Type } from 'typebox';
-import { EventNames, Member, Seconds, STRICT, text, Whole } from './formats.ts';
+import { STRICT } from '../../schema/node.ts';
+import { EventNames, Member, Seconds, text, Whole } from './formats.ts';
 import { ENDINGS, ERROR_FORMATS, type ErrorFormat } from './price-book.ts';
 import { ByMember, PerCall, PerItem } from './price-schema.ts';
 
