@@ -1,10 +1,10 @@
 import { Type } from 'typebox';
 import { accountIdOf } from '../../../ledger/operations/ids.ts';
+import { askedBy, carryOut, MONEY_ERRORS } from '../../carry-out.ts';
 import { IDEMPOTENCY_HEADER, one, replayable } from '../../document.ts';
 import { invalidRequest } from '../../errors/api-error.ts';
 import { AccountPublicId, OneOf, Reason, SignedCentsIn, STRICT } from '../../formats.ts';
 import { parseSignedAmount, parseText } from '../../members.ts';
-import { askedBy, carryOut, MONEY_ERRORS } from '../../money.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { adjustmentResource } from '../../resources/adjustment.ts';
 import { GRANT_CATEGORIES } from '../../resources/grant.ts';

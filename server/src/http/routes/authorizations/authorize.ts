@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { Actor } from '../../../ledger/operations/operations.ts';
 import { type Authorization, type AuthorizationRequest, authorize } from '../../authorize.ts';
+import { isWanted, MONEY_ERRORS } from '../../carry-out.ts';
 import { answer, one, ref, replayable } from '../../document.ts';
 import { operatorActor } from '../../entry.ts';
 import { ApiError, invalidRequest } from '../../errors/api-error.ts';
@@ -8,7 +9,6 @@ import type { ErrorCode } from '../../errors/codes.ts';
 import { CentsIn, Description, ExpiresInS, Metadata, Scope, STRICT } from '../../formats.ts';
 import { digestOfKey, idempotencyDigest } from '../../idempotency.ts';
 import { parseAmount, parseMetadata, parseOptionalText } from '../../members.ts';
-import { isWanted, MONEY_ERRORS } from '../../money.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { authorizationResource, itemResource } from '../../resources/authorization.ts';
 

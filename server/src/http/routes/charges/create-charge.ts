@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { accountIdOf, parseUuidId } from '../../../ledger/operations/ids.ts';
+import { askedBy, carryOut, MONEY_ERRORS } from '../../carry-out.ts';
 import { IDEMPOTENCY_HEADER, one, replayable } from '../../document.ts';
 import {
   AccountPublicId,
@@ -11,7 +12,6 @@ import {
   STRICT,
 } from '../../formats.ts';
 import { parseAmount, parseMetadata, parseOptionalText } from '../../members.ts';
-import { askedBy, carryOut, MONEY_ERRORS } from '../../money.ts';
 import type { App, RouteParts } from '../../parts.ts';
 
 import { newChargeResource } from '../../resources/charge.ts';

@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
+import { askedBy, carryOut, MONEY_ERRORS } from '../../carry-out.ts';
 import { IDEMPOTENCY_HEADER, one, replayable } from '../../document.ts';
 import { CentsIn, Reason, STRICT } from '../../formats.ts';
 import { parsePositiveAmount, parseText } from '../../members.ts';
-import { askedBy, carryOut, MONEY_ERRORS } from '../../money.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { CHARGE_PATH, chargeIn } from '../../paths.ts';
 import { reversalResource } from '../../resources/reversal.ts';

@@ -1,11 +1,11 @@
 import { Type } from 'typebox';
 import { accountIdOf } from '../../../ledger/operations/ids.ts';
 import { DEFAULT_PRIORITY } from '../../../ledger/rules/decide.ts';
+import { askedBy, carryOut, MONEY_ERRORS } from '../../carry-out.ts';
 import { IDEMPOTENCY_HEADER, one, replayable } from '../../document.ts';
 import { CentsIn, Description, Instant, Metadata, OneOf, Scope, STRICT } from '../../formats.ts';
 import { parseOptionalInstant } from '../../instants.ts';
 import { parseMetadata, parseOptionalText, parsePositiveAmount } from '../../members.ts';
-import { askedBy, carryOut, MONEY_ERRORS } from '../../money.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { ACCOUNT_PATH, accountIdIn } from '../../paths.ts';
 import { GRANT_CATEGORIES, newGrantResource } from '../../resources/grant.ts';

@@ -1,11 +1,11 @@
 import { Type } from 'typebox';
 import { findGrant } from '../../../ledger/history/lists.ts';
+import { isWanted, MONEY_ERRORS } from '../../carry-out.ts';
 import { answer, one } from '../../document.ts';
 import { operatorActor } from '../../entry.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import { Instant, OrNull, STRICT } from '../../formats.ts';
 import { parseOptionalInstant } from '../../instants.ts';
-import { isWanted, MONEY_ERRORS } from '../../money.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { GRANT_PATH, grantIn } from '../../paths.ts';
 import { expectDone } from '../../refusals.ts';

@@ -1,10 +1,10 @@
 import { Type } from 'typebox';
 import { findGrant } from '../../../ledger/history/lists.ts';
+import { askedBy, carryOut, MONEY_ERRORS } from '../../carry-out.ts';
 import { IDEMPOTENCY_HEADER, one, replayable } from '../../document.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import { Reason, STRICT } from '../../formats.ts';
 import { parseOptionalText } from '../../members.ts';
-import { askedBy, carryOut, MONEY_ERRORS } from '../../money.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { GRANT_PATH, grantIn } from '../../paths.ts';
 import { grantResource } from '../../resources/grant.ts';

@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
+import { askedBy, carryOut, MONEY_ERRORS } from '../../carry-out.ts';
 import { IDEMPOTENCY_HEADER, one, replayable } from '../../document.ts';
 import { Reason, STRICT } from '../../formats.ts';
 import { parseOptionalText } from '../../members.ts';
-import { askedBy, carryOut, MONEY_ERRORS } from '../../money.ts';
 import type { App, RouteParts } from '../../parts.ts';
 import { HOLD_PATH, holdIn } from '../../paths.ts';
 import { endedHoldResource } from '../../resources/hold.ts';

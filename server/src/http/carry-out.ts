@@ -7,9 +7,9 @@ import { fingerprint, idempotencyDigest } from './idempotency.ts';
 import type { RouteParts } from './parts.ts';
 import { receiptOf } from './refusals.ts';
 
-/** What every route that moves money has in common. */
+/** Carries out the operation that a route asks for: common to all routes that move money. */
 
-/** What each of them may answer besides its own refusals. */
+/** The errors that each of these routes may answer besides its own refusals. */
 export const MONEY_ERRORS = [
   'idempotency_key_reused',
   'overloaded',
