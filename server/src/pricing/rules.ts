@@ -2,6 +2,7 @@ import createRouter, { type HTTPMethod } from 'find-my-way';
 import { LARGEST_AMOUNT, parseCents } from '../ledger/operations/money.ts';
 import { isObject, type Path } from '../schema/node.ts';
 import { nearest } from '../schema/words.ts';
+import { DEFAULTS } from './book/defaults.ts';
 import { type Fault, nameOf } from './book/judge.ts';
 import type { RawPrice } from './book/price-schema.ts';
 import type { RawAdded, RawRoute, RawSecret, RawUpstream } from './book/schema.ts';
@@ -106,7 +107,7 @@ function judgeRoute(path: Path, route: RawRoute, upstreams: readonly string[]): 
   }
   const own = OWN_PATHS.find((taken) => `${route.path}/`.startsWith(`${taken}/`));
   if (own) add('path', `is under ${own}, which is Purser's own`, 'choose another path');
-  const countsAnswer = route.price.some((price) => 'per' in price && price.of !== 'request');
+  const countsAnswer = route.price.some((price) => 'per' in price && isOfAnswer(price));
   if (route.count_event_with !== undefined && !countsAnswer) {
     const cure = 'leave it out, or add a price with of: answer';
     add('count_event_with', 'has no use: no price counts the answer', cure);
@@ -229,25 +230,31 @@ function judgeCents(path: Path, text: string): Fault[] {
   return [{ path, message, cure: 'it must be at most 9223372036854.775807 cents' }];
 }
 
-function* judgeItems(path: Path, price: Extract<RawPrice, { per: string }>): Generator<Fault> {
+type RawItems = Extract<RawPrice, { per: string }>;
+
+function isOfAnswer({ of }: RawItems): boolean {
+  return (of ?? DEFAULTS.item.of) === 'answer';
+}
+
+function* judgeItems(path: Path, price: RawItems): Generator<Fault> {
   const name = nameOf(path);
   if (price.per === 'calls') {
     const cure = 'write per_call for a price of each call, or choose another name';
     yield { path: [...path, 'per'], message: `${name}.per: calls are counted by themselves`, cure };
   }
-  const isOfAnswer = price.of !== 'request';
-  yield* judgeText([...path, 'count'], price.count, isOfAnswer ? 'answer' : 'request');
+  const countsAnswer = isOfAnswer(price);
+  yield* judgeText([...path, 'count'], price.count, countsAnswer ? 'answer' : 'request');
   if (typeof price.at_most === 'string') {
     yield* judgeText([...path, 'at_most'], price.at_most, 'maximum');
   }
-  if (isOfAnswer && price.at_most === undefined) {
+  if (countsAnswer && price.at_most === undefined) {
     const message = `${name}.at_most is missing`;
     const cure =
       'say how many there can be at most, which is held before the call; or count the request: of: request';
     yield { path, message, cure };
   }
   for (const member of ['event', 'each_event'] as const) {
-    if (isOfAnswer || price[member] === undefined) continue;
+    if (countsAnswer || price[member] === undefined) continue;
     const message = `${name}.${member} has no use if the request is counted`;
     yield { path: [...path, member], message, cure: 'leave it out' };
   }
@@ -256,7 +263,7 @@ function* judgeItems(path: Path, price: Extract<RawPrice, { per: string }>): Gen
     const cure = 'keep event to count the last one, or each_event to count all of them';
     yield { path: [...path, 'each_event'], message, cure };
   }
-  if (!isOfAnswer && price.at_most !== undefined) {
+  if (!countsAnswer && price.at_most !== undefined) {
     const message = `${name}.at_most has no use where the request is counted`;
     yield { path: [...path, 'at_most'], message, cure: 'leave it out' };
   }

@@ -54,6 +54,21 @@ export const Seconds = (title: string, description: string, bounds: Bounds) =>
 export const Whole = (title: string, description: string, bounds: Bounds, unit: string) =>
   Type.Integer({ ...bounds, title, description: `${description} ${boundsIn(bounds, unit)}` });
 
+/** One of a few words; the description names the default. */
+export const Choice = <const Word extends string>(
+  title: string,
+  description: string,
+  words: readonly Word[],
+  fallback: Word,
+) =>
+  Type.Unsafe<Word>({
+    type: 'string',
+    enum: [...words],
+    default: fallback,
+    title,
+    description: `${description} Default: ${fallback}.`,
+  });
+
 interface Bounds {
   readonly minimum: number;
   readonly maximum: number;
