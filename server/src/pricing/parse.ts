@@ -1,5 +1,5 @@
 import { type Document, LineCounter, parseDocument } from 'yaml';
-import { judge, type Violation } from './book/judge.ts';
+import { type Fault, judge } from './book/judge.ts';
 import { neighbours } from './book/neighbours.ts';
 import { excessOf, placeAt, placeOf } from './book/place.ts';
 import type { PriceBook } from './book/price-book.ts';
@@ -54,11 +54,11 @@ export function parsePriceBook(text: string): Parsed {
   } catch (error) {
     return alone(`an alias cannot be followed: ${(error as Error).message}`, 'write it out');
   }
-  const placed = (found: Violation): Problem => {
+  const placed = (found: Fault): Problem => {
     const { message, cure } = found;
     return { ...placeOf(document, lines, text, found), message, cure };
   };
-  problems.push(...violationsOf(value).map(placed));
+  problems.push(...faultsOf(value).map(placed));
   if (problems.length > 0) return { problems: problems.sort(byPlace) };
   const raw = value as RawBook;
   const warnings = firstOf(neighbours(raw.routes)).map(placed).sort(byPlace);
@@ -70,16 +70,16 @@ function byPlace(a: Problem, b: Problem): number {
 }
 
 /** Of the schema and of the rules, which can only be asked where the schema has told all. */
-function violationsOf(value: unknown): Violation[] {
+function faultsOf(value: unknown): Fault[] {
   const ofSchema = firstOf(judge(PriceBookSchema, value));
   if (ofSchema.length === MOST_PROBLEMS) return ofSchema;
   return [...ofSchema, ...firstOf(judgeBook(value, ofSchema))];
 }
 
-function firstOf(violations: Iterable<Violation>): Violation[] {
-  const first: Violation[] = [];
-  for (const violation of violations) {
-    first.push(violation);
+function firstOf(faults: Iterable<Fault>): Fault[] {
+  const first: Fault[] = [];
+  for (const fault of faults) {
+    first.push(fault);
     if (first.length === MOST_PROBLEMS) break;
   }
   return first;

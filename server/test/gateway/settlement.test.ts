@@ -5,7 +5,8 @@ import type { Purchase } from '../../src/gateway/payment/purchase.ts';
 import type { RouteTable } from '../../src/gateway/routes/route-table.ts';
 import { findCharge } from '../../src/ledger/history/lists.ts';
 import type { FailureCode, Operation, Outcome } from '../../src/ledger/operations/operations.ts';
-import { DEFAULT_SETTLEMENT, type Price, type Route } from '../../src/pricing/book/price-book.ts';
+import { DEFAULTS } from '../../src/pricing/book/defaults.ts';
+import type { Price, Route } from '../../src/pricing/book/price-book.ts';
 import { type Cost, costBefore } from '../../src/pricing/cost.ts';
 import { digest, grantOf, newAccount, useLedger } from '../database/rig.ts';
 import { useDatabase } from '../postgres.ts';
@@ -49,7 +50,7 @@ function routeOf(price: readonly Price[]): Route {
     receiptComment: false,
     price,
     memberNames: NO_NAMES,
-    settlement: DEFAULT_SETTLEMENT,
+    settlement: DEFAULTS.settlement,
   };
 }
 

@@ -25,6 +25,16 @@ const charge = (body: unknown, idempotencyKey: string = randomUUID()) =>
   call('POST', `${node.url}/v1/charges`, { key, idempotencyKey, body });
 const get = (path: string) => call('GET', `${node.url}${path}`, { key });
 
+test('a word for a switch is refused, and the answer tells what a switch may be', async () => {
+  const body = { account, amount: '1', reason: 'refund', allow_negative: 'yes' };
+  const asked = { key, idempotencyKey: randomUUID(), body };
+  const refused = await call('POST', `${node.url}/v1/adjustments`, asked);
+  expect([refused.status, JSON.parse(refused.body).detail]).toEqual([
+    422,
+    'allow_negative must be true or false',
+  ]);
+});
+
 describe('a charge', () => {
   test('answers its receipt with the grants that paid in burn order, and is found again', async () => {
     const own = await newFundedAccount(node.url, key, ['2']);

@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { formatCents } from '../../src/ledger/operations/money.ts';
-import { DEFAULT_SETTLEMENT, ENDINGS } from '../../src/pricing/book/price-book.ts';
 import { PriceBookSchema } from '../../src/pricing/book/schema.ts';
 import { costAfter, costBefore } from '../../src/pricing/cost.ts';
 import { answer, bookOf, exampleText, routeOf } from './books.ts';
@@ -23,11 +21,6 @@ const results = (number: number, contents?: object) =>
   }));
 
 describe('the JSON Schema', () => {
-  test('is the committed one (update it with `npm run price-book-schema`)', () => {
-    const file = new URL('../../../docs/price-book.schema.json', import.meta.url);
-    expect(readFileSync(file, 'utf8')).toBe(`${JSON.stringify(PriceBookSchema, null, 2)}\n`);
-  });
-
   test('explains every member', () => {
     const unexplained: string[] = [];
     const look = (node: Record<string, unknown>, path: string) => {
@@ -44,48 +37,6 @@ describe('the JSON Schema', () => {
     };
     look(PriceBookSchema as unknown as Record<string, unknown>, '');
     expect(unexplained).toEqual([]);
-  });
-});
-
-describe('the page about price books', () => {
-  const page = readFileSync(new URL('../../../docs/price-book.md', import.meta.url), 'utf8');
-  /** The rows of its tables that have two cells before the text, by their first. */
-  const rows = new Map(
-    [...page.matchAll(/^\| `(\w+)` \| `?(.+?)`? \| (.+) \|$/gm)].map(
-      ([, name = '', fallback, text]) => [name, { fallback, text }],
-    ),
-  );
-
-  test('has an example that is sound', () => {
-    expect(bookOf(/```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? '').routes).toHaveLength(1);
-  });
-
-  test('names every ending with its default', () => {
-    for (const ending of ENDINGS) {
-      expect([ending, rows.get(ending)?.fallback]).toEqual([ending, DEFAULT_SETTLEMENT[ending]]);
-    }
-  });
-
-  test('names every member of a route and an upstream with its default and bounds', () => {
-    const { routes, upstreams } = PriceBookSchema.properties;
-    for (const { patternProperties } of [routes, upstreams]) {
-      const [schema] = Object.values(patternProperties) as {
-        properties: object;
-        required: string[];
-      }[];
-      for (const [name, member] of Object.entries(schema?.properties ?? {})) {
-        const row = rows.get(name);
-        expect([name, row]).toEqual([name, expect.anything()]);
-        expect([name, row?.fallback === 'required']).toEqual([
-          name,
-          schema?.required.includes(name),
-        ]);
-        if (member.default === undefined) continue;
-        const { default: fallback, minimum, maximum } = member;
-        expect([name, row?.fallback]).toEqual([name, String(fallback)]);
-        if (minimum !== undefined) expect(row?.text).toContain(`${minimum} to ${maximum}`);
-      }
-    }
   });
 });
 

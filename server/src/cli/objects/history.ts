@@ -20,7 +20,7 @@ import {
   USAGE_GROUPS,
 } from '../command/options.ts';
 import { showResource, showTable } from '../command/show.ts';
-import { chargeVerbs } from './money.ts';
+import { chargeVerbs } from './operations.ts';
 
 interface PeriodOptions {
   readonly account: string;

@@ -4,6 +4,8 @@ import type { OperationPrefix } from '../../ledger/operations/kinds.ts';
 import { CENTS_PATTERN } from '../../ledger/operations/money.ts';
 import { LONGEST_TEXT } from './members.ts';
 
+export { STRICT } from '../../schema/node.ts';
+
 /**
  * The schemas of the values in requests and answers. An error names the expected value by its `format`.
  */
@@ -120,6 +122,3 @@ export const OneOf = <const Words extends readonly string[]>(words: Words, descr
 /** A value or null. */
 export const OrNull = <Schema extends Parameters<typeof Type.Union>[0][number]>(schema: Schema) =>
   Type.Union([schema, Type.Null()]);
-
-/** Makes an object of a request refuse unknown members. */
-export const STRICT = { additionalProperties: false } as const;

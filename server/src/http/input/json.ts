@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
+import { shown } from '../../schema/words.ts';
 import { ApiError, invalidRequest } from '../errors/api-error.ts';
-import { shown } from './validation.ts';
 
 /**
  * Parses JSON bodies without a change of any value. It refuses numbers that JavaScript would round: two

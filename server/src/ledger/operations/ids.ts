@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { base32crockford } from '@scure/base';
 import type { OperationPrefix } from './kinds.ts';
 
 /**
@@ -70,46 +71,25 @@ function uuidOfHex(hex: string): string {
   return `${starts}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
-/** Crockford's alphabet (https://www.crockford.com/base32.html), in lower case. */
-const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
-const DIGIT_OF = new Map([...ALPHABET].map((character, digit) => [character, digit]));
-
-/** Five bits a character, the most significant first; zero bits fill the last character. */
+/**
+ * Crockford's base32 (https://www.crockford.com/base32.html) in lower case: five bits a character, the
+ * most significant first, padded with zero bits at the end.
+ */
 function encodeBase32(bytes: Uint8Array): string {
-  let text = '';
-  let pending = 0;
-  let bits = 0;
-  for (const byte of bytes) {
-    pending = (pending << 8) | byte;
-    bits += 8;
-    while (bits >= 5) {
-      bits -= 5;
-      text += ALPHABET[(pending >> bits) & 31];
-    }
-    pending &= (1 << bits) - 1;
-  }
-  if (bits > 0) text += ALPHABET[(pending << (5 - bits)) & 31];
-  return text;
+  return base32crockford.encode(bytes).toLowerCase();
 }
+const BASE32 = /^[0-9a-hjkmnp-tv-z]+$/;
 
-/** Accepts only the canonical text of a value, so that ids can be compared as texts. */
+/**
+ * The bytes of a canonical text: one text for each value, so that an id can be compared as text. The
+ * library alone would also read capitals, hyphens, and `o` for 0.
+ */
 function decodeBase32(text: string, length: number): Buffer | undefined {
-  if (text.length !== Math.ceil((length * 8) / 5)) return undefined;
-  const bytes = Buffer.allocUnsafe(length);
-  let pending = 0;
-  let bits = 0;
-  let at = 0;
-  for (const character of text) {
-    const digit = DIGIT_OF.get(character);
-    if (digit === undefined) return undefined;
-    pending = (pending << 5) | digit;
-    bits += 5;
-    if (bits >= 8) {
-      bits -= 8;
-      bytes[at] = pending >> bits;
-      at += 1;
-    }
-    pending &= (1 << bits) - 1;
+  if (text.length !== Math.ceil((length * 8) / 5) || !BASE32.test(text)) return undefined;
+  try {
+    return Buffer.from(base32crockford.decode(text));
+  } catch {
+    // The padding is not zero.
+    return undefined;
   }
-  return pending === 0 ? bytes : undefined;
 }

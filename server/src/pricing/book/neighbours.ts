@@ -1,5 +1,5 @@
 import createRouter, { type HTTPMethod } from 'find-my-way';
-import { nameOf, type Violation } from './judge.ts';
+import { type Fault, nameOf } from './judge.ts';
 import { storeOf } from './routing.ts';
 import type { RawRoute } from './schema.ts';
 
@@ -8,7 +8,7 @@ import type { RawRoute } from './schema.ts';
  * end: `/v1/Search` for `/v1/search`. The customer chooses by the spelling what the call costs. The
  * routes must be sound.
  */
-export function* neighbours(routes: Readonly<Record<string, RawRoute>>): Generator<Violation> {
+export function* neighbours(routes: Readonly<Record<string, RawRoute>>): Generator<Fault> {
   const router = createRouter();
   const owners = new Map<string, string>();
   const all = Object.entries(routes);
@@ -33,7 +33,7 @@ export function* neighbours(routes: Readonly<Record<string, RawRoute>>): Generat
   }
 }
 
-function warning(name: string, call: string, other: string): Violation {
+function warning(name: string, call: string, other: string): Fault {
   const path = ['routes', name, 'path'];
   return {
     path,

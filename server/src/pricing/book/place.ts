@@ -9,7 +9,7 @@ import {
   type Node,
   Parser,
 } from 'yaml';
-import type { Violation } from './judge.ts';
+import type { Fault } from './judge.ts';
 
 /** Where things stand in a YAML text. */
 
@@ -52,14 +52,14 @@ export function placeAt(lines: LineCounter, offset: number): Place {
 }
 
 /**
- * Where a violation stands: at the value, or at its name; what is not there stands where the next
+ * Where a fault stands: at the value, or at its name; what is not there stands where the next
  * thing around it does.
  */
 export function placeOf(
   document: Document.Parsed,
   lines: LineCounter,
   text: string,
-  { path, isOfName, offset }: Violation,
+  { path, isOfName, offset }: Fault,
 ): Place {
   let name: Node | null = null;
   let value = resolved(document, document.contents);

@@ -1,5 +1,5 @@
 import type { ExprNode } from 'jsonata';
-import { nearest } from '../book/judge.ts';
+import { nearest } from '../../schema/words.ts';
 import type { MemberNames } from '../book/price-book.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { ApiRequest } from '../command/api.ts';
+import { type ApiRequest, pathOf } from '../command/api.ts';
 import {
   apiCommand,
   askForOne,
@@ -178,10 +178,4 @@ export function adjustmentCommands(context: Context): Command[] {
       return move(context, options, { path: '/v1/adjustments', body }, 'The account was adjusted.');
     });
   return [command('adjustment', 'corrections by the operator', ...examples).addCommand(create)];
-}
-
-/** The path of one resource, or of an action on it. */
-export function pathOf(things: string, id: string, action?: string): string {
-  const path = `/v1/${things}/${encodeURIComponent(id)}`;
-  return action === undefined ? path : `${path}/${action}`;
 }
