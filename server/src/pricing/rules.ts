@@ -9,7 +9,7 @@ import { ExpressionRefused } from './counting/expression.ts';
 
 /** The rules of a price book that a schema cannot hold. */
 
-/** Purser's own paths: neither they nor anything under them can be sold. */
+/** Purser's own paths. A route can have none of them, and no path under them. */
 export const OWN_PATHS: readonly string[] = [
   ...['billing', 'accounts', 'api_keys', 'grants', 'charges', 'holds', 'adjustments'].map(v1),
   ...['authorizations', 'quotes', 'operator_keys', 'price_books'].map(v1),
@@ -20,19 +20,19 @@ function v1(name: string): string {
   return `/v1/${name}`;
 }
 
-/** Headers that belong to the connection or to the body, so that none can carry a secret. */
+/** Headers that cannot carry a secret, because they belong to the connection or to the body. */
 const OTHER_HEADERS: ReadonlySet<string> = new Set([
   ...['host', 'connection', 'keep-alive', 'proxy-connection', 'proxy-authorization', 'upgrade'],
   ...['te', 'trailer', 'transfer-encoding', 'expect', 'content-length', 'content-type'],
   ...['content-encoding', 'accept-encoding', 'date'],
 ]);
 
-/** Purser's own settings, of which some are secret. */
+/** The names of Purser's own settings: some are secret, so none may go to an upstream. */
 const OWN_VARIABLE = /^(PURSER_|DATABASE_URL$|PG[A-Z]+$)/;
 
 /**
- * What the rules say of a price book, of which `violations` are those of the schema. A route or an
- * upstream that does not fit the schema is not judged further.
+ * Yields the price book's violations of the rules. `violations` are those of the schema: a route or
+ * an upstream that has one is not judged further.
  */
 export function* judgeBook(value: unknown, violations: readonly Violation[]): Generator<Violation> {
   const { top_up_url: topUp, upstreams, routes } = (value ?? {}) as Record<string, unknown>;
@@ -58,7 +58,7 @@ function isObject(value: unknown): value is object {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
-/** An address that no secret or query can hide in. */
+/** Requires an address without credentials, query and fragment. */
 function judgeBaseUrl(path: Path, text: string): Violation[] {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const cure = 'write scheme, host and perhaps a path, such as https://api.example.com/base';
@@ -72,7 +72,7 @@ function judgeBaseUrl(path: Path, text: string): Violation[] {
   return [{ path, message: `${nameOf(path)} must not have ${has.join(' and ')}`, cure }];
 }
 
-/** A header that can carry a secret, and a variable that is not Purser's own. */
+/** Requires a header that can carry a secret, and a variable that is not Purser's own. */
 function judgeSecret(path: Path, { header, env }: RawSecret): Violation[] {
   const violations: Violation[] = [];
   if (OTHER_HEADERS.has(header.toLowerCase())) {
@@ -87,7 +87,7 @@ function judgeSecret(path: Path, { header, env }: RawSecret): Violation[] {
   return violations;
 }
 
-/** What one route says that does not fit together. */
+/** Finds members of one route that contradict each other or the rest of the price book. */
 function judgeRoute(path: Path, route: RawRoute, upstreams: readonly string[]): Violation[] {
   const violations: Violation[] = [...judgePrices([...path, 'price'], route.price)];
   const isPriceSound = violations.length === 0;
@@ -119,10 +119,10 @@ function judgeRoute(path: Path, route: RawRoute, upstreams: readonly string[]): 
   return violations;
 }
 
-/** Methods whose calls carry a body. */
+/** Methods whose calls have a body. */
 const WITH_BODY = ['POST', 'PUT', 'PATCH'];
 
-/** Members for a body there is, which JSON can hold. */
+/** Requires a method with a body, and members that JSON can hold. */
 function judgeAdded(path: Path, { members }: RawAdded, { methods }: RawRoute): Violation[] {
   if (!methods.some((method) => WITH_BODY.includes(method))) {
     const message = `${nameOf(path)} has no use: a ${methods.join(' or ')} has no body`;
@@ -133,7 +133,7 @@ function judgeAdded(path: Path, { members }: RawAdded, { methods }: RawRoute): V
   return [{ path: [...path, 'members'], message, cure: 'write texts, numbers, lists and objects' }];
 }
 
-/** The price would see what the customer sent, and the upstream what was added. */
+/** Refuses to add a member that the price reads: the price would see the customer's value instead. */
 function judgeAddedPrice(path: Path, { members }: RawAdded, { price }: RawRoute): Violation[] {
   const { top, deep } = namesOf(price.map((part) => priceOf(part, [])));
   const read = Object.keys(members).filter((name) => top.has(name) || deep.has(name));
@@ -144,7 +144,7 @@ function judgeAddedPrice(path: Path, { members }: RawAdded, { price }: RawRoute)
   });
 }
 
-/** Whether JSON can hold a value of YAML: it has no infinity, and nothing that contains itself. */
+/** Whether JSON can hold a value of YAML: JSON has no infinity, and no value contains itself. */
 function isJson(value: unknown, within: readonly unknown[] = []): boolean {
   if (typeof value === 'number') return Number.isFinite(value);
   if (value === null || typeof value !== 'object') return typeof value !== 'bigint';
@@ -152,7 +152,7 @@ function isJson(value: unknown, within: readonly unknown[] = []): boolean {
   return Object.values(value).every((inner) => isJson(inner, [...within, value]));
 }
 
-/** What a path must not have although a router would take it. */
+/** The reason to refuse a path that the router would accept; undefined: it is good. */
 function problemOfPath(path: string): [message: string, cure: string] | undefined {
   if (!/^[A-Za-z0-9._~!$&',;=:@/*-]*$/.test(path)) {
     return ['has a character that it cannot have', "it may have letters, digits and ._~!$&',;=:@-"];
@@ -196,7 +196,7 @@ function* judgePrices(path: Path, prices: readonly RawPrice[]): Generator<Violat
   }
 }
 
-/** What JSONata and its bounds say of an expression, with the place in it. */
+/** Compiles an expression, and reports a failure at its place in the text. */
 function judgeText(path: Path, text: string, purpose: Purpose): Violation[] {
   try {
     compileCounting(text, purpose);
@@ -208,7 +208,7 @@ function judgeText(path: Path, text: string, purpose: Purpose): Violation[] {
   }
 }
 
-/** Every amount of a part. */
+/** Bounds every amount of one part of a price. */
 function* judgeAmounts(path: Path, price: RawPrice): Generator<Violation> {
   if ('per_call' in price) return yield* judgeCents([...path, 'per_call'], price.per_call);
   const at = [...path, 'cents'];
@@ -262,7 +262,7 @@ function* judgeItems(path: Path, price: Extract<RawPrice, { per: string }>): Gen
   }
 }
 
-/** Routes of which one would take the calls of another, and patterns that no router takes. */
+/** Finds routes that match the same calls, and patterns that the router refuses. */
 function judgeRouting(routes: readonly (readonly [string, RawRoute])[]): Violation[] {
   const router = createRouter();
   const owners = new Map<unknown, string>();
