@@ -9,7 +9,7 @@ import { useDatabase } from '../postgres.ts';
 import { liveOneDay } from './day.ts';
 import { chargeOf, digest, newAccount, useLedger } from './rig.ts';
 
-/** The actor of an operation, as its row keeps it. */
+/** The actor in the row of an operation. */
 
 const db = useDatabase();
 const rig = useLedger(db.database);

@@ -10,7 +10,7 @@ const KEY = `'00000000-0000-0000-0000-0000000000aa'::uuid`;
 const DIGEST = `decode(repeat('00', 16), 'hex')`;
 const HASH = `decode(repeat('00', 32), 'hex')`;
 
-/** A sound row of each table that has a CHECK. */
+/** A valid row of each table that has a CHECK. */
 const SOUND: readonly string[] = [
   `insert into accounts (id, public_id, kind, name, created_at)
    values (${ID}, rpad('00000000000000000000000000000001', 64, '0'), 'individual', 'A', now())`,
@@ -48,7 +48,7 @@ const SOUND: readonly string[] = [
    values (${DIGEST}, ${DIGEST}, now(), 201, '{}', ${HASH}, ${HASH})`,
 ];
 
-/** For each CHECK what makes a sound row break it, and it alone. */
+/** For each CHECK, the change that makes a valid row break it and no other. */
 const BROKEN: Readonly<Record<string, string>> = {
   accounts_check: `public_id = repeat('a', 64)`,
   accounts_external_id_check: `external_id = ''`,
@@ -124,7 +124,7 @@ const BROKEN: Readonly<Record<string, string>> = {
   usage_days_check: 'charges = -1',
 };
 
-/** What another CHECK, which PostgreSQL looks at before, refuses too. */
+/** A CHECK that cannot be broken alone, and the stricter one that PostgreSQL evaluates first. */
 const STRICTER: Readonly<Record<string, string>> = { balances_held_check: 'balances_check1' };
 
 beforeAll(async () => {

@@ -25,7 +25,7 @@ const silent = { warn: () => {}, error: () => {} };
 
 type Account = Awaited<ReturnType<typeof newAccount>>;
 
-/** A node: its ledger, its sweeper, and what they logged. */
+/** A node: its ledger, its sweeper, and their log. */
 function newNode() {
   const { ledger } = newLedger(db.database);
   return {
@@ -63,7 +63,7 @@ function numberOf(outcome: Outcome): bigint {
   return outcome.receipt.number;
 }
 
-/** An account with a grant that ends in an hour, one for ever, and a hold of two minutes. */
+/** An account with a grant that ends in an hour, a grant without an end, and a hold of two minutes. */
 async function holder() {
   const account = await newAccount(db.database);
   await node.submit(grantOf(account, 7n, { terms: termsUntil(Date.now() + HOUR_MS) }));
@@ -134,7 +134,7 @@ test('a clock that is less than a minute ahead is believed', async () => {
   await clock.shift(MINUTE_MS - 5_000);
   expect(await node.submit(chargeOf(account))).toMatchObject({ kind: 'recorded' });
   await clock.shift(0);
-  // The account's last operation is ahead of the clock now: its instant is kept.
+  // The account's last operation is now ahead of the clock, so the next one gets the same instant.
   expect(await node.submit(chargeOf(account))).toMatchObject({ kind: 'recorded' });
 });
 

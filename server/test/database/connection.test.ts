@@ -125,7 +125,7 @@ describe('PostgreSQL away', () => {
     const answers = await Promise.allSettled(questions);
     expect(answers.every((answer) => answer.status === 'rejected')).toBe(true);
     expect(answers[0]).toMatchObject({ reason: expect.any(DatabaseUnavailable) });
-    // The bound is a promise of the contract, not a measure of speed.
+    // The contract promises this bound; it is no measure of speed.
     expect(performance.now() - asked).toBeLessThan(2_000);
     proxy.weather = {};
     await expect

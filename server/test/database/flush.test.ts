@@ -5,7 +5,7 @@ import { Pipeline } from '../../src/db/connection/pipeline.ts';
 import { typeParsers } from '../../src/db/connection/types.ts';
 import { useDatabase } from '../postgres.ts';
 
-/** What the lane and the batched reads rely on of a connection's flushes (db/connection/flush.ts). */
+/** The promises of a flush (db/connection/flush.ts) on which the lane and the batched reads rely. */
 
 const db = useDatabase();
 let pipeline: Pipeline;
@@ -31,7 +31,7 @@ const ROLLBACK = statement('rollback', 'rollback');
 const DIVIDE = statement('divide', 'select 100 / $1::int as n');
 const INSERT = statement('insert_number', 'insert into numbers values ($1)');
 
-/** What each command came to: its rows, its tag where it has none, or its SQLSTATE. */
+/** Each result in short: the rows, the tag if there are none, or the SQLSTATE of a failure. */
 function inShort(results: readonly CommandResult[]) {
   return results.map((result) => {
     if (!result.ok) return result.error.code ?? result.error.message;

@@ -11,7 +11,7 @@ import { rollUp } from '../../src/ledger/history/usage.ts';
 import { useDatabase } from '../postgres.ts';
 import { newAccount } from './rig.ts';
 
-/** An account with a long life: what is asked of a part of it must not walk through all of it. */
+/** An account with a long history: a query about part of it must not scan all of it. */
 
 const OPERATIONS = 120_000;
 const MIDDLE = OPERATIONS / 2;
@@ -19,7 +19,7 @@ const START = Date.parse('2026-01-01T00:00:00Z');
 const STEP_MS = 20_000;
 const RARE = '11111111-0000-0000-0000-000000000001';
 const RARE_NUMBER = 5n;
-/** A page looks at 100,000 operations. */
+/** A search looks at 100,000 operations for each page, so the rare one is on the second. */
 const FOUND = [[], [RARE_NUMBER]];
 
 const db = useDatabase();
@@ -53,7 +53,7 @@ beforeAll(async () => {
 
 afterAll(() => client.end());
 
-/** The pages that a statement looks at. */
+/** The number of disk pages that a statement reads. */
 async function pagesOf({ text }: Statement, values: readonly unknown[]): Promise<number> {
   const { rows } = await client.query({
     text: `explain (analyze, buffers, format json) ${text}`,
@@ -105,7 +105,7 @@ describe('an account of many operations', () => {
   });
 });
 
-/** What is on each page, up to the last one. */
+/** The items of each page, up to the last page. */
 async function search<T>(list: (below?: bigint) => Promise<Page<T>>): Promise<T[][]> {
   const pages: T[][] = [];
   for (let below: bigint | undefined; ; ) {

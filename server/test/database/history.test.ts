@@ -41,7 +41,7 @@ beforeAll(async () => {
   await write(db, account, life);
 });
 
-/** Periods by chance, with ends at instants of operations, between them, on midnights and outside. */
+/** Random periods, whose ends are at operations, between them, at midnights and outside the history. */
 function periods(count: number, seed: number): { from: number; to: number }[] {
   const chance = chanceOf(seed);
   const instant = () => {

@@ -23,7 +23,7 @@ const rig = useLedger(db.database);
 
 const submit = (operation: Operation) => rig.ledger.submit(operation, wanted);
 
-/** Holds an account's lock from a session of its own until `release` is called. */
+/** Holds an account's lock in a separate session until `release` is called. */
 async function holdLock(account: string): Promise<{ release(): Promise<void> }> {
   const client = new pg.Client(db.config);
   await client.connect();
@@ -238,7 +238,7 @@ describe('the database', () => {
     const account = await newAccount(db.database);
     await submit(grantOf(account, 10_000n));
     for (let n = 0; n < 100; n += 1) await submit(chargeOf(account));
-    // A backend reports what it did when it ends a transaction, at most once a second.
+    // A backend reports its statistics at the end of a transaction, at most once a second.
     await expect
       .poll(
         async () => {

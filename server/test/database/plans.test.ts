@@ -13,7 +13,7 @@ import { dueAccounts } from '../../src/ledger/sql/sweeper.ts';
 import { useDatabase } from '../postgres.ts';
 
 const OPERATIONS = 20_000;
-/** A descent of the index and a row, many times over; a walk through the account takes hundreds. */
+/** Many times the pages of an index descent and a row. A scan of the account takes hundreds. */
 const MOST_PAGES = 40;
 const ACCOUNT = '00000000-0000-0000-0000-000000000001';
 
@@ -29,7 +29,7 @@ afterAll(() => client.end());
 
 test('a batch finds its idempotency keys without a walk through the account', async () => {
   await client.query('begin');
-  // Statistics that say that an account has one operation make the planner careless.
+  // If statistics say that an account has one operation, the planner chooses any index.
   await client.query(insertOf('gen_random_uuid()', OPERATIONS));
   await client.query('analyze operations');
   for (const [name, value] of Object.entries(LANE_SETTINGS)) {
@@ -53,7 +53,7 @@ test('a hold is found by its number, however many have ended, and by its expiry 
      select '${ACCOUNT}', n, 1, '2026-01-01', '{1}', '{1}' from generate_series(1, ${OPERATIONS}) n`,
   );
   await client.query('delete from holds where number <= $1', [OPERATIONS - 60]);
-  // What a vacuum leaves that runs while holds are made and end.
+  // The statistics that a vacuum leaves if it runs while holds are made and end.
   await client.query(`
     update pg_class set reltuples = 60, relpages = pg_relation_size(oid) / 8192
     where relname in ('holds', 'holds_pkey', 'holds_due')`);
@@ -110,7 +110,7 @@ test('a spend limit finds where its period begins, and counts its last operation
       `explain (analyze, buffers, timing off, format json) execute ${look}`,
     );
     const { Plan } = rows[0]['QUERY PLAN'][0];
-    // A bisection is 15 look-ups, and ten operations are a part of one block.
+    // A binary search is 15 look-ups, and ten operations fill part of one page.
     expect(Plan['Shared Hit Blocks'] + Plan['Shared Read Blocks']).toBeLessThan(10 * MOST_PAGES);
   }
   await client.query('rollback');

@@ -5,7 +5,7 @@ import { createAccount } from '../../src/ledger/accounts/accounts.ts';
 import { usePlaces } from './places.ts';
 import { grantOf, newLedger, wanted } from './rig.ts';
 
-/** What the server's login, its role, and others may do in its database. */
+/** The rights of the server's login, its role and other logins in its database. */
 
 const places = usePlaces();
 const opened: OpenDatabase[] = [];
@@ -29,7 +29,7 @@ async function open(databaseUrl: string, migrationUrl?: string): Promise<OpenDat
   return one;
 }
 
-/** Makes an account and a grant in it, as a server works. */
+/** Makes an account with a grant, as a server does. */
 async function work({ database }: OpenDatabase): Promise<void> {
   const { ledger } = newLedger(database);
   const made = await createAccount(database, { kind: 'individual', name: 'A', externalId: null });
@@ -39,7 +39,7 @@ async function work({ database }: OpenDatabase): Promise<void> {
   await ledger.stop();
 }
 
-/** The code of a statement's refusal in a session of the server, or what it is. */
+/** Runs statements in a server's session. Resolves with `done`, or the SQLSTATE of the first failure. */
 async function inSession({ database }: OpenDatabase, ...texts: string[]): Promise<unknown> {
   return database
     .transaction(async (tx) => {
@@ -206,7 +206,7 @@ describe('a database', () => {
 });
 
 describe('a database of the release before', () => {
-  /** As that release left it: one role for all databases. */
+  /** Makes a database as that release left it: one role for all databases. */
   const leftBehind = async () => {
     const name = await places.database();
     await migrate(places.config(name), log);

@@ -8,7 +8,7 @@ import { openDatabase } from '../../src/db/open.ts';
 import { useDatabase } from '../postgres.ts';
 import { MIGRATED, usePlaces } from './places.ts';
 
-/** What each connection is set to, and what it is refused for. */
+/** The settings of each connection, and the reasons to refuse one. */
 
 const db = useDatabase();
 const places = usePlaces();

@@ -61,13 +61,13 @@ const limitOf = (
   apiKeyId: string | null = null,
 ): LimitKey => ({ account: account.id, apiKeyId, period });
 
-/** What a limit that is set now says is used. */
+/** Sets a limit now. Resolves with the amount that it counts as used. */
 async function usedOf(key: LimitKey): Promise<bigint | undefined> {
   const limit = await setSpendLimit(db.database, key, PLENTY);
   return limit === 'uncountable' ? undefined : limit.used;
 }
 
-/** What all that the account has done until now would be, had it happened a day before. */
+/** Moves all operations of the account one day into the past. */
 const dayPasses = (account: Account) =>
   db.query(`update operations set at = at - interval '1 day' where account_id = $1`, [account.id]);
 
@@ -81,7 +81,7 @@ interface Row {
   open: boolean;
 }
 
-/** What counts towards a limit, operation by operation, as ledger.md §6 has it. */
+/** Adds up, operation by operation, the amounts that count towards a limit (README §6). */
 async function countedIn({ account, apiKeyId }: LimitKey, since: Date): Promise<bigint> {
   const read = await db.query<Record<string, string> & { at: Date; open: boolean }>(
     `select o.number, o.kind, o.at, o.amount, o.subject, o.api_key_id as key,

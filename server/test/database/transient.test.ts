@@ -8,7 +8,7 @@ import { readBalance } from '../../src/ledger/lane/unlocked-read.ts';
 import { useDatabase } from '../postgres.ts';
 import { Counts, chargeOf, grantOf, newAccount, newLedger, tally, wanted } from './rig.ts';
 
-/** States of PostgreSQL that pass: none is final, and none makes an internal error. */
+/** Transient states of PostgreSQL: none is final for an operation, and none is an internal error. */
 
 const db = useDatabase();
 let rig: ReturnType<typeof newLedger>;
@@ -124,7 +124,7 @@ test('rights that are missing for a moment fail reads of keys as unavailable, an
 describe('a database that is read-only for a moment', () => {
   const switchOn = async () => {
     await db.query(`alter database ${db.config.database} set default_transaction_read_only = on`);
-    // A session that is there keeps its setting.
+    // An open session keeps its old setting.
     await db.query(
       `select pg_terminate_backend(pid, 10000) from pg_stat_activity
        where datname = current_database() and application_name like 'purser%'`,
@@ -160,7 +160,7 @@ describe('a database that is read-only for a moment', () => {
 
 describe('a batch of which one operation cannot be written', () => {
   test('fails that one alone, whatever defect it is', async () => {
-    // A defect of ours (42), raised for one description; a limit of PostgreSQL (54) for another.
+    // One description raises a bug of Purser's (SQLSTATE class 42), the other a PostgreSQL limit (54).
     await db.query(`
       create function refuse() returns trigger language plpgsql as $$
       begin

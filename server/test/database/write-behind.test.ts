@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { WriteBehind } from '../../src/db/write-behind.ts';
 
-/** A `WriteBehind` whose writes are recorded, and fail while `isAway`. */
+/** A `WriteBehind` that records its writes, which fail while `isAway`. */
 function recorder() {
   const written: string[][] = [];
   const warnings: string[] = [];
