@@ -8,14 +8,14 @@ import { useGateway } from './rig.ts';
 const db = useDatabase();
 const gateway = useGateway(db, PRICES);
 
-/** What the upstream saw of the request with this mark in its URL. */
+/** The upstream's view of the request with this mark in its URL. */
 function seen(mark: string) {
   const found = gateway.upstream.requests.find(({ url }) => url.includes(mark));
   if (!found) throw new Error(`the upstream has seen no ${mark}`);
   return found;
 }
 
-/** Sends bytes as they are and takes what comes until the server closes. */
+/** Sends raw bytes. Resolves with everything that comes until the server closes the connection. */
 function raw(text: string): Promise<string> {
   const { hostname, port } = new URL(gateway.url);
   return new Promise((resolve) => {

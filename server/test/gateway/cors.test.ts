@@ -4,7 +4,7 @@ import { useDatabase } from '../postgres.ts';
 import { PRICES } from './prices-text.ts';
 import { type Customer, useGateway } from './rig.ts';
 
-/** Pages of other origins: which may call from a browser, and what they may read. */
+/** CORS: the origins whose pages may call from a browser, and the headers that they may read. */
 
 const APP = 'https://app.example.com';
 const ELSEWHERE = 'https://elsewhere.example';
@@ -25,7 +25,7 @@ afterAll(async () => {
   await all.end();
 });
 
-/** What CORS says in an answer. */
+/** The status and the CORS headers of an answer. */
 async function cors(url: string, init: RequestInit & { headers: Record<string, string> }) {
   const { status, headers } = await fetch(url, init);
   const said = [...headers].filter(([name]) => /^(access-control-|vary$|allow$)/.test(name));

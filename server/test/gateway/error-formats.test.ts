@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { useDatabase } from '../postgres.ts';
 import { type Delivered, useGateway } from './rig.ts';
 
-/** The gateway's own errors on routes whose customers use the SDK of another API. */
+/** The gateway's own errors on routes in the format of another API, whose SDK customers use. */
 
 const db = useDatabase();
 const gateway = useGateway(
@@ -33,7 +33,7 @@ routes:
 
 const FORMATS = ['openai', 'anthropic'] as const;
 
-/** Everything that is refused, by what it is refused with. */
+/** A refused request for each error code. */
 const REFUSALS: Readonly<Record<string, (format: string) => Promise<Delivered>>> = {
   api_key_required: async (format) =>
     (await gateway.customer('1')).get(`/${format}`, { headers: { 'x-api-key': '' } }),

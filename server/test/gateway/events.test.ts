@@ -3,12 +3,12 @@ import { EventMeter } from '../../src/gateway/upstream/answers.ts';
 import { costAfter, costBefore } from '../../src/pricing/cost.ts';
 import { routeOf, textWith } from '../pricing/books.ts';
 
-/** How a stream of events is counted as it passes. */
+/** The metering of a stream of events as it passes. */
 
 const OUTPUT =
   '      - {per: output, cents: "1", count: answer.usage.output, at_most: 100, event: usage}';
 
-/** What a stream that comes in pieces of so many bytes counts; or why it does not. */
+/** The quantities of a stream that comes in chunks of `pieceBytes`, or the reason why it has none. */
 async function metered(
   text: string,
   { pieceBytes = 1_000, price = OUTPUT, more = '', request = {} as object } = {},
@@ -29,7 +29,7 @@ async function metered(
 
 const USAGE = '{"usage":{"output":7},"text":"é"}';
 
-/** As the HTML standard lets a stream of events be written (§9.2.6). */
+/** The syntax of event streams in the HTML standard (§9.2.6). */
 describe.each([1, 3, 1_000])('events in pieces of %d bytes', (pieceBytes) => {
   test.each([
     ['line feeds', `data: {"n":1}\n\ndata: ${USAGE}\n\ndata: [DONE]\n\n`],
@@ -137,7 +137,7 @@ data: {"type":"message_stop"}
   test('keeps no more than the buffer of all of them together', async () => {
     const large = padded(600);
     expect(await metered(large, { price: PRICE })).toBe('answer_too_large');
-    // Only the last of a name is kept.
+    // The meter keeps only the last event of each name.
     const often = STREAM + padded(300).repeat(5);
     expect(await metered(often, { price: PRICE })).toEqual({ input: '25', output: '15' });
   });

@@ -8,7 +8,7 @@ import { Pool } from 'undici';
 import { afterEach, expect, test } from 'vitest';
 import { Exchange } from '../../src/gateway/upstream/exchange.ts';
 
-/** A request to an upstream and its answer, by all the ways that it can end. */
+/** Every ending of an exchange: a request to an upstream, and its answer. */
 
 const open: { server: Server; pool: Pool }[] = [];
 afterEach(async () => {
@@ -51,7 +51,7 @@ test('a small answer comes whole', async () => {
   expect(exchange.status).toBe(201);
 });
 
-/** More than the buffers between two processes hold. */
+/** More chunks than the socket buffers between two processes can hold. */
 const PIECES = 400;
 const PIECE = Buffer.alloc(100_000, 'p');
 
@@ -146,7 +146,7 @@ test('a call that ends while it waits for a connection ends at once, and is not 
   expect(sent).toEqual(['GET', 'GET']);
 });
 
-/** An answer that has begun and does not end; `closed` tells whether the upstream lost its connection. */
+/** An answer that begins and does not end. `closed` tells whether the upstream's connection is closed. */
 async function exchangeWithoutEnd() {
   let isClosed = false;
   const pool = await upstream((request, response) => {

@@ -4,7 +4,7 @@ import type { Node } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
 import { type Customer, type SendOptions, useGateway } from './rig.ts';
 
-/** What goes on to the upstream, and what never does. */
+/** The parts of a request that the gateway forwards, and those that it never does. */
 
 const gateway = useGateway(
   useDatabase(),
@@ -51,7 +51,7 @@ beforeAll(async () => {
 });
 afterAll(() => proxied.end());
 
-/** What the upstream saw of a request that it answered. */
+/** Sends a request. Resolves with the upstream's view of it. */
 async function seen(path: string, options: SendOptions = {}) {
   const before = gateway.upstream.requests.length;
   const answer = await customer.get(path, options);
@@ -61,7 +61,7 @@ async function seen(path: string, options: SendOptions = {}) {
   return { url, headers, method, answer };
 }
 
-/** The status and code of a refusal; the upstream saw nothing. */
+/** The status and code of a refusal. Checks that the upstream saw nothing. */
 async function refused(path: string, options: SendOptions = {}): Promise<[number, string]> {
   const before = gateway.upstream.requests.length;
   const { status, body } = await customer.get(path, options);
@@ -219,7 +219,7 @@ describe("the customer's key", () => {
 });
 
 describe('a path with parameters', () => {
-  /** The first line of the answer to a request target, and its code. */
+  /** The status of the answer to a raw request target, with its error code. */
   async function raw(target: string): Promise<string> {
     const client = connect(Number(new URL(gateway.url).port), '127.0.0.1');
     const head = [`GET ${target} HTTP/1.1`, 'Host: x', `X-API-Key: ${customer.key}`];

@@ -6,7 +6,7 @@ import { useDatabase } from '../postgres.ts';
 import { answering, useRawUpstream } from './raw-upstream.ts';
 import { type Customer, useGateway } from './rig.ts';
 
-/** Customers and upstreams that do what none should do. */
+/** Hostile customers and upstreams. */
 
 const db = useDatabase();
 const upstream = useRawUpstream();
@@ -56,7 +56,7 @@ routes:
 `,
 );
 
-/** How the calls of an account ended, once all have. */
+/** The endings of an account's calls, once all have ended. */
 async function endingsOf({ account }: Customer, calls = 1): Promise<string[]> {
   const read = () =>
     db.query<{ ending: string }>(
@@ -115,7 +115,7 @@ test('nothing of an answer that cannot be parsed is logged', async () => {
   expect(gateway.node.output()).not.toContain('private');
 });
 
-/** What the gateway sends for some bytes, until it closes the connection. */
+/** Sends raw bytes. Resolves with everything that comes until the gateway closes the connection. */
 async function rawAnswer(lines: readonly string[], body = ''): Promise<string> {
   const client = connect(Number(new URL(gateway.url).port), '127.0.0.1');
   client.write(`${lines.join('\r\n')}\r\n\r\n${body}`);
@@ -220,7 +220,7 @@ test('a client that leaves before the first byte of its large body pays nothing'
   expect(upstream.heads.length).toBe(before);
 });
 
-/** The status of a request whose body begins and does not end. */
+/** The status of the answer to a request whose body begins and does not end. */
 function statusWithoutEnd(path: string, key: string): Promise<number> {
   return new Promise((resolve) => {
     const sent = request(`${gateway.url}${path}`, {

@@ -339,7 +339,7 @@ describe('a thief', () => {
     for (const path of ['/v1/fixed?lost', '/v1/counted?items=3']) {
       const ask = asking(customer);
       const { headers } = await ask(path);
-      // As if the server had died between the payment and the mark.
+      // The row as if the server had died after the payment and before it marked the key as used.
       await db.query(
         `update idempotent_calls
          set is_used = false, charge = null, status = null, headers = null, body = null,
@@ -377,7 +377,7 @@ test('after all of it the books add up', async () => {
   expect((await verify(db.database)).problem).toBeNull();
 });
 
-/** How many idempotency keys of the customer's have a row. */
+/** The number of the customer's idempotency keys that have a row. */
 async function claimsOf({ account }: Customer): Promise<number> {
   const rows = await db.query('select from idempotent_calls where account_id = $1', [
     account.slice(0, 32),

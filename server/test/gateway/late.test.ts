@@ -5,7 +5,7 @@ import { useDatabase } from '../postgres.ts';
 import { PRICES } from './prices-text.ts';
 import { type Customer, newKey, useGateway } from './rig.ts';
 
-/** A delivered call is paid once, in whatever state PostgreSQL is when it ends. */
+/** A delivered call is paid once, whatever the state of PostgreSQL when the call ends. */
 
 const db = useDatabase();
 let proxy: Awaited<ReturnType<typeof startProxy>>;
@@ -26,10 +26,10 @@ const gateway = useGateway(
 
 const PATHS = ['/v1/counted?do=late&items=7', '/v1/events?do=events&items=7'];
 
-/** What a call of the path costs, in cents. */
+/** The cost of a call of the path, in cents. */
 const costOf = (path: string) => (path.startsWith('/v1/counted') ? 1.2 : 0.7);
 
-/** Does something while the answer of a call is on its way. */
+/** Runs `act` after the upstream has the request of a call and before its answer is whole. */
 async function during(customer: Customer, path: string, act: () => Promise<unknown> | unknown) {
   const mark = `mark=${newKey()}`;
   const answered = customer.get(`${path}&${mark}`);
@@ -40,7 +40,7 @@ async function during(customer: Customer, path: string, act: () => Promise<unkno
   return answered;
 }
 
-/** The balance, read past the proxy. */
+/** The balance in cents, read without the proxy. */
 async function availableOf({ account }: Customer): Promise<number> {
   const [row] = await db.query<{ available: string }>(
     'select ((posted - held) / 1e6)::float8::text as available from balances where account_id = $1',
@@ -49,7 +49,7 @@ async function availableOf({ account }: Customer): Promise<number> {
   return Number(row?.available);
 }
 
-/** Ends every connection of the gateway's, so that it makes new ones. */
+/** Ends all PostgreSQL backends of the gateway, so that it must reconnect. */
 const cut = () =>
   db.query(
     `select pg_terminate_backend(pid) from pg_stat_activity

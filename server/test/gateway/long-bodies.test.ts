@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { membersOf } from '../../src/gateway/request/members.ts';
 
-/** Bodies as large as a price book may allow. */
+/** Bodies of the largest size that a price book may allow. */
 
 const NAMES = { top: new Set(['model']), deep: new Set<string>() };
 const TEXT = '\\n'.repeat(10_000_000);

@@ -66,7 +66,7 @@ describe.each(SDKS)('the SDK for $name', (sdk) => {
     await whole(await sdk.stream({ ...placeOf(customer), fetch }, prompt));
     const keys = sent.map((headers) => [headers.get('authorization'), headers.get('x-api-key')]);
     expect(keys).toEqual(Array(2).fill([`Bearer ${customer.key}`, null]));
-    // The provider answers only to the operator's secret, with no other beside it.
+    // The provider refuses a request without the operator's secret, or with another one beside it.
     expect(askedWith(prompt)).toHaveLength(2);
     expect(JSON.stringify(askedWith(prompt))).not.toContain(customer.key);
   });
@@ -125,7 +125,7 @@ describe.each(SDKS)('the SDK for $name', (sdk) => {
         ? sdk.ask(place, prompt).then((said) => said.text)
         : sdk.stream(place, prompt).then(whole));
       expect([text, statuses]).toEqual([TEXT, [500, 500, 200]]);
-      // By itself it sends no idempotency key: each attempt is a call of its own.
+      // The SDK itself sends no idempotency key, so each attempt is a separate call.
       expect(sent.map((headers) => headers.get('idempotency-key'))).toEqual([null, null, null]);
       const counts = askedWith(prompt).map(({ headers }) => headers['x-stainless-retry-count']);
       expect(counts).toEqual(['0', '1', '2']);

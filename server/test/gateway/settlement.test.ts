@@ -10,7 +10,7 @@ import { type Cost, costBefore } from '../../src/pricing/cost.ts';
 import { digest, grantOf, newAccount, useLedger } from '../database/rig.ts';
 import { useDatabase } from '../postgres.ts';
 
-/** What becomes of payments while the ledger cannot tell or cannot work. */
+/** Payments while the ledger fails, or cannot tell the outcome. */
 
 const db = useDatabase();
 const rig = useLedger(db.database);
@@ -53,7 +53,7 @@ function routeOf(price: readonly Price[]): Route {
   };
 }
 
-/** A purchase by an account with 10 cents, in a ledger that first fails as told, after or before it works. */
+/** A purchase by an account with 10 cents. */
 async function purchaseOf(price: readonly Price[], name: string): Promise<Purchase> {
   const account = await newAccount(db.database);
   await rig.ledger.submit(grantOf(account, 10_000_000n), () => true);
@@ -71,7 +71,7 @@ async function purchaseOf(price: readonly Price[], name: string): Promise<Purcha
   };
 }
 
-/** Payments over the real ledger; the first operation of each kind in `faults` fails with its code. */
+/** Payments in the real ledger; the first operation of each kind in `faults` fails with its code. */
 function paymentsWith(faults: Partial<Record<Operation['kind'], Fault>>) {
   const left = new Map(Object.entries(faults));
   const submit = async (operation: Operation, isWanted: () => boolean): Promise<Outcome> => {
@@ -89,7 +89,7 @@ function paymentsWith(faults: Partial<Record<Operation['kind'], Fault>>) {
 
 interface Fault {
   readonly code: FailureCode;
-  /** Whether the operation was carried out all the same. */
+  /** Whether the operation is carried out in spite of its failure. */
   readonly isDone: boolean;
 }
 
@@ -156,7 +156,7 @@ test('what is above a hold is paid only where there is credit for it', async () 
   expect(paid).toMatchObject({ charged: 2_500_000n, available: 7_500_000n });
 });
 
-/** Lets the hold of a purchase end now. */
+/** Makes the hold of a purchase expire now. */
 async function expire({ account }: Purchase): Promise<void> {
   const now = `date_trunc('milliseconds', clock_timestamp())`;
   await db.query(`update holds set expires_at = ${now} where account_id = $1`, [account]);

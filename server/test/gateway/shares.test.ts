@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { useDatabase } from '../postgres.ts';
 import { type Customer, useGateway } from './rig.ts';
 
-/** Nobody takes more than a fair share of the gateway. */
+/** No customer takes more than a fair share of the gateway. */
 
 const db = useDatabase();
 const gateway = useGateway(
@@ -46,7 +46,7 @@ afterEach(() => {
 const seen = (mark: string) =>
   gateway.upstream.requests.filter(({ url }) => url.includes(mark)).length;
 
-/** Begins a call that its upstream does not answer; resolves once the upstream has it. */
+/** Begins a call that the upstream does not answer. Resolves once the upstream has it. */
 async function hang(customer: Customer, path: string): Promise<() => void> {
   const mark = `mark=${seen('')}-${Math.random()}`;
   const sent = request(`${gateway.url}${path}?do=silence&${mark}`, {

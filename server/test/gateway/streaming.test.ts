@@ -11,7 +11,7 @@ const gateway = useGateway(db, PRICES);
 
 const MEGABYTE = 1_048_576;
 
-/** The memory of a process, in bytes, as Linux counts it. */
+/** The resident memory of a process in bytes, from Linux's /proc. */
 function rssOf(pid: number | undefined): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1_024;
@@ -28,7 +28,7 @@ describe('a streamed answer', () => {
         events.on('end', () => resolve(events));
       }).end();
     });
-    // The upstream waits between them: together they would come as one piece.
+    // The upstream waits between the events: without streaming they would come as one chunk.
     expect(pieces.length).toBeGreaterThanOrEqual(4);
     expect(answer.headers).toMatchObject({
       'content-type': 'text/event-stream',
@@ -64,7 +64,7 @@ describe('a streamed answer', () => {
     const answers = await Promise.all(
       Array.from({ length: 8 }, () => paused(`/v1/fixed?do=pour&bytes=${size}`, headers)),
     );
-    // What could come without being read has come: buffers of sockets and streams, never the answer.
+    // By now all that an unread answer can fill is full: the buffers of sockets and streams.
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     expect(rssOf(gateway.node.process.pid) - before).toBeLessThan(64 * MEGABYTE);
     const lengths = await Promise.all(answers.map((read) => read()));
@@ -107,12 +107,12 @@ describe('a streamed answer', () => {
 
 const MIDWAY = [{ ending: 'client_left_midway' }];
 
-/** How the calls of an account have ended. */
+/** The endings of an account's calls. */
 function endingsOf(account: string) {
   return db.query('select ending from call_endings where account_id = $1', [account.slice(0, 32)]);
 }
 
-/** Begins to read an answer and stops; resolves with what reads the rest and tells how much it was. */
+/** Gets the head of an answer and pauses. Resolves with a function that reads the body's length. */
 function paused(
   path: string,
   headers: Readonly<Record<string, string>>,
@@ -158,7 +158,7 @@ describe('a gateway that stops', () => {
         const asked = request(`${node.url}${path}`, { agent, headers }, (answer) => {
           answer.resume().on('end', () => resolve(answer.statusCode));
         });
-        // A connection that was idle is closed, and no new one is taken.
+        // A stopping gateway closes idle connections and accepts no new ones: this counts as 503.
         asked.on('error', () => resolve(503)).end();
       });
     expect(await status('/readyz')).toBe(200);
@@ -217,7 +217,7 @@ describe('a gateway that is killed', () => {
     await killedDuring(customer.get.bind(customer), '/v1/short?do=silence&mark=killed-fixed');
     const [charge] = await chargesOf(customer.account);
     expect(charge).toMatchObject({ amount: '0.5', call: { ending: 'in_progress' } });
-    // The call may take a second, and its settlement a minute more: as if that had passed.
+    // Moves the deadline into the past: the call may take a second, its settlement a minute more.
     await db.query(
       `update operations set call = jsonb_set(call::jsonb, '{until}', '0') where call is not null`,
     );
@@ -233,7 +233,7 @@ describe('a gateway that is killed', () => {
     );
     expect(await customer.balance()).toBe('8');
     const account = customer.account.slice(0, 32);
-    // As if the minute had passed that a hold outlives its call.
+    // Makes the hold expire now; it would outlive its call by a minute.
     const now = `date_trunc('milliseconds', now())`;
     for (const change of [
       `operations set expires_at = ${now} where kind = 'hold' and account_id = $1`,

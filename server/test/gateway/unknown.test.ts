@@ -5,7 +5,7 @@ import { useDatabase } from '../postgres.ts';
 import { PRICES } from './prices-text.ts';
 import { newKey, useGateway } from './rig.ts';
 
-/** A payment that commits while nobody is told, since PostgreSQL is away from then on. */
+/** A payment that commits although its answer is lost, because PostgreSQL becomes unreachable. */
 
 const db = useDatabase();
 let proxy: Awaited<ReturnType<typeof startProxy>>;
@@ -24,7 +24,7 @@ const gateway = useGateway(
   PRICES,
 );
 
-/** From the next commit of a charge on PostgreSQL is away, for long enough that the lane gives up. */
+/** Makes PostgreSQL unreachable from the next commit of a charge, until the lane has given up. */
 function goAway(): void {
   let isCharging = false;
   proxy.weather = {

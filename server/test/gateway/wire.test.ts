@@ -3,11 +3,11 @@ import { useDatabase } from '../postgres.ts';
 import { examplePrices, SCOPES, startPlatform } from './platform.ts';
 import { type Delivered, useGateway } from './rig.ts';
 
-/** What clients of the platform rely on, to the letter: headers, and the bodies of errors. */
+/** The exact headers and error bodies that clients of the platform rely on. */
 
 const SEARCH = '/v1/search?query=a';
 const JSON_TYPE = 'application/json; charset=utf-8';
-/** Some clients take no longer body of an error, 402 apart. */
+/** Some clients accept no longer body of an error, except for 402. */
 const LONGEST_ERROR = 200;
 
 const gateway = useGateway(useDatabase(), examplePrices, startPlatform);
@@ -15,7 +15,7 @@ const gateway = useGateway(useDatabase(), examplePrices, startPlatform);
 const plain = (headers: Record<string, string>, path = SEARCH) =>
   fetch(`${gateway.url}${path}`, { headers });
 
-/** What is compared of an answer. */
+/** The compared parts of an answer. */
 async function shown(answer: Response) {
   const { status, headers } = answer;
   return { status, type: headers.get('content-type'), body: await answer.text() };
@@ -113,7 +113,7 @@ describe('the body of an error', () => {
     const { key } = await gateway.customer('0.4', SCOPES);
     const { status, type, body } = await shown(await plain({ 'x-api-key': key }));
     expect([status, type]).toEqual([402, JSON_TYPE]);
-    // Neither `limit` nor `used`, which an SDK reads as integers.
+    // The body has neither `limit` nor `used`, which an SDK reads as integers.
     expect(JSON.parse(body)).toStrictEqual({
       detail: 'Insufficient credits',
       code: 'insufficient_credits',
