@@ -10,7 +10,7 @@ import { attributesOf, call } from '../nodes/client.ts';
 import { type Node, startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
 
-/** The actor of an operation, as operators and customers are told. */
+/** The actor of an operation, as the routes of operators and customers show it. */
 
 const PURSER = fileURLToPath(new URL('../../bin/purser.js', import.meta.url));
 const db = useDatabase();

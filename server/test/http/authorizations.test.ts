@@ -177,7 +177,7 @@ describe('an authorization', () => {
       });
     expect((await ask({ api_key: judged.key })).status).toBe(200);
     expect((await ask({ api_key: charged.key, amount: '1' })).status).toBe(200);
-    // A server writes what it knows of uses before it goes.
+    // A stopping server first writes the last uses of its keys.
     await own.end();
     const rows = await db.query(
       `select count(*)::int as used from api_key_uses u join api_keys k on k.id = u.api_key_id

@@ -5,7 +5,7 @@ import { type Answer, attributesOf, call } from '../nodes/client.ts';
 import { type Node, startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
 
-/** The contract of reference.md §1: what at least one public client relies on. */
+/** The contract of the balance endpoint, on which public clients rely. */
 
 const db = useDatabase();
 useNodes();
@@ -110,7 +110,7 @@ describe('the balance endpoint', () => {
   });
 });
 
-/** What holds for every refusal of this endpoint. */
+/** Checks the promises of every refusal by this endpoint. */
 function expectRefusal(answer: Answer, status: number, detail: string, secret: string): void {
   expect(answer.status).toBe(status);
   const body = JSON.parse(answer.body);

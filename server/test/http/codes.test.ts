@@ -48,7 +48,7 @@ function membersOnPage(code: ErrorCode): string[] {
   return Object.keys(JSON.parse(/```json\n([\s\S]*?)\n```/.exec(page)?.[1] ?? '{}'));
 }
 
-/** The API over parts of which some do what a test wants; the rest is not asked. */
+/** The API with some parts of the test's own. The other parts reject every call. */
 async function apiWith(parts: Partial<HttpParts>) {
   const unused = new Proxy({}, { get: () => () => Promise.reject(new Error('not asked')) });
   return buildHttp({

@@ -50,7 +50,7 @@ async function newKey(of: string, scopes: string[]): Promise<{ id: string; key: 
   return { id: String(id), key: String(key) };
 }
 
-/** An instant that no operation shares: PostgreSQL's clock has gone on since. */
+/** An instant that no operation shares. Waits until PostgreSQL's clock has passed it. */
 async function instant(): Promise<string> {
   const [row] = await db.query<{ at: Date }>(
     `select date_trunc('milliseconds', clock_timestamp()) + interval '1 ms' as at, pg_sleep(0.005)`,
@@ -200,7 +200,7 @@ describe('the past', () => {
   });
 });
 
-/** An answer to the operator as a customer is told it. */
+/** Makes the operator's answer the customer's: without the operator keys' ids. */
 const asCustomer = (body: string) =>
   body.replaceAll(/\{"type":"operator_key","id":"opk_\w+"\}/g, '{"type":"operator","id":null}');
 

@@ -5,7 +5,7 @@ import { type Answer, attributesOf, call } from '../nodes/client.ts';
 import { type Node, startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
 
-/** Requests that make an account, a key or a secret, repeated because their answer was lost. */
+/** Retries of requests that make an account, a key or a secret, after their answer was lost. */
 
 const db = useDatabase();
 useNodes();
@@ -281,7 +281,7 @@ test('no lost answer leaves a valid key whose secret nobody has', async () => {
   const secrets = await Promise.all(
     Array.from({ length: 40 }, async (_, index) => {
       const idempotencyKey = `lost-${index}`;
-      // The client hangs up before, while or after the key is made.
+      // The client disconnects before, while or after the key is made.
       await post(keysOf(own), {}, idempotencyKey, { timeoutMs: 1 + (index % 20) });
       const answer = await post(keysOf(own), {}, idempotencyKey, { node: 1 });
       return attributesOf(answer, 201)['key'];

@@ -12,7 +12,7 @@ let node: Node;
 let key: string;
 
 const LARGEST = '9223372036854.775807';
-/** A microcent below. */
+/** The largest amount less one microcent. */
 const ALMOST = '9223372036854.775806';
 
 beforeAll(async () => {
@@ -100,7 +100,7 @@ describe('sums beyond int64', () => {
     const held = await post('holds', { account, amount: '1', expires_in_s: 60 });
     const { id } = attributesOf(held, 201);
     await charge(account, LARGEST);
-    // The hold's own cent and the line pay; then nothing is left of either.
+    // The hold's own cent and the overdraft line pay, and use both up.
     const captured = await post(`holds/${id}/capture`, { amount: LARGEST });
     expect(attributesOf(captured, 200)).toMatchObject({ available: `-${LARGEST}` });
     const refused = await post('charges', { account, amount: LARGEST });

@@ -30,7 +30,7 @@ afterAll(async () => {
 const ask = (method: string, path: string, body?: object, key = operatorKey) =>
   call(method, `${nodes[0].url}${path}`, { key, ...(body && { body }) });
 
-/** Charges at the other node than the one that sets limits. */
+/** Charges on the node that does not set limits. */
 const charge = (amount: string, apiKeyId?: string) =>
   call('POST', `${nodes[1].url}/v1/charges`, {
     key: operatorKey,

@@ -25,7 +25,7 @@ afterAll(async () => {
 
 const OPENAPI = new URL('../../../openapi/openapi.json', import.meta.url);
 
-/** Sends bytes as they are and reads the answer until the connection ends. */
+/** Sends raw bytes. Resolves with everything that comes until the connection ends. */
 function sendRaw(text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = createConnection(Number(new URL(node.url).port), '127.0.0.1');
