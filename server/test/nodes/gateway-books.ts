@@ -8,23 +8,23 @@ import type { Attempt, Journal, Wish } from './gateway-client.ts';
 import type { Node } from './node.ts';
 
 /**
- * What customers received of the gateway's answers against what they paid.
+ * Compares the answers that customers received with their payments.
  *
- * A server that is killed may lose only this: an attempt of that moment whose price was not told yet.
- * Of a price that was known before, nothing is lost: it stays charged, even if the upstream failed.
- * Of one that is counted, the hold ends by itself.
+ * A killed server may lose only the cost of calls under way at that moment whose cost was not told
+ * yet. A price that was known before the call stays charged, even if the upstream failed. If a
+ * price counts the answer, the hold of the call expires.
  */
 
 export interface Circumstances {
-  /** When a server was killed, on the clock of the attempts. */
+  /** The time of each node's kill, on the clock of the attempts. */
   readonly killedAt: ReadonlyMap<Node, number>;
-  /** No server was killed since, on the clock of the ledger. */
+  /** The time of the last kill, on the clock of the ledger. */
   readonly calmSince: Date;
-  /** The ids of the answers that the upstream failed to give. */
+  /** The ids of the upstream's failed answers. */
   readonly failed: ReadonlySet<string>;
 }
 
-/** A charge or hold that a call began with, and what came of it. Amounts are microcents. */
+/** A charge or hold with which a call began, and its outcome. Amounts are microcents. */
 interface CallInLedger {
   readonly account_id: string;
   readonly number: string;
@@ -33,10 +33,10 @@ interface CallInLedger {
   readonly version: string | null;
   readonly at: Date;
   readonly ending: string | null;
-  /** The numbers of its charges: its own, or those of its capture and overage. */
+  /** The numbers of its charges: the charge itself, or the capture and the overage. */
   readonly charges: readonly string[];
   readonly charged: string;
-  /** Of them, what was not reversed. */
+  /** The sum of its charges without the reversed part. */
   readonly net: string;
 }
 
@@ -57,7 +57,7 @@ const CALLS = `
   where o.kind in ('charge', 'hold')
   group by o.account_id, o.number, e.ending`;
 
-/** Endings after which nothing is paid. */
+/** Endings for which the customer pays nothing. */
 const FREE = [
   'upstream_unreachable',
   'upstream_timeout',
@@ -67,7 +67,7 @@ const FREE = [
   'upstream_rejected_operator',
   'upstream_error_event',
 ];
-/** Those of a customer, or of an answer that came. */
+/** Paid endings: those that a customer caused, or after an answer came. */
 const PAID = [
   'delivered',
   'client_left_before_answer',
@@ -78,7 +78,7 @@ const PAID = [
   'time_exceeded',
 ];
 
-/** Counts what was received against the ledger. Every server must have stopped. */
+/** Compares everything that was received with the ledger. Every server must have stopped. */
 export async function expectReceivedIsPaid(
   db: Pick<TestDatabase, 'database' | 'query'>,
   journal: Journal,
@@ -109,20 +109,20 @@ class Books {
     }
   }
 
-  /** The call that paid for an attempt, as far as its customer was told. */
+  /** The call that paid for an attempt, by the charge or hold that the customer was told. */
   of({ told: { charge, hold } }: Attempt): CallInLedger | undefined {
     if (charge !== undefined) return this.#named(parseOperationId('chg', charge));
     return hold === undefined ? undefined : this.#named(parseOperationId('hld', hold));
   }
 
-  /** Whether the upstream failed, or a kill may have lost what the attempt would have paid. */
+  /** Whether the upstream failed, or a kill may have lost the payment of the attempt. */
   mayBeFree({ node, startedAt, told, received }: Attempt): boolean {
     const { killedAt, failed } = this.circumstances;
     const isLost = (killedAt.get(node) ?? 0) > startedAt && told.charged === undefined;
     return isLost || failed.has(`${received?.id}`);
   }
 
-  /** An attempt with its call, as a failed test shows it. */
+  /** An attempt with its call, for the message of a failed test. */
   shown(attempt: Attempt): object {
     const { node, ...others } = attempt;
     const killedAt = this.circumstances.killedAt.get(node);
@@ -136,11 +136,11 @@ class Books {
   }
 }
 
-/** A route without a price is paid with nothing. */
+/** Whether a call is paid. Calls of a route without a price always are. */
 const isPaid = ({ net, route }: CallInLedger): boolean => net !== '0' || route === 'free';
 const hasAnswer = ({ received }: Attempt): boolean => received !== null && received.status < 300;
 
-/** Whoever was told what a whole answer cost has paid that, and no more or less. */
+/** The cost that a customer was told with a whole answer is exactly the amount paid. */
 function expectToldIsTrue({ attempts }: Journal, books: Books): void {
   const wrong = attempts.filter((attempt) => {
     const { received, told } = attempt;
@@ -150,7 +150,7 @@ function expectToldIsTrue({ attempts }: Journal, books: Books): void {
   expect(wrong.map((attempt) => books.shown(attempt))).toEqual([]);
 }
 
-/** Each answer that came whole is paid by one call, which pays for no other, however often it comes. */
+/** One call pays for each whole answer, however often that is replayed, and for no other. */
 function expectAnswersArePaidOnce({ attempts }: Journal, books: Books): void {
   const answersOf = new Map<CallInLedger, Set<string>>();
   const callsOf = new Map<string, Set<CallInLedger>>();
@@ -169,7 +169,7 @@ function expectAnswersArePaidOnce({ attempts }: Journal, books: Books): void {
   expect(attempts.some(({ received }) => received?.isReplay)).toBe(true);
 }
 
-/** Whoever received a part of an answer has paid, unless the upstream failed. */
+/** A customer who received a part of an answer has paid, unless the upstream failed. */
 function expectPartsArePaid({ attempts }: Journal, books: Books): void {
   const unpaid = attempts.filter((attempt) => {
     const { received } = attempt;
@@ -180,7 +180,7 @@ function expectPartsArePaid({ attempts }: Journal, books: Books): void {
   expect(unpaid.map((attempt) => books.shown(attempt))).toEqual([]);
 }
 
-/** Every delivered call is one that somebody received, or that had lost its client. */
+/** A customer received the answer of every delivered call, unless that client had disconnected. */
 function expectNobodyPaysForNothing(
   { attempts }: Journal,
   calls: readonly CallInLedger[],
@@ -203,7 +203,7 @@ function expectNobodyPaysForNothing(
   expect([...left].filter(([, count]) => count < 0)).toEqual([]);
 }
 
-/** Under one idempotency key one answer came and one call was paid, and that answer is kept. */
+/** Each idempotency key has one paid call and one answer, which is kept. */
 async function expectKeysUsedOnce(
   db: Pick<TestDatabase, 'query'>,
   { attempts }: Journal,
@@ -249,7 +249,7 @@ function nameOf({ payer, idempotencyKey }: Wish): string {
   return `${accountIdOf(payer.account)} ${digestOf(`customer\0${idempotencyKey}`)}`;
 }
 
-/** Every call has its route and price version, and costs what its ending costs. */
+/** Every call has a route and a price version, and the cost of its ending. */
 function expectEndings(calls: readonly CallInLedger[], calmSince: Date): void {
   const strange = calls.filter(({ route, version }) => route === null || version !== '1');
   expect(strange).toEqual([]);
@@ -257,14 +257,14 @@ function expectEndings(calls: readonly CallInLedger[], calmSince: Date): void {
   expect(endless).toEqual([]);
   const notGivenBack = calls.filter(({ ending, net }) => FREE.includes(`${ending}`) && net !== '0');
   expect(notGivenBack).toEqual([]);
-  // A call that was stopped before it was sent, or before anything of its answer was passed on, is free.
+  // A call is free if it was stopped before it was sent, or before any of its answer was forwarded.
   const mayBeFree = ['client_left_before_answer', 'time_exceeded'];
   const notTaken = calls.filter(
     ({ ending, net, charged }) =>
       PAID.includes(`${ending}`) && net !== charged && !mayBeFree.includes(`${ending}`),
   );
   expect(notTaken).toEqual([]);
-  // A server was killed before it told the ending: the call is paid, or was given back whole.
+  // A killed server wrote no ending: its call is paid whole, or given back whole.
   const inPart = calls.filter(
     ({ ending, kind, net, charged }) =>
       ending === null && kind === 'charge' && net !== charged && net !== '0',
@@ -274,7 +274,7 @@ function expectEndings(calls: readonly CallInLedger[], calmSince: Date): void {
   const unpaid = calls.filter((call) => uncounted.includes(`${call.ending}`) && !isPaid(call));
   expect(unpaid).toEqual([]);
   const endings = new Set(calls.map(({ ending }) => ending));
-  // A short run may see no call that takes too long.
+  // A short run may have no call that takes too long.
   const seldom = ['time_exceeded'];
   const expected = [...FREE, ...PAID].filter((ending) => !seldom.includes(ending));
   for (const ending of expected) expect(endings).toContain(ending);

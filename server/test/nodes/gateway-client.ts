@@ -4,55 +4,57 @@ import { type Delivered, type SendOptions, send } from '../gateway/rig.ts';
 import { ID_HEADER } from './flaky-upstream.ts';
 import type { Node } from './node.ts';
 
-/** Customers of the gateway who call it at random, and remember what they received and were told. */
+/**
+ * Customers of the gateway who call it at random, and record the answers and costs that they get.
+ */
 
 export interface Payer {
   readonly account: string;
   readonly key: string;
 }
 
-/** A call that its customer wants, as far as it got. */
+/** A call that a customer wants, with its attempts so far. */
 export interface Wish {
   readonly payer: Payer;
   readonly path: string;
   readonly idempotencyKey: string | undefined;
-  /** Whether there is nothing more to ask: an answer, or a refusal. */
+  /** Whether the customer has an answer or a final refusal. */
   isOver: boolean;
 }
 
-/** One request and what came of it. */
+/** One request and its result. */
 export interface Attempt {
   readonly wish: Wish;
   readonly node: Node;
   readonly startedAt: number;
-  /** What of the upstream's answer was received; null: no part of it. */
+  /** The received part of the upstream's answer; null: nothing of it came. */
   readonly received: Received | null;
-  /** What was told of the payment, in the head or at the end. */
+  /** The payment as the headers or trailers state it. */
   readonly told: Told;
 }
 
 export interface Received {
-  /** The id that the upstream gave its answer. */
+  /** The id of the upstream's answer. */
   readonly id: string;
   readonly status: number;
   readonly body: string;
   readonly isWhole: boolean;
-  /** Whether it is the answer to an earlier attempt, given again. */
+  /** Whether it is a replay of an earlier attempt's answer. */
   readonly isReplay: boolean;
 }
 
 export interface Told {
-  /** Cents; undefined: nothing was told. */
+  /** The stated cost in cents; undefined: none was stated. */
   readonly charged: string | undefined;
   readonly charge: string | undefined;
   readonly hold: string | undefined;
 }
 
-/** What the customers saw, all together. */
+/** The records of all customers together. */
 export interface Journal {
   readonly wishes: Wish[];
   readonly attempts: Attempt[];
-  /** Statuses with the code of the gateway's own errors, and how often. */
+  /** The number of answers by status, with the error code if the gateway made the answer. */
   readonly outcomes: Map<string, number>;
 }
 
@@ -69,7 +71,7 @@ const PATHS = [
 const MOST_TRIES = 8;
 const ASK_AGAIN_MS = 100;
 
-/** Calls until `isOver`; about one call in two has an idempotency key and is tried again. */
+/** Calls until `isOver`. About one call in two has an idempotency key, and is retried. */
 export async function callUntil(
   isOver: () => boolean,
   journal: Journal,
@@ -87,14 +89,14 @@ export async function callUntil(
     const tries = wish.idempotencyKey === undefined ? 1 : randomInt(1, MOST_TRIES);
     for (let tried = 0; tried < tries && !isOver(); tried += 1) {
       await ask(wish, journal, anyNode(), leaving());
-      // Now and then an answer that was received is asked for again.
+      // Now and then the customer repeats a call whose answer was received.
       if (wish.isOver && randomInt(3) > 0) break;
       await delay(randomInt(ASK_AGAIN_MS));
     }
   }
 }
 
-/** Asks for what is wished, once; what came of it. */
+/** Makes one attempt at a wish. Resolves with its status and, if there is one, its error code. */
 export async function ask(
   wish: Wish,
   journal: Journal,
@@ -140,7 +142,7 @@ function outcomeOf({ status, headers, body, isWhole }: Delivered): string {
   return `${status} ${JSON.parse(body).code}`;
 }
 
-/** One customer in four leaves: at some time, or in the middle of the answer. */
+/** One client in four disconnects: at a random time, or in the middle of the answer. */
 function leaving(): Pick<SendOptions, 'leaveAfter' | 'leaveAfterMs'> {
   const dice = randomInt(8);
   if (dice === 0) return { leaveAfter: randomInt(1, 200) };

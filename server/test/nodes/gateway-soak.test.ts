@@ -12,10 +12,10 @@ import { expectReceivedIsPaid } from './gateway-books.ts';
 import { ask, callUntil, type Journal, type Payer } from './gateway-client.ts';
 import { type Node, startNode, useNodes } from './node.ts';
 
-/** How long customers call; PostgreSQL 15 gets a shorter turn. */
+/** Customers call for this long; shorter with PostgreSQL 15. */
 const SECONDS = inject('major') === 18 ? 25 : 15;
 const CLIENTS = 24;
-/** Cents. The last account runs out of them. */
+/** The accounts' credits in cents. The last account uses its credit up. */
 const CREDITS = ['100000', '100000', '100000', '100'];
 
 const PRICES = (upstream: string): string => `
@@ -48,7 +48,7 @@ let payers: Payer[];
 const start = async () => {
   nodes = await Promise.all([startNode(environment), startNode(environment)]);
 };
-/** A call that never ends would hold up the stop until the server is killed. */
+/** Stops the nodes. A call that never ends would delay a stop until the server is killed. */
 const stop = async () => {
   expect(await Promise.all(nodes.map((node) => node.end()))).toEqual([0, 0]);
 };
@@ -83,7 +83,7 @@ async function newPayer(operatorKey: string, cents: string): Promise<Payer> {
   return { account, key: String(attributesOf(made, 201)['key']) };
 }
 
-/** Kills one server after the other and starts it again. */
+/** Kills and restarts one server after the other. */
 async function killUntil(end: number): Promise<void> {
   while (Date.now() < end) {
     await delay(Math.min(randomInt(2_000, 5_000), Math.max(0, end - Date.now())));
@@ -95,7 +95,7 @@ async function killUntil(end: number): Promise<void> {
   }
 }
 
-/** Asks once more, of a good upstream, for all that was wished under an idempotency key and not had. */
+/** Retries every call with an idempotency key that has no answer yet, from a good upstream. */
 async function fulfil(journal: Journal): Promise<void> {
   const open = journal.wishes.filter((wish) => wish.idempotencyKey !== undefined && !wish.isOver);
   await Promise.all(
@@ -108,7 +108,7 @@ async function fulfil(journal: Journal): Promise<void> {
   );
 }
 
-/** Lets the time pass that an attempt and a hold of a killed server may take. */
+/** Moves the deadlines of the killed servers' attempts and holds to now. */
 async function passTime(): Promise<void> {
   const now = `date_trunc('milliseconds', clock_timestamp())`;
   await db.query(`update idempotent_calls set until = ${now} where not is_used`);

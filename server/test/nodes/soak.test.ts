@@ -6,10 +6,10 @@ import { expectJournalInLedger, newFundedAccount, newOperatorKey } from './books
 import { type Answer, type Attempt, attributesOf, call } from './client.ts';
 import { type Node, startNode, useNodes } from './node.ts';
 
-/** How long all operations are mixed; PostgreSQL 15 gets a shorter turn. */
+/** The clients mix all operations for this long; shorter with PostgreSQL 15. */
 const SECONDS = inject('major') === 18 ? 60 : 20;
 const CLIENTS = 32;
-/** A client asks again until it knows what became of its operation. */
+/** The pause between retries. A client retries until it knows the outcome of its operation. */
 const ASK_AGAIN_MS = 100;
 
 const db = useDatabase();
@@ -50,7 +50,7 @@ async function newAccount(): Promise<Account> {
   return { id, apiKey: String(apiKey) };
 }
 
-/** One client: its journal, and what it has made that later operations can be about. */
+/** One client: its journal, and the ids of its holds and charges for later operations. */
 class Client {
   readonly journal: Attempt[] = [];
   readonly #charges: string[] = [];
@@ -127,7 +127,7 @@ class Client {
     this.#note(idempotencyKey, allowed ? 201 : Number(status));
   }
 
-  /** Moves money and writes down what it was told; the id of what was made. */
+  /** Moves money and notes the answer. Resolves with the id of the new resource. */
   async #move(path: string, members: object, name = 'description'): Promise<string | undefined> {
     const idempotencyKey = randomUUID();
     const body = { ...members, [name]: idempotencyKey };
@@ -137,7 +137,7 @@ class Client {
     return isDone ? JSON.parse(answer.body).data.id : undefined;
   }
 
-  /** Asks one node after the other until one gives a definite answer. */
+  /** Tries one node after the other until one gives a definite answer. */
   async #ask(
     method: string,
     path: string,
