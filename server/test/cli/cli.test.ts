@@ -16,7 +16,7 @@ const dataDir = mkdtempSync(join(tmpdir(), 'purser-cli-'));
 const environment = { PURSER_DATA_DIR: dataDir };
 let node: Node;
 
-/** What the start prints of a key. */
+/** The secret of a key in the output of `purser start`. */
 const keyIn = (output: string, name: string) =>
   new RegExp(`${name} key +(prs[ro]_\\S+)`).exec(output)?.[1] ?? '';
 
@@ -124,7 +124,7 @@ describe('purser start', () => {
     expect(await node.end('SIGTERM')).toBe(0);
     isOver = true;
     await Promise.all(readers);
-    // 0: the connection was refused after the stop; 503: it came while the server was stopping.
+    // 0: the server had stopped and refused the connection; 503: it was stopping.
     expect(statuses.filter((status) => ![200, 503, 0].includes(status))).toEqual([]);
     expect(existsSync(join(dataDir, 'postgresql', 'postmaster.pid'))).toBe(false);
 

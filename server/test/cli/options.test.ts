@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import * as options from '../../src/cli/command/options.ts';
 import { partsOf, runCommand } from '../command-line.ts';
 
-/** A value that is written wrongly is refused with 2 before an API is asked. */
+/** A malformed value ends a command with exit code 2, before it calls the API. */
 
 const ID = 'f'.repeat(64);
 const ACCOUNT = ['--account', ID];
@@ -63,7 +63,7 @@ test.each([
   expect(partsOf(ran).what).toBe(what);
 });
 
-/** The help of a command and of all that belong to it, by their names. */
+/** The help of a command and of all its subcommands, with their names. */
 async function helps(path: string[] = []): Promise<[string, string][]> {
   const { code, out } = await runCommand([...path, '--help']);
   expect(code).toBe(0);
