@@ -11,7 +11,7 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'purser-prices-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Runs `purser prices …` where neither a server nor a database may be touched. */
+/** Runs `purser prices …`, which must use neither a server nor a database. */
 async function prices(...args: string[]) {
   const written = { out: '', errors: '' };
   const colors = picocolors.createColors(false);

@@ -20,7 +20,7 @@ const EFFORT =
   '      - {by: effort, default: standard, cents: {lite: "1.2", standard: "5", "2": "7"}}';
 const ALL = routeOf(textWith([CALL, PAGES, WORDS, EFFORT].join('\n')));
 
-/** A refusal of a request, as its message and the member to blame. */
+/** The refusal of a request: its message, and the path of the guilty member. */
 async function refusalOf(price: string, request: unknown) {
   const error = await costBefore(routeOf(textWith(price)), request).catch((thrown) => thrown);
   if (!(error instanceof RequestNotPriced)) throw new Error('not refused', { cause: error });
@@ -110,7 +110,7 @@ describe('the cost before a call', () => {
       'effort is required: it must be one of 2, lite, standard',
       'effort',
     ]);
-    // What stands on every object is no member of the request.
+    // Properties that every object inherits are no members of the request.
     const price = '      - {by: constructor, cents: {a: "1"}}';
     expect(await refusalOf(price, {})).toEqual([
       'constructor is required: it must be one of a',

@@ -12,7 +12,7 @@ import { ExpressionRefused } from '../../src/pricing/counting/expression.ts';
 const count = async (text: string, answer?: unknown, request: unknown = {}) =>
   compileCounting(text, 'answer').count({ request: countable(request), answer: countable(answer) });
 
-/** What an expression is refused with, and where in it. */
+/** The refusal of an expression, with its place. */
 function refusal(text: string, purpose: 'answer' | 'request' | 'maximum' = 'answer') {
   try {
     compileCounting(text, purpose);
@@ -34,7 +34,7 @@ describe('a count', () => {
     ['0.0000006', {}, 1n],
     ['1000000000000', {}, 1_000_000_000_000_000_000n],
     ['-0', {}, 0n],
-    // Null counts as absent, but for the places of a list.
+    // Null counts as absent, except as an item of a list.
     ['answer.none', { none: null }, 0n],
     ['answer.none ? 1 : 2', { none: null }, 2_000_000n],
     ['$exists(answer.none) ? 1 : 2', { none: null }, 2_000_000n],
@@ -120,7 +120,9 @@ describe('the bounds of a count', () => {
     await expect(count(text)).rejects.toThrow('it takes more than 200000 steps');
   });
 
-  /** Data that makes an expression quadratic: each took seconds to minutes, or all memory. */
+  /**
+   * Data for quadratic expressions. Without a bound, each takes seconds to minutes, or all memory.
+   */
   const lists = (of: number) =>
     Object.fromEntries(Array.from({ length: of }, (_, index) => [`k${index}`, [index]]));
   const equal = Array.from({ length: 2_000 }, (_, index) => ({ a: [index, { b: index }] }));

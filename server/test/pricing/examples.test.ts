@@ -8,7 +8,7 @@ import { answer, bookOf, exampleText, routeOf } from './books.ts';
 
 const YOU = exampleText('you-prices.yaml');
 
-/** What a call costs at most before it, and in the end, in cents. */
+/** The maximum cost of a call before it is made, and its final cost, in cents. */
 async function centsOf(text: string, name: string, request: unknown, said?: unknown) {
   const route = routeOf(text, name);
   const before = await costBefore(route, request);
@@ -49,7 +49,7 @@ describe('the JSON Schema', () => {
 
 describe('the page about price books', () => {
   const page = readFileSync(new URL('../../../docs/price-book.md', import.meta.url), 'utf8');
-  /** The rows of its tables that have two cells before the text, by their first. */
+  /** The rows of the page's tables of defaults, by the name in the first cell. */
   const rows = new Map(
     [...page.matchAll(/^\| `(\w+)` \| `?(.+?)`? \| (.+) \|$/gm)].map(
       ([, name = '', fallback, text]) => [name, { fallback, text }],
@@ -105,7 +105,7 @@ describe('the example of a search platform', () => {
     [{ query: 'x' }, { results: {} }, '0.5', '0.5'],
     [{ query: 'x', livecrawl: 'web' }, found(4, 0), '1.5', '0.9'],
     [{ query: 'x', livecrawl: 'all', count: 1 }, found(1, 0), '0.7', '0.6'],
-    // A query string holds texts.
+    // In a query string all values are strings.
     [{ query: 'x', livecrawl: 'all', count: '50' }, found(50, 12), '10.5', '6.7'],
     [{ query: 'x', livecrawl: 'new-word' }, found(1, 1), '2.5', '0.7'],
     [

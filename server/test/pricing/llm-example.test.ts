@@ -6,11 +6,11 @@ import { formatCents } from '../../src/ledger/operations/money.ts';
 import { costAfter, costBefore } from '../../src/pricing/cost.ts';
 import { answer, bookOf, exampleText, routeOf } from './books.ts';
 
-/** The example of language models: a plain answer and a stream of the same call cost the same. */
+/** The example of language models: a call costs the same with a plain answer and with a stream. */
 
 const LLM = exampleText('llm-prices.yaml');
 
-/** What a plain answer costs, in cents, and what was counted. */
+/** The cost of a plain answer in cents, its quantities and its choices. */
 async function ofAnswer(name: string, request: object, said: unknown) {
   const route = routeOf(LLM, name);
   const before = await costBefore(route, request);
@@ -18,7 +18,7 @@ async function ofAnswer(name: string, request: object, said: unknown) {
   return [formatCents(cost.amount), cost.quantities, cost.choices];
 }
 
-/** The same of a stream of events. */
+/** The cost of a stream of events in cents, its quantities and its choices. */
 async function ofStream(name: string, request: object, events: readonly unknown[]) {
   const route = routeOf(LLM, name);
   const before = await costBefore(route, { ...request, stream: true });
@@ -44,7 +44,7 @@ async function refusalOf(name: string, request: object): Promise<string> {
   return typeof refusal === 'string' ? refusal : 'not refused';
 }
 
-/** Parameters of a customer's tool, called as something that the prices look for in answers. */
+/** Parameters of a customer's tool, with names that the prices look up in answers. */
 const NAMES = Object.fromEntries(
   ['Type', 'Output', 'Search', 'Function'].map((name) => [name, { type: 'string' }]),
 );
@@ -160,7 +160,7 @@ describe('a response in the format of OpenAI', () => {
       output_tokens_details: { reasoning_tokens: 100 },
     },
   };
-  // 800 × 200, 200 × 50 and 500 × 800 cents, each for a million; and one search, while a page is free.
+  // 800 × 200, 200 × 50 and 500 × 800 cents, each for a million, and one search. A page is free.
   const charged = [
     '1.57',
     {
@@ -294,7 +294,7 @@ describe('a message in the format of Anthropic', () => {
       usage: { ...read, output_tokens: 500, iterations },
     };
     const counted = { ...quantities, input_tokens: '101000', output_tokens: '2500' };
-    // 100000 × 300 and 2000 × 1500 cents for a million more.
+    // In addition 100000 × 300 and 2000 × 1500 cents, each for a million.
     const costs = ['34.2825', counted];
     expect((await ofAnswer('messages', request, said)).slice(0, 2)).toEqual(costs);
     const events = stream({ output_tokens: 500, iterations });
@@ -368,7 +368,7 @@ test('the gateway gives up before the SDKs do, whose customers would pay for lea
     for (const { DEFAULT_TIMEOUT } of [OpenAI, Anthropic]) {
       expect(answerTimeoutMs).toBeLessThan(DEFAULT_TIMEOUT);
     }
-    // Models think for minutes without a sign.
+    // Models can think for minutes and send nothing.
     expect(idleTimeoutMs).toBeGreaterThanOrEqual(300_000);
   }
   // Anthropic's SDK expects 128,000 tokens an hour.

@@ -3,7 +3,7 @@ import { formatProblems, parsePriceBook } from '../../src/pricing/parse.ts';
 import { OWN_PATHS } from '../../src/pricing/rules.ts';
 import { problemsOf, SOUND, textWith } from './books.ts';
 
-/** The sound text with one line replaced, or with others after it. */
+/** The valid text with one line replaced. */
 const withLine = (line: string, other: string) => SOUND.replace(line, other);
 
 describe('a problem', () => {
@@ -361,7 +361,7 @@ describe('a warning', () => {
     [['/v1/search', '/v1/contents']],
     [['/v1/search', '/v1/search/more']],
     [['/v1/:id', '/v2/:id']],
-    // No parameter is empty.
+    // A parameter is never empty, so these two do not collide.
     [['/v1/items', '/v1/items/:id']],
     [['/v1/search/*']],
     [['/']],
