@@ -3,25 +3,27 @@ import { type Answer, type Call, isEvents, type Leaving, type Request } from './
 import { goesOutWhole } from './model.ts';
 import { type Members, ROUTES, type Route } from './routes.ts';
 
-/** What the customers of the differential run do, by chance, and the same for the same seed. */
+/** The random behaviour of the differential run's customers, deterministic for each seed. */
 
 export type Step =
   | { readonly does: 'call'; readonly call: Call }
   | { readonly does: 'top up' | 'set overdraft'; readonly cents: number };
 
-/** What one customer does, one after the other. */
+/** The steps of one customer, in order. */
 export interface Story {
   readonly name: string;
-  /** What the account has in the beginning, and how far it may go below zero. */
+  /** The account's first grant and, in `overdraft`, its overdraft limit, in cents. */
   readonly cents: number;
   readonly overdraft: number;
   readonly steps: readonly Step[];
 }
 
-/** How PostgreSQL cannot be reached. */
+/** The way in which PostgreSQL is unreachable. */
 export type Weather = 'refuses' | 'is silent' | 'loses commits';
 
-/** Stories of customers who call at the same time. While every other call ends, PostgreSQL is away. */
+/**
+ * Stories of customers who call at once. PostgreSQL is unreachable at the end of every other call.
+ */
 export interface Storm {
   readonly weathers: readonly Weather[];
   readonly stories: readonly Story[];
@@ -29,7 +31,7 @@ export interface Storm {
 
 const CUSTOMERS_IN_A_STORM = 12;
 
-/** The stories of a seed. Those of a smaller number are the first ones. */
+/** The stories of a seed. A larger `count` only adds stories at the end. */
 export function storiesOf(seed: number, count: number): readonly Story[] {
   const sampled = fc.sample(fc.noBias(story), { seed, numRuns: count });
   return sampled.map((told, index) => {
@@ -86,7 +88,7 @@ function membersOf({ byEffort, perWord, counts }: Route): fc.Arbitrary<Members> 
   });
 }
 
-/** Few enough that one comes for two requests now and then. */
+/** Few keys, so that two requests sometimes have the same one. */
 const keys = fc.nat(19).map((number) => `key-${number}`);
 
 function requestsOf(routes: readonly Route[]): fc.Arbitrary<Request> {
@@ -104,13 +106,13 @@ function requestsOf(routes: readonly Route[]): fc.Arbitrary<Request> {
         method: isHead && method === 'GET' ? 'HEAD' : method,
         members,
         accept,
-        // A request without a price has none, whatever its key.
+        // `none` has no price: the request is refused with any key, so it gets no key.
         key: members.effort === 'none' ? null : key,
       })),
   );
 }
 
-// --- what upstreams do -----------------------------------------------------------------------------
+// --- answers of upstreams --------------------------------------------------------------------------
 
 const SOUND: Answer = {
   does: 'answers',
@@ -124,7 +126,7 @@ const SOUND: Answer = {
 
 const STATUSES = [400, 401, 401, 403, 404, 422, 429, 500, 503, 700] as const;
 
-/** The forms that a route can count; without any, all forms are the same. */
+/** The forms that a route can count. If it counts nothing, the form does not matter. */
 function formsOf({ counts }: Route): readonly Answer['form'][] {
   if (!counts) return ['json', 'text', 'events'];
   return counts.quantity === 'items' ? ['json'] : ['events', 'events', 'json'];
@@ -180,7 +182,9 @@ function badAnswersOf(route: Route): fc.Arbitrary<Answer> {
   return fc.oneof({ weight: 7, arbitrary: strange }, { weight: 1, arbitrary: none });
 }
 
-/** Of routes with times as short as a second: a sound answer may be too late there. */
+/**
+ * Answers that time out, for routes with timeouts of a second: a good answer may be too late there.
+ */
 function lateAnswersOf(route: Route): fc.Arbitrary<Answer> {
   const hangs = fc
     .record({ form: fc.constantFrom(...formsOf(route)), isChunked: fc.boolean() })
@@ -202,7 +206,7 @@ function answersOf(route: Route): fc.Arbitrary<Answer> {
 type Untold = Omit<Call, 'id'>;
 const SOME_ID = 's00000-00';
 
-/** The moments at which a client can leave, or be sure to leave. */
+/** The moments at which a client can disconnect from this call. */
 function leavingsOf({ request, answer }: Pick<Untold, 'request' | 'answer'>): readonly Leaving[] {
   const { route, method } = request;
   if (method === 'HEAD') return ['never'];
@@ -220,7 +224,7 @@ function leavingsOf({ request, answer }: Pick<Untold, 'request' | 'answer'>): re
 }
 
 function callOf(request: Request): fc.Arbitrary<Untold> {
-  // Whoever asks for the head alone gets it when a small answer has come.
+  // The answer to HEAD is a small one: the gateway sends its head when the answer has come whole.
   const answers =
     request.method === 'HEAD'
       ? answersOf(request.route).map((answer) => ({ ...answer, ...HEAD_ANSWER }))
@@ -249,7 +253,9 @@ function callOf(request: Request): fc.Arbitrary<Untold> {
 }
 const HEAD_ANSWER = { form: 'json', padding: 0, isChunked: false } as const;
 
-/** So many calls of a few requests: a later one often repeats an earlier one. */
+/**
+ * From `least` to `most` calls of a few requests, so that later calls often repeat earlier ones.
+ */
 function callsOf(routes: readonly Route[], least: number, most: number) {
   return fc
     .array(requestsOf(routes), { minLength: 3, maxLength: 8 })
@@ -269,7 +275,7 @@ interface Told {
   readonly cents: number;
   readonly overdraft: number;
   readonly calls: readonly Untold[];
-  /** What happens to the account before a call. */
+  /** The change of the account before each call; null: none. */
   readonly events: readonly (readonly ['top up' | 'set overdraft', number] | null)[];
 }
 
@@ -322,8 +328,9 @@ function withCalls(
 }
 
 /**
- * While every other call ends, PostgreSQL is away. A hold can expire then, unless commits arrive or the cost
- * was settled before: of what is no stream of events, when the first byte goes out.
+ * Makes PostgreSQL unreachable at the end of every other call. The hold can expire meanwhile,
+ * except if commits get through, or if the cost is already settled. If the answer is no stream of
+ * events, it is settled before its first byte goes out.
  */
 function stormy(told: Story, weathers: readonly Weather[]): Story {
   return withCalls(told, (call, index) => {
