@@ -48,8 +48,8 @@ create table balances (
   autovacuum_vacuum_cost_delay = 0
 );
 
--- A grant has the number of the operation that made it. `live` is false after the grant has ended or
--- is used up. After that, only a reversal can give something back to it.
+-- A grant has the number of the operation that made it. `live` is false after the grant has ended
+-- or is used up. After that, only a reversal can give something back to it.
 create table grants (
   account_id uuid not null,
   number bigint not null,
@@ -82,8 +82,8 @@ create table grants (
 -- earlier burns stay HOT.
 create index grants_live on grants (account_id, number) where live;
 
--- The history, append-only: one row for each operation, never changed. This table and entries have no
--- foreign keys, which cost 10 µs a row: `purser verify` checks the same.
+-- The history, append-only: one row for each operation, never changed. This table and entries have
+-- no foreign keys, which cost 10 µs a row: `purser verify` checks the same.
 create table operations (
   account_id uuid not null,
   number bigint not null,

@@ -1,7 +1,7 @@
 -- Up Migration
 
--- Customers' API keys. No table has a secret, only its SHA-256. Secrets have their own table, because
--- a key that is being rotated has two.
+-- Customers' API keys. No table has a secret, only its SHA-256. Secrets have their own table,
+-- because a key that is being rotated has two.
 create table api_keys (
   id uuid primary key,
   account_id uuid not null references accounts,

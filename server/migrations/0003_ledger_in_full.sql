@@ -15,9 +15,10 @@ alter type operation_kind add value 'adjustment';
 create type grant_ending as enum ('expiry', 'void');
 create type spend_period as enum ('day', 'month', 'total');
 
--- The overdraft line behaves like a grant. Its remaining amount is -overdraft_used, which a reversal
--- can lift above 0, and open holds can reserve part of it. `next_due_at` is never later than the next
--- grant start, hold end or grant end. It may be earlier, if that event no longer exists.
+-- The overdraft line behaves like a grant. Its remaining amount is -overdraft_used, which a
+-- reversal can lift above 0, and open holds can reserve part of it. `next_due_at` is never later
+-- than the next grant start, hold end or grant end. It may be earlier, if that event no longer
+-- exists.
 alter table balances
   add column overdraft_reserved bigint not null default 0,
   add column open_holds integer not null default 0,
@@ -27,8 +28,9 @@ alter table balances
 -- The sweeper finds the accounts with due events. A charge does not change the column.
 create index balances_due on balances (next_due_at) where next_due_at is not null;
 
--- `live` says that something remains of the grant. It may be in effect or start later; or it has ended
--- and a hold still reserves part of it. `book` is the source of the grant; a void returns it there.
+-- `live` says that something remains of the grant. It may be in effect or start later; or it has
+-- ended and a hold still reserves part of it. `book` is the source of the grant; a void returns it
+-- there.
 alter table grants
   add column book book,
   add column ended_by grant_ending,
@@ -40,8 +42,8 @@ alter table grants
 update grants set book = case category when 'paid' then 'funding' else 'promotion' end::book;
 alter table grants alter column book set not null;
 
--- `subject` is the number of the operation that this one is about: the hold of a capture, the charge
--- of a reversal, the grant that ends. Operations that become due have no idempotency key.
+-- `subject` is the number of the operation that this one is about, for example a reversal's charge
+-- or an ending's hold or grant. Operations that become due have no idempotency key.
 alter table operations
   alter column idempotency_digest drop not null,
   alter column fingerprint drop not null,
@@ -84,8 +86,8 @@ create table holds (
 -- Finds the due holds of an account.
 create index holds_due on holds (account_id, expires_at);
 
--- The amount that `holder`, an account or one of its keys, may spend in a period. `used` counts what
--- was spent and held since `period_start`.
+-- The amount that `holder`, an account or one of its keys, may spend in a period. `used` counts
+-- what was spent and held since `period_start`.
 create table spend_limits (
   account_id uuid not null,
   holder uuid not null,

@@ -9,9 +9,9 @@ create table rollups (
   check (number >= 0)
 ) with (fillfactor = 50);
 
--- The charges and reversals of each day (UTC), by key and scope. A reversal counts on the day on which
--- it was made, for the key and scope of its charge. The sums of a day may exceed int64, because
--- returned credit can be charged again.
+-- The charges and reversals of each day (UTC), by key and scope. A reversal counts on the day on
+-- which it was made, for the key and scope of its charge. The sums of a day may exceed int64,
+-- because returned credit can be charged again.
 create table usage_days (
   account_id uuid not null,
   day date not null,
@@ -24,8 +24,8 @@ create table usage_days (
   check (charges >= 0 and charged >= 0 and reversed >= 0)
 ) with (fillfactor = 70);
 
--- The count and the sum of entries by kind, book and category, append-only. A row covers the operations
--- up to `number` that the account's row before it does not cover.
+-- The count and the sum of entries by kind, book and category, append-only. A row covers the
+-- operations up to `number` that the account's row before it does not cover.
 create table entry_sums (
   account_id uuid not null,
   number bigint not null,

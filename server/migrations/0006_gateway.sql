@@ -19,8 +19,9 @@ alter table operations
   add check (call is null or kind::text in ('charge', 'hold', 'capture', 'overage')),
   add check (octet_length(call::text) <= 4096);
 
--- The endings of the gateway's calls. `number` is the charge or hold of the call; the row tells how its
--- last attempt ended. A call without a row is under way, or its server died before it wrote the row.
+-- The endings of the gateway's calls. `number` is the charge or hold of the call; the row tells how
+-- its last attempt ended. A call without a row is under way, or its server died before it wrote the
+-- row.
 create table call_endings (
   account_id uuid not null,
   number bigint not null,
@@ -46,8 +47,8 @@ create table call_claims (
   payment integer not null default 1,
   -- The deadline of the attempt. After it the attempt has ended, in an unknown way.
   until timestamptz not null,
-  -- `delivered`: the customer got the answer. `paid`: the customer paid, but got no answer. `free`: the
-  -- customer did not pay. Null: the attempt is under way.
+  -- `delivered`: the customer got the answer. `paid`: the customer paid, but got no answer. `free`:
+  -- the customer did not pay. Null: the attempt is under way.
   outcome text,
   primary key (account_id, idempotency_digest),
   check (octet_length(idempotency_digest) = 16),

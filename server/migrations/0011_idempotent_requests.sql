@@ -1,7 +1,7 @@
 -- Up Migration
 
--- Requests with an Idempotency-Key that made an account, a key or a key's new secret, with their first
--- answer. Operations keep theirs in their own rows.
+-- Requests with an Idempotency-Key that made an account, a key or a key's new secret, with their
+-- first answer. Operations keep theirs in their own rows.
 create table idempotent_requests (
   -- The first 16 bytes of SHA-256 over the namespace (one account, or all accounts) and the key.
   idempotency_digest bytea primary key,

@@ -8,7 +8,8 @@ create table idempotent_calls (
   idempotency_digest bytea not null,
   -- Identifies the request: another request with the same key is refused.
   fingerprint bytea not null,
-  -- The idempotency digest in operations of the charge or hold that pays. It identifies the attempt.
+  -- The idempotency digest in operations of the charge or hold that pays. It identifies the
+  -- attempt.
   payment_digest bytea not null,
   -- The deadline for the attempt and its settlement. After it, the operations tell if it was paid.
   until timestamptz not null,

@@ -14,8 +14,8 @@ import { countable } from './counting/countable.ts';
 import { formatQuantity, MILLIONTHS } from './counting/counting.ts';
 
 /**
- * The cost of a call: the sum of the parts of its price, each rounded up to a whole microcent. So equal
- * counts always cost the same, and rounding never makes a part free.
+ * The cost of a call: the sum of the parts of its price, each rounded up to a whole microcent. So
+ * equal counts always cost the same, and rounding never makes a part free.
  */
 
 /** Quantities as canonical decimal strings, such as `{"calls":"1","pages":"20"}`. */
@@ -50,7 +50,9 @@ export function jsonAnswer(answer: Countable): Answer {
   return { count: (price, request) => price.count.count({ request, answer }) };
 }
 
-/** A request has no price. `loc` is the path of the guilty member; empty: no single one is guilty. */
+/**
+ * A request has no price. `loc` is the path of the guilty member; empty: no single one is guilty.
+ */
 export class RequestNotPriced extends Error {
   readonly loc: readonly string[];
 
@@ -177,8 +179,8 @@ class Sum {
 }
 
 /**
- * Refuses a misspelt member that an upstream may accept, such as `Effort` or `effort[]` for `effort`.
- * The price would not see it.
+ * Refuses a misspelt member that an upstream may accept, such as `Effort` or `effort[]` for
+ * `effort`. The price would not see it.
  */
 function judgeSpelling(looked: MemberNames, request: unknown): void {
   const spelling = spellingOf(looked);

@@ -29,8 +29,9 @@ const MOST_REPEATED = 100;
 const MOST_PROBLEMS = 200;
 
 /**
- * Parses a price book. Returns it with warnings, or returns all its problems (at most some hundred) in
- * the order of their lines. If the text is not YAML, only the syntax errors: the rest would be a guess.
+ * Parses a price book. Returns it with warnings, or returns all its problems (at most some hundred)
+ * in the order of their lines. If the text is not YAML, only the syntax errors: the rest would be a
+ * guess.
  */
 export function parsePriceBook(text: string): Parsed {
   if (Buffer.byteLength(text) > LARGEST_BYTES) {

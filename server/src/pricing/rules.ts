@@ -133,7 +133,9 @@ function judgeAdded(path: Path, { members }: RawAdded, { methods }: RawRoute): V
   return [{ path: [...path, 'members'], message, cure: 'write texts, numbers, lists and objects' }];
 }
 
-/** Refuses to add a member that the price reads: the price would see the customer's value instead. */
+/**
+ * Refuses to add a member that the price reads: the price would see the customer's value instead.
+ */
 function judgeAddedPrice(path: Path, { members }: RawAdded, { price }: RawRoute): Violation[] {
   const { top, deep } = namesOf(price.map((part) => priceOf(part, [])));
   const read = Object.keys(members).filter((name) => top.has(name) || deep.has(name));

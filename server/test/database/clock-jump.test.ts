@@ -63,7 +63,9 @@ function numberOf(outcome: Outcome): bigint {
   return outcome.receipt.number;
 }
 
-/** An account with a grant that ends in an hour, a grant without an end, and a hold of two minutes. */
+/**
+ * An account with a grant that ends in an hour, a grant without an end, and a hold of two minutes.
+ */
 async function holder() {
   const account = await newAccount(db.database);
   await node.submit(grantOf(account, 7n, { terms: termsUntil(Date.now() + HOUR_MS) }));

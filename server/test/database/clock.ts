@@ -10,9 +10,9 @@ export interface DatabaseClock {
 }
 
 /**
- * Replaces the clock in all sessions of a database: a schema before pg_catalog in the search path has
- * functions of the same names. The clock is right at first. Call it at the top level, before anything
- * connects.
+ * Replaces the clock in all sessions of a database: a schema before pg_catalog in the search path
+ * has functions of the same names. The clock is right at first. Call it at the top level, before
+ * anything connects.
  */
 export function useClock(db: TestDatabase): DatabaseClock {
   beforeAll(async () => {

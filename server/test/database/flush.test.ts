@@ -5,7 +5,9 @@ import { Pipeline } from '../../src/db/connection/pipeline.ts';
 import { typeParsers } from '../../src/db/connection/types.ts';
 import { useDatabase } from '../postgres.ts';
 
-/** The promises of a flush (db/connection/flush.ts) on which the lane and the batched reads rely. */
+/**
+ * The promises of a flush (db/connection/flush.ts) on which the lane and the batched reads rely.
+ */
 
 const db = useDatabase();
 let pipeline: Pipeline;

@@ -41,7 +41,9 @@ beforeAll(async () => {
   await write(db, account, life);
 });
 
-/** Random periods, whose ends are at operations, between them, at midnights and outside the history. */
+/**
+ * Random periods, whose ends are at operations, between them, at midnights and outside the history.
+ */
 function periods(count: number, seed: number): { from: number; to: number }[] {
   const chance = chanceOf(seed);
   const instant = () => {

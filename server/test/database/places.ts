@@ -7,7 +7,10 @@ import { TEMPLATE } from '../clusters.ts';
 export interface Places {
   /** Creates an empty database or, with `from`, a copy. Resolves with its name. */
   database(options?: { from?: string; owner?: string }): Promise<string>;
-  /** Creates a login without a password, with attributes such as `createrole`. Resolves with its name. */
+  /**
+   * Creates a login without a password, with attributes such as `createrole`. Resolves with its
+   * name.
+   */
   login(attributes?: string): Promise<string>;
   /** The settings of a connection; without `login` it is the bootstrap superuser's. */
   config(database: string, login?: string): pg.ClientConfig;

@@ -12,7 +12,9 @@ export interface Weather {
   toClient?: (data: Buffer) => boolean;
   /** Whether new connections are refused. */
   refuse?: boolean;
-  /** Whether all data is dropped while connections stay open, as by a network that loses packets. */
+  /**
+   * Whether all data is dropped while connections stay open, as by a network that loses packets.
+   */
   silent?: boolean;
 }
 

@@ -39,7 +39,10 @@ async function work({ database }: OpenDatabase): Promise<void> {
   await ledger.stop();
 }
 
-/** Runs statements in a server's session. Resolves with `done`, or the SQLSTATE of the first failure. */
+/**
+ * Runs statements in a server's session. Resolves with `done`, or the SQLSTATE of the first
+ * failure.
+ */
 async function inSession({ database }: OpenDatabase, ...texts: string[]): Promise<unknown> {
   return database
     .transaction(async (tx) => {

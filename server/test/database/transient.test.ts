@@ -8,7 +8,9 @@ import { readBalance } from '../../src/ledger/lane/unlocked-read.ts';
 import { useDatabase } from '../postgres.ts';
 import { Counts, chargeOf, grantOf, newAccount, newLedger, tally, wanted } from './rig.ts';
 
-/** Transient states of PostgreSQL: none is final for an operation, and none is an internal error. */
+/**
+ * Transient states of PostgreSQL: none is final for an operation, and none is an internal error.
+ */
 
 const db = useDatabase();
 let rig: ReturnType<typeof newLedger>;
@@ -160,7 +162,8 @@ describe('a database that is read-only for a moment', () => {
 
 describe('a batch of which one operation cannot be written', () => {
   test('fails that one alone, whatever defect it is', async () => {
-    // One description raises a bug of Purser's (SQLSTATE class 42), the other a PostgreSQL limit (54).
+    // One description raises a bug of Purser's (SQLSTATE class 42), the other a PostgreSQL limit
+    // (54).
     await db.query(`
       create function refuse() returns trigger language plpgsql as $$
       begin

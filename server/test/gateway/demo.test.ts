@@ -14,7 +14,10 @@ import { processes } from '../embedded/processes.ts';
 const START = fileURLToPath(new URL('../../../examples/gateway/start.mjs', import.meta.url));
 const UPSTREAM = new URL('../../../examples/gateway/upstream.mjs', import.meta.url).href;
 
-/** The temporary folder of the demonstrations. PostgreSQL, not run by root, must be able to enter it. */
+/**
+ * The temporary folder of the demonstrations. PostgreSQL, not run by root, must be able to enter
+ * it.
+ */
 const folder = mkdtempSync(join(tmpdir(), 'demo-test-'));
 chmodSync(folder, 0o755);
 const demos: ChildProcess[] = [];
@@ -29,7 +32,10 @@ function startDemo(port: string): ChildProcess {
   return child;
 }
 
-/** Resolves when the demonstration has printed everything; rejects with its output if it ends before. */
+/**
+ * Resolves when the demonstration has printed everything; rejects with its output if it ends
+ * before.
+ */
 function printed(child: ChildProcess): Promise<string> {
   let text = '';
   return new Promise((resolve, reject) => {

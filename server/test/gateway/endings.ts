@@ -1,4 +1,6 @@
-/** A case for each ending of a call: its cause, and its cost by default and by a route's settlement. */
+/**
+ * A case for each ending of a call: its cause, and its cost by default and by a route's settlement.
+ */
 
 export interface Case {
   readonly path: string;

@@ -8,7 +8,9 @@ import { routeOf, textWith } from '../pricing/books.ts';
 const OUTPUT =
   '      - {per: output, cents: "1", count: answer.usage.output, at_most: 100, event: usage}';
 
-/** The quantities of a stream that comes in chunks of `pieceBytes`, or the reason why it has none. */
+/**
+ * The quantities of a stream that comes in chunks of `pieceBytes`, or the reason why it has none.
+ */
 async function metered(
   text: string,
   { pieceBytes = 1_000, price = OUTPUT, more = '', request = {} as object } = {},

@@ -146,7 +146,10 @@ test('a call that ends while it waits for a connection ends at once, and is not 
   expect(sent).toEqual(['GET', 'GET']);
 });
 
-/** An answer that begins and does not end. `closed` tells whether the upstream's connection is closed. */
+/**
+ * An answer that begins and does not end. `closed` tells whether the upstream's connection is
+ * closed.
+ */
 async function exchangeWithoutEnd() {
   let isClosed = false;
   const pool = await upstream((request, response) => {

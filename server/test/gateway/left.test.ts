@@ -63,7 +63,9 @@ class TestClient {
   }
 }
 
-/** Calls with an idempotency key, and disconnects after the whole answer was handed to the client. */
+/**
+ * Calls with an idempotency key, and disconnects after the whole answer was handed to the client.
+ */
 async function callAndLeave(search: string): Promise<string> {
   const account = await newAccount(db.database);
   await rig.ledger.submit(grantOf(account, 10_000_000n), () => true);

@@ -8,7 +8,9 @@ import { useGateway } from './rig.ts';
 
 const gateway = useGateway(useDatabase(), PRICES);
 
-/** Sends a raw request. Resolves with everything that comes until the server closes the connection. */
+/**
+ * Sends a raw request. Resolves with everything that comes until the server closes the connection.
+ */
 async function raw(method: string, path: string, lines: readonly string[] = [], body = '') {
   const client = connect(Number(new URL(gateway.url).port), '127.0.0.1');
   const head = [`${method} ${path} HTTP/1.1`, 'Host: x', 'Connection: close', ...lines];

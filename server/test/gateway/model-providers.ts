@@ -91,10 +91,10 @@ interface Turn {
 }
 
 /**
- * Answers as the first word of the prompt says. `fail N`: 500 for the first N attempts. `overloaded`:
- * always 529. `wait`: pauses before the answer, or in the middle of a stream, until `goOn`. `late`:
- * answers after 300 ms. `error`: sends an error event in the middle and leaves the stream open. Any
- * other prompt gets its answer.
+ * Answers as the first word of the prompt says. `fail N`: 500 for the first N attempts.
+ * `overloaded`: always 529. `wait`: pauses before the answer, or in the middle of a stream, until
+ * `goOn`. `late`: answers after 300 ms. `error`: sends an error event in the middle and leaves the
+ * stream open. Any other prompt gets its answer.
  */
 async function act({ url, headers, body }: SeenRequest, response: ServerResponse, turn: Turn) {
   const api = APIS[url];

@@ -23,7 +23,9 @@ export interface ModelRig {
   mostOf(customer: Customer, sdk: ModelSdk, prompt: string): Promise<string>;
 }
 
-/** Starts the rig. `changed` may change the text of the price book. Call it once, at the top level. */
+/**
+ * Starts the rig. `changed` may change the text of the price book. Call it once, at the top level.
+ */
 export function useModels(
   db: TestDatabase,
   changed: (prices: string) => string = (prices) => prices,

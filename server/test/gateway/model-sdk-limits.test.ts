@@ -5,7 +5,10 @@ import { caught, less, useModels } from './model-rig.ts';
 import { CHAT_SDK, MESSAGES_SDK, watched, whole } from './model-sdks.ts';
 import { newKey } from './rig.ts';
 
-/** The official SDKs in their default configuration, above the gateway's limits: they wait and succeed. */
+/**
+ * The official SDKs in their default configuration, above the gateway's limits: they wait and
+ * succeed.
+ */
 
 const db = useDatabase();
 const rig = useModels(db, (prices) =>

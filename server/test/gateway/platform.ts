@@ -20,7 +20,10 @@ export function examplePrices(upstream: string): string {
     .replace('env: UPSTREAM_KEY', 'env: TEST_UPSTREAM_KEY');
 }
 
-/** Starts the platform. A search has ten results in each section; `contents` has each requested page. */
+/**
+ * Starts the platform. A search has ten results in each section; `contents` has each requested
+ * page.
+ */
 export async function startPlatform(): Promise<TestUpstream> {
   const server = createServer((request, response) => {
     let body = '';

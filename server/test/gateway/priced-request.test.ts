@@ -43,7 +43,9 @@ routes:
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-/** The cost of a request, or the status and message of its refusal. Then the upstream saw nothing. */
+/**
+ * The cost of a request, or the status and message of its refusal. Then the upstream saw nothing.
+ */
 async function costOf(path: string, options: SendOptions = {}): Promise<string> {
   const customer = await gateway.customer('1000');
   const seen = gateway.upstream.requests.length;

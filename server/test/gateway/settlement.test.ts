@@ -71,7 +71,9 @@ async function purchaseOf(price: readonly Price[], name: string): Promise<Purcha
   };
 }
 
-/** Payments in the real ledger; the first operation of each kind in `faults` fails with its code. */
+/**
+ * Payments in the real ledger; the first operation of each kind in `faults` fails with its code.
+ */
 function paymentsWith(faults: Partial<Record<Operation['kind'], Fault>>) {
   const left = new Map(Object.entries(faults));
   const submit = async (operation: Operation, isWanted: () => boolean): Promise<Outcome> => {

@@ -25,8 +25,8 @@ export interface SeenRequest {
 }
 
 /**
- * Starts the upstream. `?do=` names its behaviour, `?after=` delays it by milliseconds, `?items=` is
- * the number of items in its JSON.
+ * Starts the upstream. `?do=` names its behaviour, `?after=` delays it by milliseconds, `?items=`
+ * is the number of items in its JSON.
  */
 export async function startUpstream(): Promise<TestUpstream> {
   const requests: SeenRequest[] = [];
@@ -170,8 +170,8 @@ function pour(response: ServerResponse, bytes: number, isEndless: boolean): void
 }
 
 /**
- * Sends some events, one with `usage`. `?then=` chooses a fault: `break` or `silence` before the last
- * two, an `error` event, or a `late` end. `?open` leaves the stream open.
+ * Sends some events, one with `usage`. `?then=` chooses a fault: `break` or `silence` before the
+ * last two, an `error` event, or a `late` end. `?open` leaves the stream open.
  */
 function sendEvents(query: URLSearchParams, response: ServerResponse): void {
   const output = Number(query.get('items') ?? 3);

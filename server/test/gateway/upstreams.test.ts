@@ -5,7 +5,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type UpstreamClient, Upstreams } from '../../src/gateway/upstream/upstreams.ts';
 import type { Upstream } from '../../src/pricing/book/price-book.ts';
 
-/** A new price book closes the connections of upstreams that it changes or drops, once calls end. */
+/**
+ * A new price book closes the connections of upstreams that it changes or drops, once calls end.
+ */
 
 let server: Server;
 beforeAll(async () => {

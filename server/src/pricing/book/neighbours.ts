@@ -5,8 +5,8 @@ import type { RawRoute } from './schema.ts';
 
 /**
  * Finds routes that many upstreams would confuse, because they ignore case or a trailing slash:
- * `/v1/Search` and `/v1/search`. A customer could choose the cheaper one by its spelling. The routes
- * must have passed the schema and the rules.
+ * `/v1/Search` and `/v1/search`. A customer could choose the cheaper one by its spelling. The
+ * routes must have passed the schema and the rules.
  */
 export function* neighbours(routes: Readonly<Record<string, RawRoute>>): Generator<Violation> {
   const router = createRouter();

@@ -17,7 +17,9 @@ export interface Place {
   readonly column: number;
 }
 
-/** The deepest nesting: no price book needs more, and a deep text would overflow the parser's stack. */
+/**
+ * The deepest nesting: no price book needs more, and a deep text would overflow the parser's stack.
+ */
 const DEEPEST = 32;
 /** The most members or items in one map or list: the parser compares each name with every other. */
 const MOST_SIDE_BY_SIDE = 1_000;
@@ -50,8 +52,8 @@ export function placeAt(lines: LineCounter, offset: number): Place {
 }
 
 /**
- * The place of a violation: its value, or its name if the name is wrong. If the member is absent, the
- * place of the nearest value that contains it.
+ * The place of a violation: its value, or its name if the name is wrong. If the member is absent,
+ * the place of the nearest value that contains it.
  */
 export function placeOf(
   document: Document.Parsed,
@@ -77,7 +79,10 @@ export function placeOf(
   );
 }
 
-/** The offset within a scalar; 0 if the file spells the scalar in another way, with escapes or folds. */
+/**
+ * The offset within a scalar; 0 if the file spells the scalar in another way, with escapes or
+ * folds.
+ */
 function offsetIn(text: string, start: number, value: unknown, offset: number): number {
   const [quoted, plain] = [start + 1, start].map((from) => text.startsWith(String(value), from));
   return plain ? offset : quoted ? offset + 1 : 0;

@@ -6,8 +6,8 @@ const DEEPEST = 500;
 const DISGUISES = ['_jsonata_lambda', '_jsonata_function'];
 
 /**
- * A request or an answer as expressions see it: without members that are null, because null counts as
- * absent. `value` itself is not changed. Throws CountingFailed if JSONata would misread it.
+ * A request or an answer as expressions see it: without members that are null, because null counts
+ * as absent. `value` itself is not changed. Throws CountingFailed if JSONata would misread it.
  */
 export function countable(value: unknown): Countable {
   return (value === null ? undefined : withoutNulls(value, 0)) as Countable;

@@ -7,8 +7,8 @@ import { boundWork, Work } from './work.ts';
 /**
  * Counting with JSONata. The operator writes the expressions; requests and answers are only data.
  *
- * Bounds limit a count: its steps (`work.ts`), the depth of its calls and the length of its lists. A
- * function that can be slow within one step is forbidden. So is a nondeterministic one.
+ * Bounds limit a count: its steps (`work.ts`), the depth of its calls and the length of its lists.
+ * A function that can be slow within one step is forbidden. So is a nondeterministic one.
  */
 
 const DEEPEST = 200;

@@ -3,8 +3,8 @@ import { nearest } from '../book/judge.ts';
 import type { MemberNames } from '../book/price-book.ts';
 
 /**
- * The rules of a counting expression. A member that it does not find counts as 0, so a typo would make
- * a product free: every name that can be checked before a call is checked here.
+ * The rules of a counting expression. A member that it does not find counts as 0, so a typo would
+ * make a product free. Therefore every name that can be checked before a call is checked here.
  */
 
 const FUNCTIONS: ReadonlySet<string> = new Set([
@@ -123,7 +123,10 @@ function judgeCall(node: Tree): void {
   throw refused(step ?? node, `${name} is not a function`, `write $${name}`);
 }
 
-/** Judges the first name of each path. The other names, also in filters and groups, belong to the data. */
+/**
+ * Judges the first name of each path. The other names, also in filters and groups, belong to the
+ * data.
+ */
 function judgeNames(node: Tree, names: readonly string[]): void {
   if (node.type !== 'path') {
     for (const child of childrenOf(node, OF_DATA)) judgeNames(child, names);

@@ -2,12 +2,12 @@ import type { Expression, ExprNode } from 'jsonata';
 import { childrenOf, nodesIn, type Tree, treeOf } from './expression.ts';
 
 /**
- * Bounds the work of a count by its steps. So a failure depends only on the expression and the data: a
- * time limit would also depend on the machine's load and on pauses of the process.
+ * Bounds the work of a count by its steps. So a failure depends only on the expression and the
+ * data. A time limit would also depend on the machine's load and on pauses of the process.
  *
  * JSONata calls a hook after it has evaluated a node. A node costs one step, and one more for every
- * 64 items or characters, or 8 members, of its result, because the next node may go through them. A
- * node that does more work than its result shows costs extra.
+ * 64 items or characters, or 8 members, of its result: the next node may go through them. A node
+ * that does more work than its result shows costs extra.
  */
 
 const MOST_STEPS = 200_000;
@@ -17,7 +17,9 @@ const ITEMS_A_MEMBER = 8;
 
 const ENTRY = Symbol.for('jsonata.__evaluate_entry');
 const EXIT = Symbol.for('jsonata.__evaluate_exit');
-/** The variable that carries the work of an evaluation. No expression can name it: it has a blank. */
+/**
+ * The variable that carries the work of an evaluation. No expression can name it: it has a blank.
+ */
 const VARIABLE = ' work';
 
 /** The steps that one evaluation may still take. */
@@ -114,7 +116,10 @@ function spendOnAll(work: Work, value: unknown): void {
   }
 }
 
-/** A wildcard concatenates the lists among the members one by one, and copies all earlier ones each time. */
+/**
+ * A wildcard concatenates the lists among the members one by one, and copies all earlier ones each
+ * time.
+ */
 function itemsCopied(input: unknown): number {
   if (input === null || typeof input !== 'object') return 0;
   const lists = Object.values(input).filter((member) => Array.isArray(member));
