@@ -14,7 +14,7 @@ const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
 const folder = mkdtempSync(join(tmpdir(), 'purser-readme-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The words of a line of shell, without its comment. */
+/** The words of a shell command, without its comment. */
 function wordsOf(line: string): string[] {
   const words = line.replace(/\s+#.*$/, '').match(/"[^"]*"|\S+/g) ?? [];
   return words.map((word) => word.replaceAll('"', ''));
@@ -27,7 +27,7 @@ test('every command of the README works, in its order', async () => {
   expect(lines.length).toBeGreaterThan(18);
   const keys = join(folder, 'keys.csv');
   writeFileSync(keys, `sha256\n${createHash('sha256').update('theirs').digest('hex')}\n`);
-  // Names in the README, and the things that they stand for here.
+  // Names in the README, with their values in this test.
   const made: Record<string, string> = {
     'keys.csv': keys,
     'prices.yaml': join(ROOT, 'examples/you-prices.yaml'),
