@@ -85,7 +85,7 @@ describe('purser start', () => {
     ]);
   });
 
-  test('says of a port that is taken what to do', async () => {
+  test('names the cure if its port is taken', async () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     const { port } = other.address() as AddressInfo;
@@ -321,7 +321,7 @@ describe('the command line', () => {
     expect(JSON.parse(asJson.stdout)).toMatchObject({ code: 'account_not_found' });
   });
 
-  test('has help with an example for each command, and refuses what it does not know with 2', async () => {
+  test('has help with an example for each command, and refuses unknown words with exit code 2', async () => {
     for (const args of [[], ['account'], ['key', 'import'], ['grant', 'create'], ['verify']]) {
       const { code, stdout } = await purser([...args, '--help']);
       expect(code).toBe(0);

@@ -74,7 +74,7 @@ async function helps(path: string[] = []): Promise<[string, string][]> {
   return [[path.join(' '), out], ...below.flat()];
 }
 
-test('the help of each command has an example, and says what its options take', async () => {
+test('the help of each command has an example, and describes the values of its options', async () => {
   const all = await helps();
   expect(all.length).toBeGreaterThan(45);
   for (const [name, help] of all) {
@@ -91,19 +91,19 @@ test('the help of each command has an example, and says what its options take', 
   }
 });
 
-test('an id that is empty, as of a shell’s variable that is not set, is refused by its name', async () => {
+test('an empty id, as from an unset shell variable, is refused by its name', async () => {
   const option = await runCommand(['balance', '--account', '']);
   expect([option.code, partsOf(option).what]).toEqual([2, "--account '' is invalid."]);
   const argument = await runCommand(['account', 'show', '']);
   expect([argument.code, partsOf(argument).what]).toEqual([2, "<id> '' is invalid."]);
 });
 
-test('a value is shown as it was typed, with the stops and line ends that it has', async () => {
+test('a refused value is shown as it was typed, with its full stops and line ends', async () => {
   const ran = await runCommand(['balance', '--account', 'a', '--at', '1. 2\n(3)']);
   expect(ran.errors).toMatch(/^Error: --at '1\. 2\n\(3\)' is invalid\.\nDetails: It must be a day/);
 });
 
-test('a misspelt option is answered with the one that is meant', async () => {
+test('the refusal of a misspelt option names the intended one', async () => {
   const ran = await runCommand(['account', 'list', '--jsno']);
   expect([ran.code, partsOf(ran).solution]).toEqual([
     2,

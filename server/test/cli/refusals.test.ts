@@ -99,7 +99,7 @@ test('each refusal that a command can meet by itself names its cure', async () =
   }
 });
 
-test('a refusal that something else brought about names its cure', async () => {
+test('a refusal with an outside cause names its cure', async () => {
   const of = ['--account', account];
   await expectRefusal(
     ['account', 'create', '--kind', 'individual', '--name', 'A', '--id', account],
@@ -218,7 +218,7 @@ test('clock_unreliable says to set the clocks, and how to run it again', async (
   tried.add('clock_unreliable');
 });
 
-test('the codes that are left need no cure of their own', async () => {
+test('the remaining codes need no cure for the command line', async () => {
   // Codes that no command can get: they refuse network requests, customers' keys and gateway calls.
   const elsewhere: ErrorCode[] = [];
   for (const code of Object.keys(ERRORS) as ErrorCode[]) {

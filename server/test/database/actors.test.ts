@@ -19,7 +19,7 @@ beforeAll(async () => {
   account = await liveOneDay(db, rig.ledger);
 });
 
-test('what becomes due, and what follows from it, is the sweeper’s whoever books it', async () => {
+test('the sweeper is the actor of all that becomes due or follows from it, whoever books it', async () => {
   const rows = await db.query<{ kind: string; actors: string[] }>(
     `select kind, array_agg(distinct actor::text) as actors from operations
      where account_id = $1 and kind in ('grant_start', 'grant_end', 'hold_expiry') group by kind`,
@@ -32,7 +32,7 @@ test('what becomes due, and what follows from it, is the sweeper’s whoever boo
   });
 });
 
-test('everything else is of who asked; an overage is of who captured', async () => {
+test('any other operation has the actor of its request; an overage has its capture’s', async () => {
   const rows = await db.query<{ actor: string | null; actor_id: string | null }>(
     `select distinct actor, actor_id from operations
      where account_id = $1 and kind not in ('grant_start', 'grant_end', 'hold_expiry')`,
@@ -41,7 +41,7 @@ test('everything else is of who asked; an overage is of who captured', async () 
   expect(rows).toEqual([{ actor: LOCAL.kind, actor_id: null }]);
 });
 
-test('an operator key is kept beside its operation, and read back with it', async () => {
+test('an operator key is stored with its operation, and read back with it', async () => {
   await createOperatorKey(db.database, { name: 'A', scopes: null, expiresAt: null });
   const [{ id } = { id: '' }] = (await listOperatorKeys(db.database, { limit: 1 })).items;
   const actor = { kind: 'operator_key', id } as const;
@@ -52,7 +52,7 @@ test('an operator key is kept beside its operation, and read back with it', asyn
   expect((await findCharge(db.database, receipt))?.receipt).toEqual(receipt);
 });
 
-test('a customer’s key is not kept twice, and is another than the operation’s if it says so', async () => {
+test('a customer’s key is not stored twice, unless it is not the operation’s own', async () => {
   const [key] = await db.query<{ id: string }>('select id from api_keys');
   const own = { kind: 'api_key', id: key?.id ?? '' } as const;
   const other = { kind: 'api_key', id: randomUUID() } as const;
@@ -73,7 +73,7 @@ test('a customer’s key is not kept twice, and is another than the operation’
   }
 });
 
-test('a node of the release before appends beside it, and its operations have no actor', async () => {
+test('a node of the previous release appends beside it, and its operations have no actor', async () => {
   const own = await newAccount(db.database);
   const values = [own.id, digest(randomUUID())];
   await db.query(

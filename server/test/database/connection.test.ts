@@ -74,7 +74,7 @@ describe('a connection that is cut', () => {
     expect(await posted()).toBe(before - 50n);
   });
 
-  test('with PostgreSQL away afterwards is answered outcome_unknown, and the retry replays', async () => {
+  test('with PostgreSQL unreachable afterwards is answered outcome_unknown, and the retry replays', async () => {
     const before = await posted();
     proxy.weather = {
       toClient: (data) => {
@@ -100,7 +100,7 @@ describe('a connection that is cut', () => {
   });
 });
 
-describe('PostgreSQL away', () => {
+describe('an unreachable PostgreSQL', () => {
   test('is answered database_unavailable, and the lane heals by itself', async () => {
     const before = await posted();
     proxy.weather = { refuse: true, toServer: () => false };

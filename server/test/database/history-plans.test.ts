@@ -66,7 +66,7 @@ async function pagesOf({ text }: Statement, values: readonly unknown[]): Promise
 const at = (number: number) => new Date(START + number * STEP_MS).toISOString();
 
 describe('an account of many operations', () => {
-  test('is not walked through for an instant, what was posted at it, or a page of a list', async () => {
+  test('is not scanned for an instant, its posted balance, or a page of a list', async () => {
     expect(await pagesOf(past.firstNumbers, [[at(MIDDLE)]])).toBeLessThan(100);
     expect(await pagesOf(past.postedBefore, [[MIDDLE]])).toBeLessThan(10);
     const { listEntries: entries, listEntriesOf, listCharges: charges, listGrants } = history;
@@ -80,7 +80,7 @@ describe('an account of many operations', () => {
     expect(await pagesOf(statements.nextEntries, day)).toBeLessThan(10_000);
   });
 
-  test('is searched in parts for what is rare, and it is found', async () => {
+  test('is searched in parts for a rare operation, which is found', async () => {
     const asked = { limit: 10, apiKeyId: RARE };
     const charges = await search((below) =>
       listCharges(db.database, account.id, { ...asked, ...(below && { before: below }) }),
@@ -95,7 +95,7 @@ describe('an account of many operations', () => {
     expect(entries.map((items) => items.map(({ number }) => number))).toEqual(FOUND);
   });
 
-  test('is summed up to any number with a look at a part, once it is rolled up', async () => {
+  test('is summed up to any number from a part of its rows, once it is rolled up', async () => {
     while ((await rollUp(db.database, null)).operations > 0n);
     await db.query('analyze entry_sums');
     expect(await pagesOf(past.entrySums, [[OPERATIONS + 1]])).toBeLessThan(200);

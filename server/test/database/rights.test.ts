@@ -68,7 +68,7 @@ const CHANGES = [
 ];
 
 describe('one login for everything', () => {
-  test('works under a role of its own database, and the verification says what that leaves open', async () => {
+  test('works under a role for its own database, and the verification names the remaining risk', async () => {
     const name = await places.database();
     const one = await open(places.url(name));
     await work(one);
@@ -98,7 +98,7 @@ describe('one login for everything', () => {
 });
 
 describe('two logins', () => {
-  test('leave nothing that a session of the server could change an entry by', async () => {
+  test('give a session of the server no way to change an entry', async () => {
     const owner = await places.login();
     const serving = await places.login();
     const name = await places.database({ owner });
@@ -142,7 +142,7 @@ describe('two logins', () => {
     });
   });
 
-  test('of which the second has no rights yet are refused, with the cure', async () => {
+  test('are refused, with the cure, while the second has no rights', async () => {
     const name = await places.database();
     await migrate(places.config(name), log);
     await places.run(places.config(name), `grant connect on database ${name} to public`);
@@ -208,7 +208,7 @@ describe('a database', () => {
   });
 });
 
-describe('a database of the release before', () => {
+describe('a database of the previous release', () => {
   /** Makes a database as that release left it: one role for all databases. */
   const leftBehind = async () => {
     const name = await places.database();
@@ -247,7 +247,7 @@ describe('a database of the release before', () => {
     expect(one.unprotected).toContainEqual(expect.stringContaining('drop owned by purser_server'));
   });
 
-  test('keeps the old role where the login may make none', async () => {
+  test('keeps the old role if the login may make none', async () => {
     const login = await places.login();
     const name = await places.database({ owner: login });
     await migrate(places.config(name, login), log);

@@ -164,7 +164,7 @@ describe('a limit that is set late', () => {
     }
   });
 
-  test('is current from then on: reversals of what was counted lower it, a later one stops', async () => {
+  test('is current from then on, with captures, reversals and later charges', async () => {
     const account = await fundedAccount();
     const charge = await numberOf(chargeOf(account, { amount: 60n }));
     const hold = await numberOf(holdOf(account, 30n));
@@ -225,8 +225,8 @@ describe('a limit that is set late', () => {
   });
 });
 
-describe('what is used', () => {
-  test('is nothing in a new period, before and after an operation of it', async () => {
+describe('the used amount of a limit', () => {
+  test('is zero in a new period, before and after its first operation', async () => {
     const account = await fundedAccount();
     const key = limitOf(account);
     await numberOf(chargeOf(account, { amount: 9n }));
@@ -247,7 +247,7 @@ describe('what is used', () => {
     });
   });
 
-  test('is without a hold that has become due, before its end is written', async () => {
+  test('leaves out a hold that has become due, before its end is written', async () => {
     const account = await fundedAccount();
     const apiKeyId = await newKeyOf(account);
     const keys = [limitOf(account), limitOf(account, 'total', apiKeyId)] as const;
@@ -266,7 +266,7 @@ describe('what is used', () => {
     }
   });
 
-  test('is what the ledger counts where limits come and go in the middle of a race', async () => {
+  test('is exact even if limits come and go during a race', async () => {
     const account = await fundedAccount();
     const apiKeyId = await newKeyOf(account);
     const other = newLedger(db.database);

@@ -169,7 +169,7 @@ describe('a backend that is terminated', () => {
     expect(await verify(db.database)).toMatchObject({ problem: null });
   });
 
-  test('of the readiness makes it unready at most until it is asked again', async () => {
+  test('of the readiness makes the node unready at most until the next probe', async () => {
     const connect = () => db.database.pipeline('purser readiness', {}, 1_000);
     const first = new Readiness(connect);
     expect(await first.check()).toEqual({ database: true, migrations: true });
@@ -193,7 +193,7 @@ describe('while a database is opened, a backend that is terminated', () => {
     for (const holder of holders.splice(0)) await holder.end();
   });
 
-  test('in the middle of the migrations is told in three parts, and the next start works', async () => {
+  test('in the middle of the migrations is reported in three parts, and the next start works', async () => {
     const name = await places.database();
     const holder = new pg.Client(places.config(name));
     holders.push(holder);

@@ -64,7 +64,7 @@ test.each([['57P01'], ['08006'], ['25P03'], ['25P04'], ['XX000'], ['EPIPE'], [un
   },
 );
 
-describe('a migration that changes what a prepared statement answers', () => {
+describe('a migration that changes the columns of a prepared statement', () => {
   const FIND: Statement = { name: 'find', text: 'select name from accounts' };
   const widths = [250, 251, 252, 253];
   const migrate = () =>
@@ -160,8 +160,8 @@ describe('a database that is read-only for a moment', () => {
   });
 });
 
-describe('a batch of which one operation cannot be written', () => {
-  test('fails that one alone, whatever defect it is', async () => {
+describe('a batch with an operation that cannot be written', () => {
+  test('fails that operation alone, whatever the error is', async () => {
     // One description raises a bug of Purser's (SQLSTATE class 42), the other a PostgreSQL limit
     // (54).
     await db.query(`

@@ -52,7 +52,7 @@ describe('verify', () => {
     });
   });
 
-  test('looks at every table whose rows belong to accounts', async () => {
+  test('checks every table with rows of accounts', async () => {
     const tables = await db.query<{ table_name: string }>(
       `select table_name from information_schema.columns
        where table_schema = 'public' and column_name = 'account_id'`,

@@ -126,7 +126,7 @@ beforeAll(async () => {
   for (let made = 0; made < ACCOUNTS; made += 1) lives.push(await begin());
 });
 
-test('a random life is sound at every moment, and afterwards, however it is looked at', async () => {
+test('random operations are sound at every moment and afterwards, with any bounds', async () => {
   const clients = Promise.all(Array.from({ length: CLIENTS }, (_, seed) => live(seed)));
   let after: Account['id'] | null = null;
   for (let looks = 0; done < OPERATIONS; looks += 1) {
@@ -150,7 +150,7 @@ test('a random life is sound at every moment, and afterwards, however it is look
   }
 });
 
-test('what is due and not written yet is sound, and so is what the next look writes', async () => {
+test('an event that is due and not written yet is sound, and so is the row that is then written', async () => {
   const isDue = 'next_due_at <= clock_timestamp()';
   await expect.poll(() => db.query(`select from balances where ${isDue}`)).not.toHaveLength(0);
   expect((await verify(db.database, {}, SMALL_BOUNDS)).problem).toBeNull();
@@ -158,7 +158,7 @@ test('what is due and not written yet is sound, and so is what the next look wri
   expect((await verify(db.database, {}, SMALL_BOUNDS)).problem).toBeNull();
 });
 
-test('what a node of the release before has booked is sound, late expiries too', async () => {
+test('operations of a node of the previous release are sound, late expiries too', async () => {
   const { account } = lives[0] as Lived;
   // The first half of its operations gets no actor.
   await db.query(

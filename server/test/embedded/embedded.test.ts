@@ -63,7 +63,7 @@ describe('the cluster', () => {
     expect(readdirSync(dataDir).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
-  test('that is a copy of a running one is a PostgreSQL of its own', async () => {
+  test('that is a copy of a running one gets its own PostgreSQL', async () => {
     const dataDir = folder();
     const original = await joinHere(join(dataDir, 'a'), 'server');
     await sql(original.connection, 'create table t as select 1 as a; checkpoint');
@@ -81,8 +81,8 @@ describe('the cluster', () => {
 });
 
 if (isRoot) {
-  describe('whoever runs Purser', () => {
-    test('as root, PostgreSQL runs as somebody else, with no more rights than needed', async () => {
+  describe('the user of PostgreSQL', () => {
+    test('as root, PostgreSQL runs as another user, with no more rights than needed', async () => {
       const base = folder();
       chmodSync(base, 0o755);
       const open = join(base, 'open');
@@ -121,7 +121,7 @@ if (isRoot) {
       expect((await again.up()).created).toBe(false);
     });
 
-    test('nobody else may connect, even where the socket could be reached', async () => {
+    test('no other user may connect, even if the socket can be reached', async () => {
       const base = folder();
       chmodSync(base, 0o755);
       const embedded = await joinHere(join(base, 'data'), 'server');
@@ -244,7 +244,7 @@ describe('after kill -9', () => {
     expect(postmaster(dataDir)).toBeNull();
   });
 
-  test('of the postmaster, it comes back by itself, for all who use it', async () => {
+  test('of the postmaster, PostgreSQL comes back by itself, for all its users', async () => {
     const dataDir = folder();
     const server = await joinHere(dataDir, 'server');
     const command = await Child.start({ dataDir, as: 'command' });

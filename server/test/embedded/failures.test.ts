@@ -78,7 +78,7 @@ describe('the operator is told', () => {
     expect(readFileSync(join(dataDir, 'postgresql', 'letter.txt'), 'utf8')).toBe('dear');
   });
 
-  test('what PostgreSQL wrote last when it dies at the start', async () => {
+  test('the last output of a PostgreSQL that dies at the start', async () => {
     const dataDir = await stoppedCluster();
     rmSync(join(dataDir, 'postgresql', 'global', 'pg_control'));
     const { message, details } = await refusal(dataDir);
@@ -87,7 +87,7 @@ describe('the operator is told', () => {
     expect(details).not.toContain('is ready to accept connections');
   });
 
-  test('that there are no programs where they should be', async () => {
+  test('that the programs are missing', async () => {
     const base = folder();
     expect((await refusal(base, join(base, 'bin'))).details).toContain('ENOENT');
     mkdirSync(join(base, 'bin'));
@@ -122,7 +122,7 @@ describe('the operator is told', () => {
       expect(failed.details).toContain('EACCES');
     });
 
-    test('whose the cluster is', async () => {
+    test('the owner of the cluster', async () => {
       const base = folder();
       chmodSync(base, 0o755);
       const dataDir = join(base, 'data');

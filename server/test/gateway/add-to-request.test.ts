@@ -70,7 +70,7 @@ describe('members that are added to a request', () => {
     },
   );
 
-  test('say the same as objects that are merged', () => {
+  test('give the same JSON as merged objects', () => {
     const name = fc.constantFrom('a', 'b', 'stream', 'c"', 'é');
     const value = fc.jsonValue({ maxDepth: 2 });
     const object = fc.dictionary(name, fc.oneof(value, fc.dictionary(name, value)));

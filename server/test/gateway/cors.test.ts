@@ -75,7 +75,7 @@ describe('a preflight', () => {
     }
   });
 
-  test('does not repeat what is no list of header names', async () => {
+  test('does not echo a header that is no list of names', async () => {
     const answer = await cors(`${some.url}/v1/fixed`, preflight(APP, 'a b; c'));
     expect(answer).not.toHaveProperty('access-control-allow-headers');
   });
@@ -133,7 +133,7 @@ describe('an answer', () => {
     expect(answer).toEqual({ status: 200 });
   });
 
-  test('has what the gateway says of origins, and keeps the Vary of the upstream', async () => {
+  test('has the gateway’s CORS headers, and keeps the Vary of the upstream', async () => {
     const path = '/v1/fixed?do=cors';
     const answer = await ask(some.url, path, APP, customer.key);
     expect(answer).toMatchObject({

@@ -111,7 +111,7 @@ test('each call that it prints works, costs what it says, and is accounted for',
   expect(usage).toContainEqual({ route: 'search', charges: 3, net: String((15 + pages) / 10) });
 });
 
-test('a call with an idempotency key is answered again, for nothing', async () => {
+test('a call with an idempotency key is answered again, for free', async () => {
   const [line = ''] = output.split('\n').filter((text) => text.includes('Idempotency-Key'));
   const answers = [await send(line), await send(line)];
   expect(answers.map(({ headers }) => headers.get('idempotency-replayed'))).toContain('true');
@@ -138,7 +138,7 @@ test('a call leads to its receipt by the X-Charge-Id of its answer', async () =>
   });
 });
 
-test('the API behind it answers nobody without its secret', async () => {
+test('the API behind it refuses every request without its secret', async () => {
   const { startUpstream } = await import(UPSTREAM);
   const { server, url } = (await startUpstream('secret')) as { server: Server; url: string };
   const status = async (headers: Record<string, string>) =>
@@ -161,7 +161,7 @@ describe('it ends', () => {
     expect(left()).toEqual([]);
   });
 
-  test('and says why where its port is taken, with nothing left', async () => {
+  test('and says why if its port is taken, with nothing left', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as AddressInfo;

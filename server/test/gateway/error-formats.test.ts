@@ -89,7 +89,7 @@ describe.each(FORMATS)('on a route with error_format: %s', (format) => {
     if ([401, 403, 429].includes(answer.status)) expect(answer.body.length).toBeLessThan(256);
   });
 
-  test('want of credit says how much is missing and where there is more', async () => {
+  test('a lack of credit says how much is missing and where to get more', async () => {
     const facts = {
       available: '3',
       required: '5',
@@ -105,7 +105,7 @@ describe.each(FORMATS)('on a route with error_format: %s', (format) => {
     );
   });
 
-  test('a request without a price is told in one sentence, and lists what is wrong', async () => {
+  test('the refusal of a request without a price is one sentence, with a list of the faults', async () => {
     const answer = await (await gateway.customer('1')).get(`/${format}?effort=x`);
     const body = JSON.parse(answer.body);
     expect(body.error.message).toBe('effort must be one of low, high');
@@ -122,7 +122,7 @@ test("a route without it answers in Purser's own format", async () => {
   });
 });
 
-test('a path that is no route answers in it too', async () => {
+test('an unknown path answers in it too', async () => {
   const answer = await (await gateway.customer('1')).get('/nothing');
   expect(JSON.parse(answer.body)).toEqual({
     detail: 'There is nothing at this path',

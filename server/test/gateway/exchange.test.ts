@@ -90,7 +90,7 @@ test('events stream, however few they are', async () => {
   expect(String(first)).toBe('data: 1\n');
 });
 
-test('what comes before the answer is none', async () => {
+test('an interim response (1xx) is not the answer', async () => {
   const pool = await upstream((_, response) => {
     response.writeEarlyHints({ link: '</a>; rel=preload' });
     response.end('answer');
@@ -170,14 +170,14 @@ test('a call that ends takes its connection and its body with it', async () => {
   await expect.poll(closed).toBe(true);
 });
 
-test('a body that nobody reads any more ends the upstream', async () => {
+test('a body that is no longer read ends the upstream', async () => {
   const { answer, closed } = await exchangeWithoutEnd();
   const { body } = await answer;
   (body as Readable).destroy();
   await expect.poll(closed).toBe(true);
 });
 
-test('a status that is none is no answer', async () => {
+test('an invalid status is no answer', async () => {
   const pool = await upstream((_, response) => {
     response.statusCode = 799;
     response.end();

@@ -138,7 +138,7 @@ test('a client of HTTP/1.0 gets a stream without chunks and trailers, and pays i
   expect(await customer.balance()).toBe('9.7');
 });
 
-test('a client that waits for 100 Continue is told to, and its expectation goes no further', async () => {
+test('a client that waits for 100 Continue gets it, and its Expect header is not forwarded', async () => {
   const customer = await gateway.customer('10');
   const path = `/fixed${answering(JSON_HEAD, TWO)}`;
   const lines = [`POST ${path} HTTP/1.1`, 'Host: x', `X-API-Key: ${customer.key}`];
@@ -253,14 +253,14 @@ test('a client that leaves midway in an answer that was counted as a whole has l
   expect(await endingsOf(customer)).toEqual(['client_left_midway']);
 });
 
-test('what was charged above the hold is given back with the rest', async () => {
+test('an overage is given back with the rest', async () => {
   const customer = await gateway.customer('10');
   await customer.get('/large?items=900000', { leaveAfter: 1 });
   expect(await endingsOf(customer)).toEqual(['client_left_midway']);
   expect(await customer.balance()).toBe('10');
 });
 
-test('a client that takes nothing of an answer has it no longer than a call may take', async () => {
+test('a client that reads nothing keeps its answer no longer than a call may take', async () => {
   const customer = await gateway.customer('10');
   const { port } = new URL(gateway.url);
   const client = connect(Number(port), '127.0.0.1').on('error', () => {});
@@ -271,7 +271,7 @@ test('a client that takes nothing of an answer has it no longer than a call may 
   client.destroy();
 });
 
-test('an idempotency key is not free before what was paid under it is given back', async () => {
+test('an idempotency key is not free before its payment is given back', async () => {
   const customer = await gateway.customer('10');
   const ask = () => customer.get('/fixed?silent', { headers: { 'idempotency-key': 'one' } });
   const first = ask();
@@ -292,6 +292,6 @@ test('after all of it the books add up', async () => {
   expect((await verify(db.database)).problem).toBeNull();
 });
 
-test('no call is left over that would hold up the stop', async () => {
+test('no call is left over to delay the stop', async () => {
   expect(await gateway.node.end()).toBe(0);
 });

@@ -77,7 +77,7 @@ describe.each(PATHS)('the delivered call %s is paid', (path) => {
     40_000,
   );
 
-  test('though the database is read-only when it ends', async () => {
+  test('although the database is read-only when it ends', async () => {
     const customer = await gateway.customer('10');
     const [{ name }] = (await db.query<{ name: string }>('select current_database() as name')) as [
       { name: string },
@@ -94,7 +94,7 @@ describe.each(PATHS)('the delivered call %s is paid', (path) => {
     await expect.poll(() => availableOf(customer), { timeout: 20_000 }).toBe(10 - costOf(path));
   }, 40_000);
 
-  test('though its account is locked when it ends', async () => {
+  test('although its account is locked when it ends', async () => {
     const customer = await gateway.customer('10');
     const id = customer.account.slice(0, 32);
     let locked: Promise<unknown> = Promise.resolve();
@@ -109,7 +109,7 @@ describe.each(PATHS)('the delivered call %s is paid', (path) => {
     await expect.poll(() => availableOf(customer), { timeout: 10_000 }).toBe(10 - costOf(path));
   }, 40_000);
 
-  test('late, if its hold has expired meanwhile, though the account cannot pay any more', async () => {
+  test('late, if its hold has expired meanwhile, although the account cannot pay any more', async () => {
     const customer = await gateway.customer('2.5');
     const id = customer.account.slice(0, 32);
     const answer = await during(customer, path, async () => {
@@ -145,7 +145,7 @@ describe.each(PATHS)('the delivered call %s is paid', (path) => {
   }, 40_000);
 });
 
-test('a call with an idempotency key is kept though PostgreSQL is away when it ends', async () => {
+test('a call with an idempotency key is kept although PostgreSQL is unreachable when it ends', async () => {
   const customer = await gateway.customer('10');
   const headers = { 'idempotency-key': newKey() };
   const path = `/v1/events?do=events&items=7&mark=${newKey()}`;
@@ -163,7 +163,7 @@ test('a call with an idempotency key is kept though PostgreSQL is away when it e
   expect(await availableOf(customer)).toBe(9.3);
 }, 40_000);
 
-test('a call that is free is given back though PostgreSQL is away when it ends', async () => {
+test('a free call is given back although PostgreSQL is unreachable when it ends', async () => {
   const customer = await gateway.customer('10');
   const answer = await during(customer, '/v1/short?do=silence', async () => {
     proxy.weather = { refuse: true };

@@ -114,7 +114,7 @@ test.each([
   expect(await rows('holds')).toEqual([]);
 });
 
-test('no call is left over that would hold up the stop', async () => {
+test('no call is left over to delay the stop', async () => {
   gateway.beginStop();
   await gateway.stop();
 });

@@ -87,7 +87,7 @@ const piece = fc.constantFrom(
   ...['=', '=frontier', '=lite', '&', ';', '%3B', '%26', 'x', '=1&', '%', '%23'],
 );
 
-test('the query of a request that has a price is read alike by all of them', async () => {
+test('every kind of server reads the query of a priced request alike', async () => {
   const queries = fc.array(piece, { maxLength: 8 }).map((pieces) => `?${pieces.join('')}`);
   let admitted = 0;
   await fc.assert(

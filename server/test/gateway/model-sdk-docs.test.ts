@@ -25,7 +25,7 @@ async function run(program: string, env: Readonly<Record<string, string>>): Prom
   return stdout;
 }
 
-test('the code in it runs as it stands, but for the address', async () => {
+test('the code in it runs unchanged, except for the address', async () => {
   const { key, balance } = await newCustomer();
   const blocks = [...SECTION.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code = '']) => code);
   const program = blocks.join('\n').replaceAll('https://api.example.com', gateway.url);

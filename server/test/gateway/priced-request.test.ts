@@ -175,7 +175,7 @@ describe('a body that is priced', () => {
     );
   });
 
-  test('has no byte order mark, is UTF-8, and says what it is', async () => {
+  test('has no byte order mark, is UTF-8, and has a Content-Type', async () => {
     expect(await costOfBody('/v1/research', `\ufeff${FRONTIER}`)).toMatch(/^422 /);
     expect(await costOfBody('/v1/research', FRONTIER, {})).toMatch(/^422 /);
     const { key, balance } = await gateway.customer('1000');

@@ -76,7 +76,7 @@ describe('the official SDK', () => {
     });
   });
 
-  test('throws its default error where there is no credit: 402', async () => {
+  test('throws its default error without credit: 402', async () => {
     const poor = await gateway.customer('0.4', SCOPES);
     const noCredit = await caught(sdkOf(poor.key).search('a'));
     expect(noCredit).toMatchObject({ constructor: errors.YouDefaultError, statusCode: 402 });

@@ -149,7 +149,7 @@ test('a hold that has expired has given itself back, and nothing is logged', asy
   expect(errors).toEqual([]);
 });
 
-test('what is above a hold is paid only where there is credit for it', async () => {
+test('an overage is paid only if there is credit for it', async () => {
   const purchase = await purchaseOf([CALL, ITEMS], 'above');
   const payments = paymentsWith({});
   const held = await payments.begin(purchase, () => true);

@@ -97,7 +97,7 @@ describe('an account', () => {
     leave[1]?.();
   });
 
-  test('of 140 bodies that do not end starves no other', async () => {
+  test('with 140 bodies that do not end starves no other', async () => {
     const [slow, quick] = [await gateway.customer('1000'), await gateway.customer('10')];
     const { port } = new URL(gateway.url);
     for (let n = 0; n < 140; n += 1) {
@@ -116,7 +116,7 @@ describe('an account', () => {
     expect(await slow.balance()).toBe('1000');
   });
 
-  test('that has nothing to spend is refused before its body is read', async () => {
+  test('without credit is refused before its body is read', async () => {
     const poor = await gateway.customer('0');
     const { port } = new URL(gateway.url);
     const socket = connect(Number(port), '127.0.0.1').on('error', () => {});

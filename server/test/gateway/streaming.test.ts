@@ -18,7 +18,7 @@ function rssOf(pid: number | undefined): number {
 }
 
 describe('a streamed answer', () => {
-  test('comes event by event, and says at its end what it has cost', async () => {
+  test('comes event by event, and states its cost at the end', async () => {
     const customer = await gateway.customer('10');
     const pieces: string[] = [];
     const answer = await new Promise<{ trailers: object; headers: object }>((resolve) => {
@@ -46,7 +46,7 @@ describe('a streamed answer', () => {
     expect(await customer.receipt(hold)).toEqual(await customer.receipt(charge));
   });
 
-  test('that nobody reads any more ends at the upstream at once', async () => {
+  test('that is no longer read ends at the upstream at once', async () => {
     const customer = await gateway.customer('10');
     const before = gateway.upstream.aborted();
     await customer.get('/v1/events?do=events&then=silence', { leaveAfter: 30 });
@@ -173,7 +173,7 @@ describe('a gateway that stops', () => {
     agent.destroy();
   });
 
-  test('cuts off what takes too long, and settles it', async () => {
+  test('ends calls that take too long, and settles them', async () => {
     const node = await gateway.another();
     const customer = await gateway.customer('10');
     const under = customer.get('/v1/events?do=events&then=silence&mark=cut', { url: node.url });
@@ -186,7 +186,7 @@ describe('a gateway that stops', () => {
     expect(await db.query('select from holds')).toEqual([]);
   }, 20_000);
 
-  test('begins nothing whose body comes later than that', async () => {
+  test('begins no call if its body comes after that', async () => {
     const node = await gateway.another();
     const customer = await gateway.customer('10');
     const body = '{"effort":"high"}';

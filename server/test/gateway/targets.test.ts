@@ -34,7 +34,7 @@ const piece = fc.constantFrom(
   ...['%2f', '%5c', '\\', '%00', '%25', '%252e', '%0a', '%20', '%c0%ae', '%u002e', '#', ' '],
 );
 
-test('a path that passes is one path to all servers, but for its parameters', () => {
+test('every kind of server reads a forwarded path alike, except for its parameters', () => {
   const paths = fc.array(piece, { maxLength: 7 }).map((pieces) => `/${pieces.join('')}`);
   let passed = 0;
   fc.assert(
@@ -84,7 +84,7 @@ describe('a key', () => {
     }
   });
 
-  test('leaves a query with its members, and a target that cannot be cleaned is none', () => {
+  test('is removed from a query with its member; a target that cannot be cleaned is refused', () => {
     const clean = (search: string, path = '/a') => withoutKey({ path, search }, KEY)?.search;
     expect(clean('')).toBe('');
     expect(clean('?a=1;b&&c')).toBe('?a=1;b&&c');

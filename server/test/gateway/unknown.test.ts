@@ -74,7 +74,7 @@ test('a server that stops gives such a payment back first, if PostgreSQL comes b
   expect(await customer.balance()).toBe('10');
 }, 40_000);
 
-test('a claim of an idempotency key that nobody was told of does not keep the key', async () => {
+test('a claim whose answer was lost does not keep the idempotency key', async () => {
   const customer = await gateway.customer('10');
   const headers = { 'idempotency-key': newKey() };
   let isClaiming = false;

@@ -63,7 +63,7 @@ async function apiWith(parts: Partial<HttpParts>) {
   } as HttpParts);
 }
 
-describe('what cannot be said now is an error that can be repeated', () => {
+describe('a request that cannot be answered now gets an error that allows a retry', () => {
   test.each<FailureCode>([
     'overloaded',
     'account_busy',
@@ -138,7 +138,7 @@ describe('what cannot be said now is an error that can be repeated', () => {
     },
   );
 
-  test('database_unavailable is what a key gets that cannot be looked up', async () => {
+  test('database_unavailable answers a key that cannot be looked up', async () => {
     const authenticate = async () => Promise.reject(new DatabaseUnavailable('away'));
     const app = await apiWith({ authenticate });
     const answer = await app.inject('/v1/billing/account_balance');
@@ -163,7 +163,7 @@ describe('what cannot be said now is an error that can be repeated', () => {
   });
 });
 
-describe('who asks, and how', () => {
+describe('the caller and the request', () => {
   const charge = (idempotencyKey?: string) =>
     fetch(`${node.url}/v1/charges`, {
       method: 'POST',

@@ -187,7 +187,7 @@ describe('a request that is repeated under its Idempotency-Key', () => {
 });
 
 describe('the secret of a repeated request', () => {
-  test('is told to nobody but the operator key that asked first', async () => {
+  test('is given only to the operator key of the first request', async () => {
     const own = await newAccount();
     const { id } = attributesOf(await post(keysOf(own), {}, 'key-1'), 201);
     const other = await newOperatorKey(db);
@@ -201,7 +201,7 @@ describe('the secret of a repeated request', () => {
     expect(await secretsOf(own)).toBe(1);
   });
 
-  test('is told for 24 hours; then what made it is forgotten', async () => {
+  test('is given for 24 hours; then its salt is deleted', async () => {
     const own = await newAccount();
     const { id, key } = attributesOf(await post(keysOf(own), {}, 'key-1'), 201);
     await db.query(`update idempotent_requests set at = at - interval '24 hours' - interval '1 s'`);

@@ -65,7 +65,7 @@ describe('a number in a body', () => {
     expect(answer.text).toContain(`"metadata":${kept}`);
   });
 
-  test('is read as it is, or refused, whatever it is', () => {
+  test('is read exactly or refused, whatever it is', () => {
     const numbers = fc
       .tuple(fc.constantFrom('', '-'), fc.nat(), fc.bigInt(0n, 10n ** 20n), fc.integer())
       .map(([sign, whole, fraction, exponent]) => `${sign}${whole}.${fraction}e${exponent % 330}`);

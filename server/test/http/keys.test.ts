@@ -57,7 +57,7 @@ describe('a change of a key', () => {
     expect(await statusWith(secret)).toBe(403);
   });
 
-  test('leaves alone what it does not name, and null lifts the expiry', async () => {
+  test('leaves the members that it does not name, and null removes the expiry', async () => {
     const { id } = await newKey({ name: 'a', expires_at: '2040-01-01T00:00:00Z' });
     const renamed = attributesOf(await ask('PATCH', `/v1/api_keys/${id}`, { name: 'b' }), 200);
     expect(renamed).toMatchObject({ name: 'b', expires_at: '2040-01-01T00:00:00.000Z' });

@@ -40,7 +40,7 @@ const limit = (account: string, period: string, amount: string) =>
   });
 
 describe('sums beyond int64', () => {
-  test('of what was spent refuse a spend limit by name, and one that is set counts what was reversed', async () => {
+  test('of spent amounts refuse a spend limit by name, until reversals have lowered them', async () => {
     const account = await newFundedAccount(node.url, key, [LARGEST]);
     const { id: first } = await charge(account, LARGEST);
     await grant(account, LARGEST);
@@ -56,7 +56,7 @@ describe('sums beyond int64', () => {
     expect(attributesOf(await limit(account, 'total', '1'), 200)).toMatchObject({ used: LARGEST });
   });
 
-  test('are told in usage and statements', async () => {
+  test('are exact in usage and statements', async () => {
     const account = await newFundedAccount(node.url, key, [LARGEST]);
     await charge(account, LARGEST);
     await grant(account, LARGEST);
@@ -93,7 +93,7 @@ describe('sums beyond int64', () => {
     expect(balance).toMatchObject({ posted: '0', available: `-${LARGEST}` });
   });
 
-  test('are not reached by an overdraft of all that there can be', async () => {
+  test('are not reached by the largest overdraft', async () => {
     const account = await newFundedAccount(node.url, key, [LARGEST]);
     const body = { overdraft_limit: LARGEST };
     attributesOf(await call('PATCH', `${node.url}/v1/accounts/${account}`, { key, body }), 200);

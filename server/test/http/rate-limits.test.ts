@@ -74,7 +74,7 @@ describe('the balance of a key', () => {
     expect(await refused.text()).toBe('{"detail":"Rate limit exceeded","code":"rate_limited"}');
   });
 
-  test('counts for each key by itself, and apart from what else a key asks', async () => {
+  test('counts for each key by itself, and apart from the key’s other requests', async () => {
     const [one, other] = [await newKey(), await newKey()];
     await statusesOf(4, () => ask(BALANCE, one));
     expect((await ask(BALANCE, one)).status).toBe(429);
@@ -115,7 +115,7 @@ describe('keys that are refused', () => {
     expect((await ask(BALANCE, key, from)).status).toBe(200);
   });
 
-  test('are counted where none is sent, too', async () => {
+  test('are counted also if no key is sent', async () => {
     const from = '192.0.2.3';
     expect(await statusesOf(3, () => ask(BALANCE, '', from))).toEqual([401, 401, 429]);
   });

@@ -87,7 +87,7 @@ test('a limit of an account is set, read, changed and removed', async () => {
   attributesOf(await charge('5'), 201);
 });
 
-test('a limit of a key counts what is spent with it, and stops nothing else', async () => {
+test('a limit of a key counts only the key’s spending, and stops nothing else', async () => {
   const path = limitOf('total', `api_keys/${keyId}`);
   attributesOf(await charge('4', keyId), 201);
   const set = await ask('PUT', path, { amount: '4' });

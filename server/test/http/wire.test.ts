@@ -47,7 +47,7 @@ const post = (body: string, headers: Record<string, string> = {}) =>
     headers: { 'x-api-key': key, 'content-type': 'application/json', ...headers },
   });
 
-describe('what is refused before a route looks at it', () => {
+describe('a request that is refused before its route', () => {
   test.each<[string, () => Promise<Response>, number, string]>([
     ['bad JSON', () => post('{"kind":'), 400, 'invalid_json'],
     ['an empty body', () => post(''), 400, 'invalid_json'],
@@ -142,8 +142,8 @@ describe('accounts', () => {
   });
 });
 
-describe('what machines ask', () => {
-  test('is answered: health, readiness, metrics with their token', async () => {
+describe('the requests of machines', () => {
+  test('are answered: health, readiness, metrics with their token', async () => {
     expect((await call('GET', `${node.url}/healthz`)).status).toBe(200);
     expect((await call('GET', `${node.url}/readyz`)).status).toBe(200);
     expect((await call('GET', `${node.url}/metrics`)).status).toBe(401);

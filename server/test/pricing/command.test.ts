@@ -59,7 +59,7 @@ test('prices check shows each route with its price', async () => {
 `);
 });
 
-test('prices check shows a price by a member of the request, with that of any other', async () => {
+test('prices check shows a price by a member of the request, with its default', async () => {
   const text = textWith(`      - per: tokens
         units: 1000
         cents: {by: model, prices: {small: "1", large: "2.5"}, default: "3"}

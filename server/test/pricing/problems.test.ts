@@ -277,7 +277,7 @@ describe('a problem', () => {
     expect(found[0]).toContain(message);
   });
 
-  test('is none where paths only look alike', () => {
+  test('is not reported if paths only look alike', () => {
     const alike = ['/v1/accounts_of', '/v1/billings/:id', '/v1/search/', '/v1/search/:id', '/v2/*'];
     const routes = alike.map((path, index) => route(`r${index}`, path)).join('');
     expect(problemsOf(SOUND + routes)).toEqual([]);
@@ -319,7 +319,7 @@ describe('a problem', () => {
   });
 });
 
-test('a member that is added to requests is none that the price looks for', () => {
+test('a member that is added to requests must not be one that the price reads', () => {
   const more = '    add_to_request: {members: {n: 1, stream: true}}\n';
   for (const [count, found] of [
     ['request.n', 1],
