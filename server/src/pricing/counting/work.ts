@@ -6,7 +6,7 @@ import { childrenOf, nodesIn, type Tree, treeOf } from './expression.ts';
  * data. A time limit would also depend on the machine's load and on pauses of the process.
  *
  * JSONata calls a hook after it has evaluated a node. A node costs one step, and one more for every
- * 64 items or characters, or 8 members, of its result: the next node may go through them. A node
+ * 64 items or characters, or 8 members, of its result. (The next node may go through them.) A node
  * that does more work than its result shows costs extra.
  */
 
