@@ -15,7 +15,7 @@ test('schema.sql is what the migrations add up to (update it with `npm run schem
     { encoding: 'utf8' },
   );
   const schema = dump
-    // The release that dumped it, and a token that is new each time, say nothing of the schema.
+    // The dump begins with pg_dump's version and a random token, which are no part of the schema.
     .replaceAll(/^(-- Dumped .*|\\(un)?restrict .*)\n/gm, '')
     .replaceAll(/\n{3,}/g, '\n\n')
     .trim();

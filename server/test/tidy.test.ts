@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** A TypeScript file of ours, by its path from the root. */
+/** A TypeScript file of the project, by its path from the root. */
 interface Source {
   readonly path: string;
   readonly text: string;
@@ -25,7 +25,7 @@ const server = sourcesIn('server/src');
 const tests = sourcesIn('server/test').filter(({ path }) => !path.endsWith('tidy.test.ts'));
 const all = [...server, ...tests, ...sourcesIn('bench/src')];
 
-/** The places where a pattern stands, as `path:line`. */
+/** The matches of a pattern, each as `path:line`. */
 function places(sources: readonly Source[], pattern: RegExp): string[] {
   return sources.flatMap(({ path, text }) =>
     text.split('\n').flatMap((line, index) => (pattern.test(line) ? [`${path}:${index + 1}`] : [])),
@@ -33,9 +33,9 @@ function places(sources: readonly Source[], pattern: RegExp): string[] {
 }
 
 /**
- * The rooms of the house, and which other rooms each may import. A room is a folder, or a file of the
- * ground floor; a file belongs to the longest name that its path begins with. ARCHITECTURE.md shows the
- * same table.
+ * The rooms of `server/src/`, each with the other rooms that it may import. A room is a folder, or
+ * a file at the top. A file belongs to the room with the longest name that begins its path.
+ * ARCHITECTURE.md shows the same table.
  */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   main: ['start', 'app', 'cli/command', 'http', 'cli', 'config', 'log'],
@@ -261,7 +261,7 @@ interface Import {
   readonly to: string;
 }
 
-/** Every import of a file of ours by another, types included, as paths below `server/src/`. */
+/** Every import between the project's files, also of types, as paths below `server/src/`. */
 function importsIn(sources: readonly Source[]): Import[] {
   return sources.flatMap(({ path, text }) =>
     [...text.matchAll(/(?:from|import\(|import)\s*'(\.[^']+)'/g)].map(([, target = '']) => ({
@@ -271,7 +271,7 @@ function importsIn(sources: readonly Source[]): Import[] {
   );
 }
 
-/** The room of a file; undefined: the table has none for it. */
+/** The room of a file; undefined: the table has none. */
 function roomOf(path: string): string | undefined {
   const name = path.replace(/\.ts$/, '');
   return Object.keys(ROOMS)

@@ -7,14 +7,14 @@ import { PriceBookSchema, type RawBook } from './book/schema.ts';
 import { buildBook } from './build.ts';
 import { judgeBook } from './rules.ts';
 
-/** Something that is wrong in a price book, and where in the file. */
+/** An error or a warning about a price book, with its place in the file. */
 export interface Problem {
-  /** From 1 on. */
+  /** The first line is 1. */
   readonly line: number;
-  /** From 1 on. */
+  /** The first column is 1. */
   readonly column: number;
   readonly message: string;
-  /** What to do. */
+  /** The way to mend it. */
   readonly cure: string;
 }
 
@@ -23,14 +23,15 @@ export type Parsed =
   | { readonly problems: readonly Problem[] };
 
 const LARGEST_BYTES = 1_048_576;
-/** How many times over aliases may repeat what they stand for. */
+/** Bounds the values that aliases repeat (`maxAliasCount` of the YAML parser). */
 const MOST_REPEATED = 100;
-/** So many problems are told at once, of the schema and of the rules each. */
+/** The most problems that one check reports: the schema, the rules, and the warnings each. */
 const MOST_PROBLEMS = 200;
 
 /**
- * Reads a price book and what may not be meant in it, or tells what is wrong with it, all at once (up to some hundred), in the order of its lines. Where the
- * text is no YAML, that alone: the rest would be guessed.
+ * Parses a price book. Returns it with warnings, or returns all its problems (at most some hundred)
+ * in the order of their lines. If the text is not YAML, only the syntax errors: the rest would be a
+ * guess.
  */
 export function parsePriceBook(text: string): Parsed {
   if (Buffer.byteLength(text) > LARGEST_BYTES) {
@@ -85,7 +86,7 @@ function firstOf(faults: Iterable<Fault>): Fault[] {
   return first;
 }
 
-/** Problems as people read them: the place and what is wrong, and below it what to do. */
+/** Formats problems for people: the place and the message, and the cure on the next line. */
 export function formatProblems(file: string, problems: readonly Problem[]): string {
   return problems
     .map(

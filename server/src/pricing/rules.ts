@@ -12,7 +12,7 @@ import { ExpressionRefused } from './counting/expression.ts';
 
 /** The rules of a price book that a schema cannot hold. */
 
-/** Purser's own paths: neither they nor anything under them can be sold. */
+/** Purser's own paths. A route can have none of them, and no path under them. */
 export const OWN_PATHS: readonly string[] = [
   ...['billing', 'accounts', 'api_keys', 'grants', 'charges', 'holds', 'adjustments'].map(v1),
   ...['authorizations', 'quotes', 'operator_keys', 'price_books'].map(v1),
@@ -23,14 +23,14 @@ function v1(name: string): string {
   return `/v1/${name}`;
 }
 
-/** Headers that belong to the connection or to the body, so that none can carry a secret. */
+/** Headers that cannot carry a secret, because they belong to the connection or to the body. */
 const OTHER_HEADERS: ReadonlySet<string> = new Set([
   ...['host', 'connection', 'keep-alive', 'proxy-connection', 'proxy-authorization', 'upgrade'],
   ...['te', 'trailer', 'transfer-encoding', 'expect', 'content-length', 'content-type'],
   ...['content-encoding', 'accept-encoding', 'date'],
 ]);
 
-/** Purser's own settings, of which some are secret. */
+/** The names of Purser's own settings: some are secret, so none may go to an upstream. */
 const OWN_VARIABLE = /^(PURSER_|DATABASE_URL$|PG[A-Z]+$)/;
 
 /**
@@ -120,7 +120,7 @@ function judgeRoute(path: Path, route: RawRoute, upstreams: readonly string[]): 
   return faults;
 }
 
-/** Methods whose calls carry a body. */
+/** Methods whose calls have a body. */
 const WITH_BODY = ['POST', 'PUT', 'PATCH'];
 
 /** Members for a body there is, which JSON can hold. */
@@ -145,7 +145,7 @@ function judgeAddedPrice(path: Path, { members }: RawAdded, { price }: RawRoute)
   });
 }
 
-/** Whether JSON can hold a value of YAML: it has no infinity, and nothing that contains itself. */
+/** Whether JSON can hold a value of YAML: JSON has no infinity, and no value contains itself. */
 function isJson(value: unknown, within: readonly unknown[] = []): boolean {
   if (typeof value === 'number') return Number.isFinite(value);
   if (value === null || typeof value !== 'object') return typeof value !== 'bigint';
@@ -153,7 +153,7 @@ function isJson(value: unknown, within: readonly unknown[] = []): boolean {
   return Object.values(value).every((inner) => isJson(inner, [...within, value]));
 }
 
-/** What a path must not have although a router would take it. */
+/** The reason to refuse a path that the router would accept; undefined: it is good. */
 function problemOfPath(path: string): [message: string, cure: string] | undefined {
   if (!/^[A-Za-z0-9._~!$&',;=:@/*-]*$/.test(path)) {
     return ['has a character that it cannot have', "it may have letters, digits and ._~!$&',;=:@-"];

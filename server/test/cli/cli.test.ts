@@ -16,7 +16,7 @@ const dataDir = mkdtempSync(join(tmpdir(), 'purser-cli-'));
 const environment = { PURSER_DATA_DIR: dataDir };
 let node: Node;
 
-/** What the start prints of a key. */
+/** The secret of a key in the output of `purser start`. */
 const keyIn = (output: string, name: string) =>
   new RegExp(`${name} key +(prs[ro]_\\S+)`).exec(output)?.[1] ?? '';
 
@@ -85,7 +85,7 @@ describe('purser start', () => {
     ]);
   });
 
-  test('says of a port that is taken what to do', async () => {
+  test('names the cure if its port is taken', async () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     const { port } = other.address() as AddressInfo;
@@ -124,7 +124,7 @@ describe('purser start', () => {
     expect(await node.end('SIGTERM')).toBe(0);
     isOver = true;
     await Promise.all(readers);
-    // 0: the connection was refused after the stop; 503: it came while the server was stopping.
+    // 0: the server had stopped and refused the connection; 503: it was stopping.
     expect(statuses.filter((status) => ![200, 503, 0].includes(status))).toEqual([]);
     expect(existsSync(join(dataDir, 'postgresql', 'postmaster.pid'))).toBe(false);
 
@@ -321,7 +321,7 @@ describe('the command line', () => {
     expect(JSON.parse(asJson.stdout)).toMatchObject({ code: 'account_not_found' });
   });
 
-  test('has help with an example for each command, and refuses what it does not know with 2', async () => {
+  test('has help with an example for each command, and refuses unknown words with exit code 2', async () => {
     for (const args of [[], ['account'], ['key', 'import'], ['grant', 'create'], ['verify']]) {
       const { code, stdout } = await purser([...args, '--help']);
       expect(code).toBe(0);

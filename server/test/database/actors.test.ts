@@ -15,7 +15,7 @@ import { useDatabase } from '../postgres.ts';
 import { liveOneDay } from './day.ts';
 import { chargeOf, digest, newAccount, useLedger } from './rig.ts';
 
-/** The actor of an operation, as its row keeps it. */
+/** The actor in the row of an operation. */
 
 const db = useDatabase();
 const rig = useLedger(db.database);
@@ -25,7 +25,7 @@ beforeAll(async () => {
   account = await liveOneDay(db, rig.ledger);
 });
 
-test('what becomes due, and what follows from it, is the sweeper’s whoever books it', async () => {
+test('the sweeper is the actor of all that becomes due or follows from it, whoever books it', async () => {
   const rows = await db.query<{ kind: string; actors: string[] }>(
     `select kind, array_agg(distinct actor::text) as actors from operations
      where account_id = $1 and kind in ('grant_start', 'grant_end', 'hold_expiry') group by kind`,
@@ -38,7 +38,7 @@ test('what becomes due, and what follows from it, is the sweeper’s whoever boo
   });
 });
 
-test('everything else is of who asked; an overage is of who captured', async () => {
+test('any other operation has the actor of its request; an overage has its capture’s', async () => {
   const rows = await db.query<{ actor: string | null; actor_id: string | null }>(
     `select distinct actor, actor_id from operations
      where account_id = $1 and kind not in ('grant_start', 'grant_end', 'hold_expiry')`,
@@ -47,7 +47,7 @@ test('everything else is of who asked; an overage is of who captured', async () 
   expect(rows).toEqual([{ actor: LOCAL.kind, actor_id: null }]);
 });
 
-test('an operator key is kept beside its operation, and read back with it', async () => {
+test('an operator key is stored with its operation, and read back with it', async () => {
   await createOperatorKey(db.database, { name: 'A', scopes: null, expiresAt: null });
   const [{ id } = { id: '' }] = (await listOperatorKeys(db.database, { limit: 1 })).items;
   const actor = { kind: 'operator_key', id } as const;
@@ -58,7 +58,7 @@ test('an operator key is kept beside its operation, and read back with it', asyn
   expect((await findCharge(db.database, receipt))?.receipt).toEqual(receipt);
 });
 
-test('a customer’s key is not kept twice, and is another than the operation’s if it says so', async () => {
+test('a customer’s key is not stored twice, unless it is not the operation’s own', async () => {
   const [key] = await db.query<{ id: string }>('select id from api_keys');
   const own = { kind: 'api_key', id: key?.id ?? '' } as const;
   const other = { kind: 'api_key', id: randomUUID() } as const;
@@ -79,7 +79,7 @@ test('a customer’s key is not kept twice, and is another than the operation’
   }
 });
 
-test('a node of the release before appends beside it, and its operations have no actor', async () => {
+test('a node of the previous release appends beside it, and its operations have no actor', async () => {
   const own = await newAccount(db.database);
   const values = [own.id, digest(randomUUID())];
   await db.query(

@@ -10,7 +10,7 @@ const KEY = `'00000000-0000-0000-0000-0000000000aa'::uuid`;
 const DIGEST = `decode(repeat('00', 16), 'hex')`;
 const HASH = `decode(repeat('00', 32), 'hex')`;
 
-/** A sound row of each table that has a CHECK. */
+/** A valid row of each table that has a CHECK. */
 const SOUND: readonly string[] = [
   `insert into accounts (id, public_id, kind, name, created_at)
    values (${ID}, rpad('00000000000000000000000000000001', 64, '0'), 'individual', 'A', now())`,
@@ -48,7 +48,7 @@ const SOUND: readonly string[] = [
    values (${DIGEST}, ${DIGEST}, now(), 201, '{}', ${HASH}, ${HASH})`,
 ];
 
-/** For each CHECK what makes a sound row break it, and it alone. */
+/** For each CHECK, the change that makes a valid row break it and no other. */
 const BROKEN: Readonly<Record<string, string>> = {
   accounts_public_id_begins_with_id: `public_id = repeat('a', 64)`,
   accounts_external_id_has_1_to_255_characters: `external_id = ''`,

@@ -5,7 +5,7 @@ import type { TestDatabase } from '../postgres.ts';
 const KEPT = ['accounts', ...TABLES];
 
 /**
- * Runs statements behind every constraint between tables, and puts all rows back after each test. Call it
+ * Runs statements without triggers and foreign keys, and restores all rows after each test. Call it
  * once, at the top level.
  */
 export function useCorruption(db: TestDatabase): (text: string) => Promise<void> {

@@ -4,7 +4,7 @@ import type { Usage, UsageGroup } from '../../src/ledger/history/usage.ts';
 import { CHARGE_KINDS, KINDS, type OperationKind } from '../../src/ledger/operations/kinds.ts';
 import type { TestDatabase } from '../postgres.ts';
 
-/** The rows of an account's life with operations of every kind, made up by chance and written by hand. */
+/** Random operations of every kind, written to the tables directly and not through the ledger. */
 
 export const DAY_MS = 86_400_000;
 export const KEYS = [randomUUID(), randomUUID(), null];
@@ -27,7 +27,7 @@ export interface MadeOperation {
   readonly amount: bigint;
   readonly key: string | null;
   readonly scope: string | null;
-  /** Of the gateway: the route, and what was counted. */
+  /** The gateway's call: the route and the quantities; null: no call made the operation. */
   readonly call: MadeCall | null;
   readonly subject: bigint | null;
   readonly entries: readonly MadeEntry[];
@@ -49,7 +49,7 @@ export function chanceOf(seed: number): (below: number) => number {
   };
 }
 
-/** Operations 1 … `count` of every kind, of which each moves what its kind moves, over some days. */
+/** Makes operations 1 … `count` of every kind over some days. Each has the entries of its kind. */
 export function liveALife(count: number, start: number, seed: number): MadeOperation[] {
   const chance = chanceOf(seed);
   const operations: MadeOperation[] = [];
@@ -144,7 +144,7 @@ export const inPeriod = (
   { from, to }: { from: number; to: number },
 ): boolean => from <= at && at < to;
 
-/** What usage must be, by a walk through every operation. */
+/** Computes usage from every operation, without rollups. */
 export function usageIn(
   life: readonly MadeOperation[],
   period: { from: number; to: number },
@@ -179,7 +179,7 @@ export function usageIn(
   return [...lines.values()].sort((a, b) => (order(a) < order(b) ? 1 : -1));
 }
 
-/** Sums of halves. */
+/** Adds quantities. A `number` is exact here: all amounts are whole or halves. */
 function added(
   sums: Readonly<Record<string, string>>,
   counted: Readonly<Record<string, string>> = {},
@@ -191,7 +191,7 @@ function added(
   return all;
 }
 
-/** Writes the operations, and the balance that they make. */
+/** Writes the operations, and the balance that follows from them. */
 export async function write(
   db: Pick<TestDatabase, 'query'>,
   account: Account,

@@ -62,13 +62,13 @@ const limitOf = (
   apiKeyId: string | null = null,
 ): LimitKey => ({ account: account.id, apiKeyId, period });
 
-/** What a limit that is set now says is used. */
+/** Sets a limit now. Resolves with the amount that it counts as used. */
 async function usedOf(key: LimitKey): Promise<bigint | undefined> {
   const limit = await setSpendLimit(db.database, key, PLENTY);
   return limit === 'uncountable' ? undefined : limit.used;
 }
 
-/** What all that the account has done until now would be, had it happened a day before. */
+/** Moves all operations of the account one day into the past. */
 const dayPasses = (account: Account) =>
   db.query(`update operations set at = at - interval '1 day' where account_id = $1`, [account.id]);
 
@@ -165,7 +165,7 @@ describe('a limit that is set late', () => {
     }
   });
 
-  test('is current from then on: reversals of what was counted lower it, a later one stops', async () => {
+  test('is current from then on, with captures, reversals and later charges', async () => {
     const account = await fundedAccount();
     const charge = await numberOf(chargeOf(account, { amount: 60n }));
     const hold = await numberOf(holdOf(account, 30n));
@@ -226,8 +226,8 @@ describe('a limit that is set late', () => {
   });
 });
 
-describe('what is used', () => {
-  test('is nothing in a new period, before and after an operation of it', async () => {
+describe('the used amount of a limit', () => {
+  test('is zero in a new period, before and after its first operation', async () => {
     const account = await fundedAccount();
     const key = limitOf(account);
     await numberOf(chargeOf(account, { amount: 9n }));
@@ -248,7 +248,7 @@ describe('what is used', () => {
     });
   });
 
-  test('is without a hold that has become due, before its end is written', async () => {
+  test('leaves out a hold that has become due, before its end is written', async () => {
     const account = await fundedAccount();
     const apiKeyId = await newKeyOf(account);
     const keys = [limitOf(account), limitOf(account, 'total', apiKeyId)] as const;
@@ -267,7 +267,7 @@ describe('what is used', () => {
     }
   });
 
-  test('is what the ledger counts where limits come and go in the middle of a race', async () => {
+  test('is exact even if limits come and go during a race', async () => {
     const account = await fundedAccount();
     const apiKeyId = await newKeyOf(account);
     const other = newLedger(db.database);

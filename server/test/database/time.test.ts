@@ -68,7 +68,7 @@ const kindsOf = async (account: Account) => {
   return rows.map(({ kind }) => kind);
 };
 
-describe('what has become due', () => {
+describe('an event that has become due', () => {
   test('counts in the next read of a balance, by key and by account, before it is written', async () => {
     const account = await newAccount(db.database);
     const { secret } = await createApiKey(db.database, account.id, {
@@ -128,7 +128,7 @@ describe('what has become due', () => {
 });
 
 describe('a hold', () => {
-  test('keeps its row while it is open, and its replays answer what they answered first', async () => {
+  test('keeps its row while it is open, and its replays repeat the first answer', async () => {
     const account = await newAccount(db.database);
     await submit(grantOf(account, 100n, { terms: { ...TERMS, expiresAt: Date.now() + 60_000 } }));
     const hold = await numberOf(holdOf(account, 10n, { description: 'a call' }));

@@ -5,12 +5,12 @@ import { migrate } from '../../src/db/migrate.ts';
 import { type OpenDatabase, openDatabase } from '../../src/db/open.ts';
 import { cleanUpAfterEach, folder, joinHere, sql } from './processes.ts';
 
-/** The server's login in the embedded PostgreSQL, also in one that the release before made. */
+/** The server's login in the embedded PostgreSQL, also in a cluster of the previous release. */
 
 cleanUpAfterEach();
 const log = { info: () => {}, warn: () => {} };
 const opened: OpenDatabase[] = [];
-// It leaves PostgreSQL before that is expected to be gone.
+// Closes the databases before `cleanUpAfterEach` expects PostgreSQL to have stopped.
 afterEach(async () => {
   for (const one of opened.splice(0)) await one.close();
 });
@@ -25,7 +25,7 @@ async function open(dataDir: string, as: 'server' | 'command'): Promise<OpenData
 const WHO = { name: '', text: 'select session_user::text as login, current_user::text as role' };
 const SERVING = [{ login: 'purser_serving', role: 'purser_serving' }];
 
-test('sessions of the server are of a login that cannot change an entry, whatever they do', async () => {
+test('sessions of the server have a login that can never change an entry', async () => {
   const one = await open(join(folder(), 'data'), 'server');
   expect(await one.database.rows(WHO)).toEqual(SERVING);
   for (const first of [
@@ -45,14 +45,14 @@ test('sessions of the server are of a login that cannot change an entry, whateve
   expect(one.unprotected).toEqual([]);
 });
 
-test('a database of the release before gets the login, and loses the role with its next server', async () => {
+test('a database of the previous release gets the login, and loses the role with its next server', async () => {
   const dataDir = join(folder(), 'data');
   const before = await joinHere(dataDir, 'command');
   await migrate(before.connection(), log);
   await sql(before.connection, 'create role purser_server nologin');
   await sql(before.connection, 'grant insert on operations to purser_server');
   const roles = `select rolname from pg_roles where rolname = 'purser_server'`;
-  // A server of that release may run beside a command, and works under the role.
+  // A server of that release may run beside a command, and still needs the role.
   const command = await open(dataDir, 'command');
   expect(await command.database.rows(WHO)).toEqual(SERVING);
   expect(await sql(before.connection, roles)).toHaveLength(1);
@@ -61,7 +61,7 @@ test('a database of the release before gets the login, and loses the role with i
   expect(await sql(before.connection, roles)).toEqual([]);
 });
 
-test('a PostgreSQL that the release before has started lets the new login in', async () => {
+test('a PostgreSQL that the previous release started accepts the new login', async () => {
   const dataDir = join(folder(), 'data');
   const before = await joinHere(dataDir, 'command');
   for (const [file, of] of [

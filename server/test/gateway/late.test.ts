@@ -5,7 +5,7 @@ import { useDatabase } from '../postgres.ts';
 import { PRICES } from './prices-text.ts';
 import { type Customer, newKey, useGateway } from './rig.ts';
 
-/** A delivered call is paid once, in whatever state PostgreSQL is when it ends. */
+/** A delivered call is paid once, whatever the state of PostgreSQL when the call ends. */
 
 const db = useDatabase();
 let proxy: Awaited<ReturnType<typeof startProxy>>;
@@ -26,10 +26,10 @@ const gateway = useGateway(
 
 const PATHS = ['/v1/counted?do=late&items=7', '/v1/events?do=events&items=7'];
 
-/** What a call of the path costs, in cents. */
+/** The cost of a call of the path, in cents. */
 const costOf = (path: string) => (path.startsWith('/v1/counted') ? 1.2 : 0.7);
 
-/** Does something while the answer of a call is on its way. */
+/** Runs `act` after the upstream has the request of a call and before its answer is whole. */
 async function during(customer: Customer, path: string, act: () => Promise<unknown> | unknown) {
   const mark = `mark=${newKey()}`;
   const answered = customer.get(`${path}&${mark}`);
@@ -40,7 +40,7 @@ async function during(customer: Customer, path: string, act: () => Promise<unkno
   return answered;
 }
 
-/** The balance, read past the proxy. */
+/** The balance in cents, read without the proxy. */
 async function availableOf({ account }: Customer): Promise<number> {
   const [row] = await db.query<{ available: string }>(
     'select ((posted - held) / 1e6)::float8::text as available from balances where account_id = $1',
@@ -49,7 +49,7 @@ async function availableOf({ account }: Customer): Promise<number> {
   return Number(row?.available);
 }
 
-/** Ends every connection of the gateway's, so that it makes new ones. */
+/** Ends all PostgreSQL backends of the gateway, so that it must reconnect. */
 const cut = () =>
   db.query(
     `select pg_terminate_backend(pid) from pg_stat_activity
@@ -77,7 +77,7 @@ describe.each(PATHS)('the delivered call %s is paid', (path) => {
     40_000,
   );
 
-  test('though the database is read-only when it ends', async () => {
+  test('although the database is read-only when it ends', async () => {
     const customer = await gateway.customer('10');
     const [{ name }] = (await db.query<{ name: string }>('select current_database() as name')) as [
       { name: string },
@@ -94,7 +94,7 @@ describe.each(PATHS)('the delivered call %s is paid', (path) => {
     await expect.poll(() => availableOf(customer), { timeout: 20_000 }).toBe(10 - costOf(path));
   }, 40_000);
 
-  test('though its account is locked when it ends', async () => {
+  test('although its account is locked when it ends', async () => {
     const customer = await gateway.customer('10');
     const id = customer.account.slice(0, 32);
     let locked: Promise<unknown> = Promise.resolve();
@@ -109,7 +109,7 @@ describe.each(PATHS)('the delivered call %s is paid', (path) => {
     await expect.poll(() => availableOf(customer), { timeout: 10_000 }).toBe(10 - costOf(path));
   }, 40_000);
 
-  test('late, if its hold has expired meanwhile, though the account cannot pay any more', async () => {
+  test('late, if its hold has expired meanwhile, although the account cannot pay any more', async () => {
     const customer = await gateway.customer('2.5');
     const id = customer.account.slice(0, 32);
     const answer = await during(customer, path, async () => {
@@ -145,7 +145,7 @@ describe.each(PATHS)('the delivered call %s is paid', (path) => {
   }, 40_000);
 });
 
-test('a call with an idempotency key is kept though PostgreSQL is away when it ends', async () => {
+test('a call with an idempotency key is kept although PostgreSQL is unreachable when it ends', async () => {
   const customer = await gateway.customer('10');
   const headers = { 'idempotency-key': newKey() };
   const path = `/v1/events?do=events&items=7&mark=${newKey()}`;
@@ -163,7 +163,7 @@ test('a call with an idempotency key is kept though PostgreSQL is away when it e
   expect(await availableOf(customer)).toBe(9.3);
 }, 40_000);
 
-test('a call that is free is given back though PostgreSQL is away when it ends', async () => {
+test('a free call is given back although PostgreSQL is unreachable when it ends', async () => {
   const customer = await gateway.customer('10');
   const answer = await during(customer, '/v1/short?do=silence', async () => {
     proxy.weather = { refuse: true };

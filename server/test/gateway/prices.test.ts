@@ -13,7 +13,7 @@ const PURSER = fileURLToPath(new URL('../../bin/purser.js', import.meta.url));
 const db = useDatabase();
 const gateway = useGateway(db, PRICES);
 
-/** The command line, over the same database. */
+/** Runs the command line on the same database. */
 function purser(...args: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [PURSER, ...args], {
     env: { PATH: '/usr/bin:/bin', DATABASE_URL: db.databaseUrl },
@@ -22,7 +22,7 @@ function purser(...args: string[]) {
   return { status, stdout, stderr };
 }
 
-/** A price book in which a call costs so much. */
+/** Writes a price book in which a call costs `fixed`. */
 function fileWith(fixed: string, change: (text: string) => string = (text) => text): string {
   const file = gateway.priceBook.replace('.yaml', `-${fixed}.yaml`);
   writeFileSync(file, change(PRICES(gateway.upstream.url, fixed)));
@@ -107,7 +107,7 @@ describe('a price book', () => {
     expect(gateway.upstream.requests.at(-1)?.body).toBe('first half, second half');
   });
 
-  test('that cannot be used is refused with all that is wrong, or leaves the one before', async () => {
+  test('that cannot be used is refused with its problems, or leaves the one before in effect', async () => {
     const wrong = purser(
       'prices',
       'load',

@@ -48,7 +48,7 @@ function membersOnPage(code: ErrorCode): string[] {
   return Object.keys(JSON.parse(/```json\n([\s\S]*?)\n```/.exec(page)?.[1] ?? '{}'));
 }
 
-/** The API over parts of which some do what a test wants; the rest is not asked. */
+/** The API with some parts of the test's own. The other parts reject every call. */
 async function apiWith(parts: Partial<HttpParts>) {
   const unused = new Proxy({}, { get: () => () => Promise.reject(new Error('not asked')) });
   return buildHttp({
@@ -63,7 +63,7 @@ async function apiWith(parts: Partial<HttpParts>) {
   } as HttpParts);
 }
 
-describe('what cannot be said now is an error that can be repeated', () => {
+describe('a request that cannot be answered now gets an error that allows a retry', () => {
   test.each<FailureCode>([
     'overloaded',
     'account_busy',
@@ -139,7 +139,7 @@ describe('what cannot be said now is an error that can be repeated', () => {
     },
   );
 
-  test('database_unavailable is what a key gets that cannot be looked up', async () => {
+  test('database_unavailable answers a key that cannot be looked up', async () => {
     const authenticate = async () => Promise.reject(new DatabaseUnavailable('away'));
     const app = await apiWith({ authenticate });
     const answer = await app.inject('/v1/billing/account_balance');
@@ -164,7 +164,7 @@ describe('what cannot be said now is an error that can be repeated', () => {
   });
 });
 
-describe('who asks, and how', () => {
+describe('the caller and the request', () => {
   const charge = (idempotencyKey?: string) =>
     fetch(`${node.url}/v1/charges`, {
       method: 'POST',

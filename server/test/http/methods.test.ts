@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Node, startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
 
-/** Methods without a gateway: the same answers. */
+/** Answers to wrong methods are the same without a gateway. */
 
 const db = useDatabase();
 useNodes();

@@ -32,7 +32,7 @@ describe('a proxy', () => {
 });
 
 describe('a request id from outside', () => {
-  /** The request id of an answer to a request that comes from an address. */
+  /** The request id in the answer to a request that brings an id, behind these proxies. */
   async function requestId(trustedProxies: readonly string[], given: string): Promise<unknown> {
     const unused = new Proxy({}, { get: () => () => Promise.reject(new Error('not asked')) });
     const app = await buildHttp({

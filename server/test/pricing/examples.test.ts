@@ -6,7 +6,7 @@ import { answer, bookOf, exampleText, routeOf } from './books.ts';
 
 const YOU = exampleText('you-prices.yaml');
 
-/** What a call costs at most before it, and in the end, in cents. */
+/** The maximum cost of a call before it is made, and its final cost, in cents. */
 async function centsOf(text: string, name: string, request: unknown, said?: unknown) {
   const route = routeOf(text, name);
   const before = await costBefore(route, request);
@@ -56,7 +56,7 @@ describe('the example of a search platform', () => {
     [{ query: 'x' }, { results: {} }, '0.5', '0.5'],
     [{ query: 'x', livecrawl: 'web' }, found(4, 0), '1.5', '0.9'],
     [{ query: 'x', livecrawl: 'all', count: 1 }, found(1, 0), '0.7', '0.6'],
-    // A query string holds texts.
+    // In a query string all values are strings.
     [{ query: 'x', livecrawl: 'all', count: '50' }, found(50, 12), '10.5', '6.7'],
     [{ query: 'x', livecrawl: 'new-word' }, found(1, 1), '2.5', '0.7'],
     [

@@ -41,7 +41,7 @@ describe('a price book', () => {
     ]);
   });
 
-  test('takes what it says', () => {
+  test('has the values that its text states', () => {
     const book = bookOf(`top_up_url: https://example.com/billing?from=402
 upstreams:
   you:
