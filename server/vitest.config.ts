@@ -1,14 +1,11 @@
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { DEBIAN_POSTGRESQL_15, PGBOUNCER } from './test/clusters.ts';
+import LongestFirst from './test/longest-first.ts';
 
-/** What is different with another PostgreSQL; the schema is dumped by the oldest. */
-const ON_15 = [
-  'test/database/**/*.test.ts',
-  'test/http/**/*.test.ts',
-  'test/nodes/**/*.test.ts',
-  'test/schema.test.ts',
-];
+/** The files whose result depends on PostgreSQL's version. The oldest version dumps the schema. */
+const ON_15 = ['test/database/**/*.test.ts', 'test/nodes/two-nodes.test.ts', 'test/schema.test.ts'];
 
 const with15 = existsSync(DEBIAN_POSTGRESQL_15);
 const withPgBouncer = existsSync(PGBOUNCER);
@@ -20,6 +17,8 @@ const notRun = [
 const excluded = withPgBouncer ? [] : ['test/database/pgbouncer.test.ts'];
 
 const common = {
+  // Each file has a database of its own and leaves nothing behind, so a worker loads the modules once.
+  isolate: false,
   globalSetup: ['test/postgres-setup.ts'],
   testTimeout: 60_000,
   hookTimeout: 60_000,
@@ -27,6 +26,9 @@ const common = {
 
 export default defineConfig({
   test: {
+    // A third of the suite's time is waiting, so one worker more than there are cores keeps all of them busy.
+    maxWorkers: availableParallelism() + 1,
+    sequence: { sequencer: LongestFirst },
     reporters: [
       ['default', { summary: false }],
       ['./test/count-reporter.ts', { notRun }],

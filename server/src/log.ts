@@ -21,8 +21,12 @@ const SECRETS = [
 /**
  * The process's log: JSON lines on standard error, so that standard output is free for people and for
  * `--json`. A server writes them asynchronously (`sync: false`); call `flush` before an exit.
+ * `to` takes the lines in place of standard error.
  */
-export function createLog(level: pino.LevelWithSilent, options: { readonly sync: boolean }): Log {
+export function createLog(
+  level: pino.LevelWithSilent,
+  options: { readonly sync: boolean; readonly to?: pino.DestinationStream },
+): Log {
   return pino(
     {
       level,
@@ -31,6 +35,6 @@ export function createLog(level: pino.LevelWithSilent, options: { readonly sync:
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRETS, censor: '[redacted]' },
     },
-    pino.destination({ dest: 2, sync: options.sync }),
+    options.to ?? pino.destination({ dest: 2, sync: options.sync }),
   );
 }

@@ -66,10 +66,11 @@ export function useCommandLine(databaseUrl: string) {
     runCommand(args, api, (work) => work(app.opened));
   return {
     purser,
-    /** The data in the output of a command, which must succeed. */
+    /** The resource, or resources, of a command that must succeed, and write no error. */
     json: async (...args: string[]) => {
       const { code, out, errors } = await purser(...args, '--json');
-      if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}: ${out}${errors}`);
+      if (code !== 0 || errors !== '')
+        throw new Error(`${args.join(' ')} ended with ${code}: ${out}${errors}`);
       return JSON.parse(out).data;
     },
   };

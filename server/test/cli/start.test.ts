@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest';
 import { createOperatorKey, revokeOperatorKey } from '../../src/auth/operator-keys.ts';
-import { startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
+import { startServer, useServers } from '../server.ts';
 
 const db = useDatabase();
-useNodes();
+useServers();
 
 /** The output of a start without a demo, until it listens. */
 async function startedOutput(): Promise<string> {
-  const node = await startNode({ DATABASE_URL: db.databaseUrl });
-  await node.end('SIGTERM');
+  const node = await startServer({ DATABASE_URL: db.databaseUrl });
+  await node.end();
   return node.output();
 }
 

@@ -26,7 +26,8 @@ const submit = (operation: Operation) => rig.ledger.submit(operation, () => true
 const log = { warn: () => {}, error: () => {} };
 
 const TERMS = { category: 'paid', priority: 50, effectiveAt: null, appliesTo: null } as const;
-const soon = () => Date.now() + 150;
+/** Later than the operations that must come before it, on a busy machine too. */
+const soon = () => Date.now() + 1_500;
 
 type Account = Awaited<ReturnType<typeof newAccount>>;
 

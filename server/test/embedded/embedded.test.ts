@@ -15,9 +15,11 @@ import {
   postmaster,
   sql,
   until,
+  useClusters,
 } from './processes.ts';
 
 cleanUpAfterEach();
+const newCluster = useClusters();
 
 const COUNT = 'select count(*)::int as n from t';
 
@@ -63,8 +65,8 @@ describe('the cluster', () => {
     expect(readdirSync(dataDir).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
-  test('that is a copy of a running one gets its own PostgreSQL', async () => {
-    const dataDir = folder();
+  test('that is a copy of a running one is a PostgreSQL of its own', async () => {
+    const dataDir = newCluster('a').slice(0, -'/a'.length);
     const original = await joinHere(join(dataDir, 'a'), 'server');
     await sql(original.connection, 'create table t as select 1 as a; checkpoint');
     await original.stop();
@@ -169,7 +171,7 @@ async function connectAs(user: typeof NOBODY, config: object): Promise<string> {
 
 describe('sharing', () => {
   test('a second server is refused by name, and the first goes on', async () => {
-    const dataDir = folder();
+    const dataDir = newCluster();
     const first = await Child.start({ dataDir, as: 'server' });
     const up = await first.up();
     const second = await Child.start({ dataDir, as: 'server' });
@@ -177,13 +179,13 @@ describe('sharing', () => {
     expect(failed.message).toBe('Another Purser server is already running on this data directory.');
     expect(failed.details).toContain(`process ${first.pid}`);
     expect(await sql(() => up, 'select 1 as a')).toEqual([{ a: 1 }]);
-    expect(first.events).toHaveLength(2);
+    expect(first.events).toHaveLength(1);
     await first.leave();
     expect(postmaster(dataDir)).toBeNull();
   });
 
   test('a command beside a server leaves PostgreSQL running', async () => {
-    const dataDir = folder();
+    const dataDir = newCluster();
     const server = await joinHere(dataDir, 'server');
     const pid = postmaster(dataDir);
     const command = await Child.start({ dataDir, as: 'command' });
@@ -194,7 +196,7 @@ describe('sharing', () => {
   });
 
   test('a server takes over from the command that started PostgreSQL', async () => {
-    const dataDir = folder();
+    const dataDir = newCluster();
     const command = await Child.start({ dataDir, as: 'command' });
     await command.up();
     const pid = postmaster(dataDir);
@@ -207,7 +209,7 @@ describe('sharing', () => {
   });
 
   test('any order of coming and leaving works', async () => {
-    const dataDir = folder();
+    const dataDir = newCluster();
     const first = await joinHere(dataDir, 'command');
     await sql(first.connection, 'create table t (a int)');
     await first.stop();
@@ -229,7 +231,7 @@ describe('sharing', () => {
 
 describe('after kill -9', () => {
   test('of the server, the next one takes its PostgreSQL over, with all that was committed', async () => {
-    const dataDir = folder();
+    const dataDir = newCluster();
     const killed = await Child.start({ dataDir, as: 'server' });
     const up = await killed.up();
     await sql(() => up, 'create table t as select 1 as a');
@@ -244,8 +246,8 @@ describe('after kill -9', () => {
     expect(postmaster(dataDir)).toBeNull();
   });
 
-  test('of the postmaster, PostgreSQL comes back by itself, for all its users', async () => {
-    const dataDir = folder();
+  test('of the postmaster, it comes back by itself, for all who use it', async () => {
+    const dataDir = newCluster();
     const server = await joinHere(dataDir, 'server');
     const command = await Child.start({ dataDir, as: 'command' });
     await command.up();
@@ -254,10 +256,9 @@ describe('after kill -9', () => {
     process.kill(pid ?? 0, 'SIGKILL');
     await until(() => server.lines.includes('PostgreSQL is back'), 'it is back');
     await command.says(/PostgreSQL is back/);
-    expect(server.lines.slice(-2)).toEqual([
-      'lost PostgreSQL; bringing it back',
-      'PostgreSQL is back',
-    ]);
+    // Between the two, a busy machine may say that it is not back yet.
+    const told = ['lost PostgreSQL; bringing it back', 'PostgreSQL is back'];
+    expect(server.lines.filter((line) => told.includes(line))).toEqual(told);
     expect(await sql(server.connection, COUNT)).toEqual([{ n: 1 }]);
     expect(postmaster(dataDir)).not.toBe(pid);
     const rival = await Child.start({ dataDir, as: 'server' });
@@ -269,7 +270,7 @@ describe('after kill -9', () => {
   });
 
   test('of both at once, the next server has all that was committed', async () => {
-    const dataDir = folder();
+    const dataDir = newCluster();
     const killed = await Child.start({ dataDir, as: 'server' });
     const up = await killed.up();
     await sql(() => up, 'create table t as select 1 as a');
@@ -302,7 +303,7 @@ describe('a backend that is terminated', () => {
      where application_name = '${application}' and ${state}`;
 
   test('under a process that uses PostgreSQL is replaced, and PostgreSQL runs on', async () => {
-    const dataDir = folder();
+    const dataDir = newCluster();
     const server = await joinHere(dataDir, 'server');
     const pid = postmaster(dataDir);
     await sql(server.connection, end(`purser server ${process.pid}`));
@@ -313,7 +314,7 @@ describe('a backend that is terminated', () => {
   });
 
   test('under a process that joins does not keep it out', async () => {
-    const dataDir = folder();
+    const dataDir = newCluster();
     const first = await joinHere(dataDir, 'command');
     // A session that waits for the exclusive lock of all users makes joining processes wait too.
     const wanting = new pg.Client({ ...first.connection(), database: 'postgres' });
@@ -333,7 +334,7 @@ describe('a backend that is terminated', () => {
 
 describe('a socket that is removed under a running PostgreSQL', () => {
   test('is noticed and made anew', async () => {
-    const dataDir = folder();
+    const dataDir = newCluster();
     const server = await joinHere(dataDir, 'server');
     const { host } = server.connection();
     rmSync(host, { recursive: true });
@@ -343,7 +344,7 @@ describe('a socket that is removed under a running PostgreSQL', () => {
   });
 
   test('does not keep a newcomer out', async () => {
-    const dataDir = folder();
+    const dataDir = newCluster();
     const killed = await Child.start({ dataDir, as: 'server' });
     const { host } = await killed.up();
     await killed.kill('SIGKILL');

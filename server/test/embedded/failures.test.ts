@@ -27,9 +27,11 @@ import {
   removeSockets,
   sql,
   until,
+  useClusters,
 } from './processes.ts';
 
 cleanUpAfterEach();
+const newCluster = useClusters();
 
 /** The error of a join that fails. No PostgreSQL may be left running then. */
 async function refusal(dataDir: string, binDir?: string): Promise<Failed> {
@@ -43,7 +45,7 @@ async function refusal(dataDir: string, binDir?: string): Promise<Failed> {
 }
 
 async function stoppedCluster(): Promise<string> {
-  const dataDir = folder();
+  const dataDir = newCluster();
   const embedded = await joinHere(dataDir, 'server');
   await sql(embedded.connection, 'create table t as select 1 as a');
   await embedded.stop();
@@ -95,7 +97,7 @@ describe('the operator is told', () => {
   });
 
   test('that a PostgreSQL does not answer, and gets no second one on its data', async () => {
-    const dataDir = folder();
+    const dataDir = newCluster();
     const server = await joinHere(dataDir, 'server');
     const pid = postmaster(dataDir) ?? 0;
     process.kill(pid, 'SIGSTOP');

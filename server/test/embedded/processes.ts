@@ -1,18 +1,26 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { afterEach, expect } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import {
   type EmbeddedOptions,
   type EmbeddedPostgres,
   startEmbedded,
 } from '../../src/db/embedded/embedded.ts';
 import { launcherFor, type OsUser } from '../../src/db/embedded/os-user.ts';
-import { parsePidFile } from '../../src/db/embedded/postmaster.ts';
+import { type PidFile, parsePidFile } from '../../src/db/embedded/postmaster.ts';
 
 export const isRoot = process.geteuid?.() === 0;
 export const NOBODY: OsUser = { uid: 65_534, gid: 65_534, name: 'nobody' };
@@ -91,7 +99,30 @@ export function folder(owner?: OsUser): string {
   return made;
 }
 
-/** Waits until a condition holds. */
+/**
+ * Makes data directories with a stopped cluster of their own, which is a copy of one that initdb made
+ * for the whole file: initdb takes a second. Call it once, at the top level.
+ */
+export function useClusters(): (named?: string) => string {
+  let template: string;
+  beforeAll(async () => {
+    template = mkdtempSync('/tmp/embedded-test-');
+    const log = { info: () => {}, warn: () => {} };
+    await (await startEmbedded({ dataDir: template, as: 'command', log })).stop();
+  });
+  afterAll(() => removeFolder(template));
+  return (named = '.') => {
+    const dataDir = join(folder(), named);
+    // As Purser makes it, so that the user of PostgreSQL can pass.
+    mkdirSync(dataDir, { recursive: true, mode: 0o711 });
+    // -a keeps the owner, who may be another user.
+    const { status } = spawnSync('cp', ['-a', join(template, 'postgresql'), dataDir]);
+    expect(status).toBe(0);
+    return dataDir;
+  };
+}
+
+/** Waits for a condition, not for a time. */
 export async function until<T>(
   condition: () => T | Promise<T>,
   what: string,
@@ -229,9 +260,13 @@ export async function sql(
 
 /** The process id of the postmaster; null: there is none. */
 export function postmaster(dataDir: string): number | null {
+  return pidFile(dataDir)?.pid ?? null;
+}
+
+/** What the postmaster says of itself, null if there is none. */
+export function pidFile(dataDir: string): PidFile | null {
   try {
-    const text = readFileSync(join(dataDir, 'postgresql', 'postmaster.pid'), 'utf8');
-    return parsePidFile(text)?.pid ?? null;
+    return parsePidFile(readFileSync(join(dataDir, 'postgresql', 'postmaster.pid'), 'utf8'));
   } catch {
     return null;
   }

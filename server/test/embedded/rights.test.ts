@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { migrate } from '../../src/db/migrate.ts';
 import { type OpenDatabase, openDatabase } from '../../src/db/open.ts';
-import { cleanUpAfterEach, folder, joinHere, sql } from './processes.ts';
+import { cleanUpAfterEach, joinHere, sql, useClusters } from './processes.ts';
 
 /** The server's login in the embedded PostgreSQL, also in a cluster of the previous release. */
 
 cleanUpAfterEach();
+const newCluster = useClusters();
 const log = { info: () => {}, warn: () => {} };
 const opened: OpenDatabase[] = [];
 // Closes the databases before `cleanUpAfterEach` expects PostgreSQL to have stopped.
@@ -25,8 +26,8 @@ async function open(dataDir: string, as: 'server' | 'command'): Promise<OpenData
 const WHO = { name: '', text: 'select session_user::text as login, current_user::text as role' };
 const SERVING = [{ login: 'purser_serving', role: 'purser_serving' }];
 
-test('sessions of the server have a login that can never change an entry', async () => {
-  const one = await open(join(folder(), 'data'), 'server');
+test('sessions of the server are of a login that cannot change an entry, whatever they do', async () => {
+  const one = await open(newCluster(), 'server');
   expect(await one.database.rows(WHO)).toEqual(SERVING);
   for (const first of [
     'select',
@@ -45,8 +46,8 @@ test('sessions of the server have a login that can never change an entry', async
   expect(one.unprotected).toEqual([]);
 });
 
-test('a database of the previous release gets the login, and loses the role with its next server', async () => {
-  const dataDir = join(folder(), 'data');
+test('a database of the release before gets the login, and loses the role with its next server', async () => {
+  const dataDir = newCluster();
   const before = await joinHere(dataDir, 'command');
   await migrate(before.connection(), log);
   await sql(before.connection, 'create role purser_server nologin');
@@ -61,8 +62,8 @@ test('a database of the previous release gets the login, and loses the role with
   expect(await sql(before.connection, roles)).toEqual([]);
 });
 
-test('a PostgreSQL that the previous release started accepts the new login', async () => {
-  const dataDir = join(folder(), 'data');
+test('a PostgreSQL that the release before has started lets the new login in', async () => {
+  const dataDir = newCluster();
   const before = await joinHere(dataDir, 'command');
   for (const [file, of] of [
     ['pg_hba.conf', 'purser_owner,purser_serving'],

@@ -2,14 +2,17 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { verify } from '../../src/ledger/proof/verify.ts';
+import { startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
-import { type Customer, useGateway } from './rig.ts';
+import { type Customer, useGatewayBy } from './rig.ts';
 import type { TestUpstream } from './upstream.ts';
 
 /** Streams that break before their first byte, or after an error event. */
 
 const db = useDatabase();
-const gateway = useGateway(
+useNodes();
+const gateway = useGatewayBy(
+  startNode,
   db,
   (upstream) => `
 upstreams:

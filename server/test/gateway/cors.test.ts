@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Node } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
+import type { Server } from '../server.ts';
 import { PRICES } from './prices-text.ts';
 import { type Customer, useGateway } from './rig.ts';
 
@@ -10,8 +10,8 @@ const APP = 'https://app.example.com';
 const ELSEWHERE = 'https://elsewhere.example';
 
 const gateway = useGateway(useDatabase(), PRICES);
-let some: Node;
-let all: Node;
+let some: Server;
+let all: Server;
 let customer: Customer;
 
 beforeAll(async () => {

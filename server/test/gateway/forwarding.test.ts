@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Node } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
+import type { Server } from '../server.ts';
 import { type Customer, type SendOptions, useGateway } from './rig.ts';
 
 /** The parts of a request that the gateway forwards, and those that it never does. */
@@ -43,7 +43,7 @@ routes:
 `,
 );
 
-let proxied: Node;
+let proxied: Server;
 let customer: Customer;
 beforeAll(async () => {
   proxied = await gateway.another({ PURSER_TRUSTED_PROXIES: '127.0.0.0/8,::1' });

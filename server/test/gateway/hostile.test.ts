@@ -2,15 +2,18 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { verify } from '../../src/ledger/proof/verify.ts';
+import { startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
 import { answering, useRawUpstream } from './raw-upstream.ts';
-import { type Customer, useGateway } from './rig.ts';
+import { type Customer, useGatewayBy } from './rig.ts';
 
 /** Hostile customers and upstreams. */
 
 const db = useDatabase();
 const upstream = useRawUpstream();
-const gateway = useGateway(
+useNodes();
+const gateway = useGatewayBy(
+  startNode,
   db,
   (ample) => `
 upstreams:
@@ -232,21 +235,6 @@ function statusWithoutEnd(path: string, key: string): Promise<number> {
   });
 }
 
-test('a client whose large body does not end has left, and no upstream was slow', async () => {
-  const customer = await gateway.customer('10');
-  await statusWithoutEnd('/upload', customer.key);
-  expect(await endingsOf(customer)).toEqual(['client_left_before_answer']);
-  expect(await customer.balance()).toBe('9.5');
-});
-
-test('a small body that does not end is neither paid nor forwarded: 408', async () => {
-  const customer = await gateway.customer('10');
-  const before = upstream.heads.length;
-  expect(await statusWithoutEnd('/fixed', customer.key)).toBe(408);
-  expect(upstream.heads.length).toBe(before);
-  expect(await customer.balance()).toBe('10');
-});
-
 test('a client that leaves midway in an answer that was counted as a whole has left midway', async () => {
   const customer = await gateway.customer('10');
   await customer.get('/large?items=900000', { leaveAfter: 1 });
@@ -260,7 +248,21 @@ test('an overage is given back with the rest', async () => {
   expect(await customer.balance()).toBe('10');
 });
 
-test('a client that reads nothing keeps its answer no longer than a call may take', async () => {
+test.concurrent('a client whose large body does not end has left, and no upstream was slow', async () => {
+  const customer = await gateway.customer('10');
+  await statusWithoutEnd('/upload', customer.key);
+  expect(await endingsOf(customer)).toEqual(['client_left_before_answer']);
+  expect(await customer.balance()).toBe('9.5');
+});
+
+test.concurrent('a small body that does not end is neither paid nor forwarded: 408', async () => {
+  const customer = await gateway.customer('10');
+  expect(await statusWithoutEnd('/fixed?small', customer.key)).toBe(408);
+  expect(upstream.heads.filter((head) => head.includes('?small'))).toEqual([]);
+  expect(await customer.balance()).toBe('10');
+});
+
+test.concurrent('a client that takes nothing of an answer has it no longer than a call may take', async () => {
   const customer = await gateway.customer('10');
   const { port } = new URL(gateway.url);
   const client = connect(Number(port), '127.0.0.1').on('error', () => {});
@@ -271,7 +273,7 @@ test('a client that reads nothing keeps its answer no longer than a call may tak
   client.destroy();
 });
 
-test('an idempotency key is not free before its payment is given back', async () => {
+test.concurrent('an idempotency key is not free before what was paid under it is given back', async () => {
   const customer = await gateway.customer('10');
   const ask = () => customer.get('/fixed?silent', { headers: { 'idempotency-key': 'one' } });
   const first = ask();

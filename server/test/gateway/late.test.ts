@@ -24,20 +24,50 @@ const gateway = useGateway(
   PRICES,
 );
 
-const PATHS = ['/v1/counted?do=late&items=7', '/v1/events?do=events&items=7'];
+/** Calls that are answered 600 ms after the upstream has them, and what they cost in cents. */
+const CALLS = [
+  { path: '/v1/counted?do=late&items=7', cost: 1.2 },
+  { path: '/v1/events?do=events&items=7&after=600', cost: 0.7 },
+];
 
-/** The cost of a call of the path, in cents. */
-const costOf = (path: string) => (path.startsWith('/v1/counted') ? 1.2 : 0.7);
+interface Delivery {
+  readonly customer: Customer;
+  readonly cents: number;
+  readonly cost: number;
+}
 
-/** Runs `act` after the upstream has the request of a call and before its answer is whole. */
-async function during(customer: Customer, path: string, act: () => Promise<unknown> | unknown) {
+/** Makes both calls, does something while their answers are on their way, and expects them whole. */
+async function deliverDuring(
+  cents: number,
+  act: (accounts: readonly string[]) => Promise<unknown> | unknown,
+): Promise<Delivery[]> {
+  const deliveries = await Promise.all(
+    CALLS.map(async (call) => ({ ...call, cents, customer: await gateway.customer(`${cents}`) })),
+  );
+  const calls = deliveries.map(({ customer, path }) => call(customer, path));
+  await Promise.all(calls.map(({ isAtUpstream }) => isAtUpstream));
+  await act(deliveries.map(({ customer }) => customer.account.slice(0, 32)));
+  for (const { answered } of calls) {
+    expect(await answered).toMatchObject({ status: 200, isWhole: true });
+  }
+  return deliveries;
+}
+
+/** Makes a call, and says when the upstream has it. */
+function call(customer: Customer, path: string) {
   const mark = `mark=${newKey()}`;
   const answered = customer.get(`${path}&${mark}`);
-  await expect
+  const isAtUpstream = expect
     .poll(() => gateway.upstream.requests.some(({ url }) => url.includes(mark)), { interval: 2 })
     .toBe(true);
-  await act();
-  return answered;
+  return { answered, isAtUpstream };
+}
+
+/** Expects that each customer has paid what their call costs, at last. */
+function expectPaid(deliveries: readonly Delivery[], timeout = 20_000) {
+  return expect
+    .poll(() => Promise.all(deliveries.map(({ customer }) => availableOf(customer))), { timeout })
+    .toEqual(deliveries.map(({ cents, cost }) => cents - cost));
 }
 
 /** The balance in cents, read without the proxy. */
@@ -57,91 +87,87 @@ const cut = () =>
        and pid <> pg_backend_pid()`,
   );
 
-describe.each(PATHS)('the delivered call %s is paid', (path) => {
+describe('delivered calls are paid', () => {
   test.each<[string, Weather]>([
     ['refuses connections', { refuse: true }],
     ['answers nothing', { silent: true }],
   ])(
-    'though PostgreSQL %s when it ends',
+    'though PostgreSQL %s when they end',
     async (_, weather) => {
-      const customer = await gateway.customer('10');
-      const answer = await during(customer, path, async () => {
+      const deliveries = await deliverDuring(10, async () => {
         proxy.weather = weather;
         if (weather.refuse) await cut();
       });
-      expect([answer.status, answer.isWhole]).toEqual([200, true]);
-      expect(await availableOf(customer)).toBeLessThan(10 - costOf(path));
+      for (const { customer, cents, cost } of deliveries) {
+        expect(await availableOf(customer)).toBeLessThan(cents - cost);
+      }
       proxy.weather = {};
-      await expect.poll(() => availableOf(customer), { timeout: 20_000 }).toBe(10 - costOf(path));
+      await expectPaid(deliveries);
     },
     40_000,
   );
 
-  test('although the database is read-only when it ends', async () => {
-    const customer = await gateway.customer('10');
+  test('though the database is read-only when they end', async () => {
     const [{ name }] = (await db.query<{ name: string }>('select current_database() as name')) as [
       { name: string },
     ];
-    const answer = await during(customer, path, async () => {
+    const deliveries = await deliverDuring(10, async () => {
       await db.query(`alter database "${name}" set default_transaction_read_only = on`);
       await cut();
     });
-    expect([answer.status, answer.isWhole]).toEqual([200, true]);
     await db.query(
       `begin read write; alter database "${name}" reset default_transaction_read_only; commit`,
     );
     await cut();
-    await expect.poll(() => availableOf(customer), { timeout: 20_000 }).toBe(10 - costOf(path));
+    await expectPaid(deliveries);
   }, 40_000);
 
-  test('although its account is locked when it ends', async () => {
-    const customer = await gateway.customer('10');
-    const id = customer.account.slice(0, 32);
+  test('though their accounts are locked when they end', async () => {
     let locked: Promise<unknown> = Promise.resolve();
-    const answer = await during(customer, path, () => {
+    const deliveries = await deliverDuring(10, (accounts) => {
       locked = db.query(`do $$ begin
-        perform from balances where account_id = '${id}' for update;
+        perform from balances where account_id in ('${accounts.join("', '")}') for update;
         perform pg_sleep(6);
       end $$`);
     });
-    expect([answer.status, answer.isWhole]).toEqual([200, true]);
     await locked;
-    await expect.poll(() => availableOf(customer), { timeout: 10_000 }).toBe(10 - costOf(path));
+    await expectPaid(deliveries, 10_000);
   }, 40_000);
 
-  test('late, if its hold has expired meanwhile, although the account cannot pay any more', async () => {
-    const customer = await gateway.customer('2.5');
-    const id = customer.account.slice(0, 32);
-    const answer = await during(customer, path, async () => {
+  test('late, if their holds have expired meanwhile, though the accounts cannot pay any more', async () => {
+    let ids: readonly string[] = [];
+    const deliveries = await deliverDuring(2.5, async (accounts) => {
+      ids = accounts;
       proxy.weather = { refuse: true };
       await cut();
     });
-    expect([answer.status, answer.isWhole]).toEqual([200, true]);
     const now = `date_trunc('milliseconds', clock_timestamp())`;
     for (const change of [
-      `operations set expires_at = ${now} where kind = 'hold' and account_id = $1`,
-      `holds set expires_at = ${now} where account_id = $1`,
-      `balances set next_due_at = ${now} where account_id = $1`,
-      `accounts set status = 'suspended' where id = $1`,
+      `operations set expires_at = ${now} where kind = 'hold' and account_id = any($1)`,
+      `holds set expires_at = ${now} where account_id = any($1)`,
+      `balances set next_due_at = ${now} where account_id = any($1)`,
+      `accounts set status = 'suspended' where id = any($1)`,
     ]) {
-      await db.query(`update ${change}`, [id]);
+      await db.query(`update ${change}`, [ids]);
     }
     proxy.weather = {};
-    const late = `select number, amount, call ->> 'late' as late from operations
-                  where account_id = $1 and kind = 'charge'`;
-    await expect
-      .poll(() => db.query(late, [id]), { timeout: 20_000 })
-      .toMatchObject([{ amount: String(costOf(path) * 1e6), late: 'true' }]);
-    expect(await availableOf(customer)).toBe(2.5 - costOf(path));
-    await db.query(`update accounts set status = 'active' where id = $1`, [id]);
-    const charges = await fetch(`${gateway.url}/v1/billing/charges`, {
-      headers: { 'x-api-key': customer.key },
-    });
-    const { data } = (await charges.json()) as { data: { id: string; attributes: object }[] };
-    expect(data).toHaveLength(1);
-    await expect(customer.receipt(data[0]?.id)).resolves.toMatchObject({
-      call: { ending: 'delivered', status: 200, late: true },
-    });
+    await expectPaid(deliveries);
+    const late = `select amount, call ->> 'late' as late from operations
+                  where account_id = any($1) and kind = 'charge' order by amount desc`;
+    expect(await db.query(late, [ids])).toEqual(
+      deliveries.map(({ cost }) => ({ amount: String(cost * 1e6), late: 'true' })),
+    );
+    await db.query(`update accounts set status = 'active' where id = any($1)`, [ids]);
+    for (const { customer } of deliveries) {
+      const charges = await fetch(`${gateway.url}/v1/billing/charges`, {
+        headers: { 'x-api-key': customer.key },
+      });
+      const { data } = (await charges.json()) as { data: { id: string; attributes: object }[] };
+      expect(data).toHaveLength(1);
+      await expect(customer.receipt(data[0]?.id)).resolves.toMatchObject({
+        call: { ending: 'delivered', status: 200, late: true },
+      });
+    }
   }, 40_000);
 });
 
@@ -165,11 +191,11 @@ test('a call with an idempotency key is kept although PostgreSQL is unreachable 
 
 test('a free call is given back although PostgreSQL is unreachable when it ends', async () => {
   const customer = await gateway.customer('10');
-  const answer = await during(customer, '/v1/short?do=silence', async () => {
-    proxy.weather = { refuse: true };
-    await cut();
-  });
-  expect(answer.status).toBe(504);
+  const { answered, isAtUpstream } = call(customer, '/v1/short?do=silence');
+  await isAtUpstream;
+  proxy.weather = { refuse: true };
+  await cut();
+  expect((await answered).status).toBe(504);
   proxy.weather = {};
   await expect.poll(() => availableOf(customer), { timeout: 20_000 }).toBe(10);
 }, 40_000);

@@ -1,26 +1,16 @@
-import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { useCommandLine } from '../command-line.ts';
 import { useDatabase } from '../postgres.ts';
 import { PRICES } from './prices-text.ts';
 import { newKey, useGateway } from './rig.ts';
 
-const PURSER = fileURLToPath(new URL('../../bin/purser.js', import.meta.url));
-
 const db = useDatabase();
 const gateway = useGateway(db, PRICES);
 
-/** Runs the command line on the same database. */
-function purser(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [PURSER, ...args], {
-    env: { PATH: '/usr/bin:/bin', DATABASE_URL: db.databaseUrl },
-    encoding: 'utf8',
-  });
-  return { status, stdout, stderr };
-}
+const { purser } = useCommandLine(db.databaseUrl);
 
 /** Writes a price book in which a call costs `fixed`. */
 function fileWith(fixed: string, change: (text: string) => string = (text) => text): string {
@@ -41,10 +31,10 @@ describe('a price book', () => {
       return answers.map(({ headers }) => headers['x-credits-charged']);
     };
     expect(await costs()).toEqual(['0.5', '0.5']);
-    const loaded = purser('prices', 'load', fileWith('0.75'));
+    const loaded = await purser('prices', 'load', fileWith('0.75'));
     expect(loaded).toMatchObject({
-      status: 0,
-      stdout: 'In effect as version 2.\nEach server needs TEST_UPSTREAM_KEY in its environment.\n',
+      code: 0,
+      out: 'In effect as version 2.\nEach server needs TEST_UPSTREAM_KEY in its environment.\n',
     });
     await expect.poll(costs, { timeout: 10_000 }).toEqual(['0.75', '0.75']);
     const { headers } = await customer.get('/v1/fixed');
@@ -52,7 +42,8 @@ describe('a price book', () => {
       amount: '0.75',
       call: { price_version: 2 },
     });
-    expect(JSON.parse(purser('prices', 'load', fileWith('0.75'), '--json').stdout)).toMatchObject({
+    const again = await purser('prices', 'load', fileWith('0.75'), '--json');
+    expect(JSON.parse(again.out)).toMatchObject({
       version: 2,
       is_new: false,
     });
@@ -68,17 +59,17 @@ describe('a price book', () => {
     await node.end();
   });
 
-  test('stays in the database as it was loaded', () => {
-    expect(purser('prices', 'show').stdout).toMatch(/^Version 2, in effect since 20/);
-    expect(purser('prices', 'show', '1', '--text').stdout).toBe(
+  test('stays in the database as it was loaded', async () => {
+    expect((await purser('prices', 'show')).out).toMatch(/^Version 2, in effect since 20/);
+    expect((await purser('prices', 'show', '1', '--text')).out).toBe(
       readFileSync(gateway.priceBook, 'utf8'),
     );
-    const shown = JSON.parse(purser('prices', 'show', '1', '--json').stdout);
+    const shown = JSON.parse((await purser('prices', 'show', '1', '--json')).out);
     expect(shown).toMatchObject({ version: 1, routes: expect.arrayContaining([]) });
-    const unknown = purser('prices', 'show', '9');
+    const unknown = await purser('prices', 'show', '9');
     expect(unknown).toMatchObject({
-      status: 1,
-      stderr: expect.stringContaining('There is no version 9.'),
+      code: 1,
+      errors: expect.stringContaining('There is no version 9.'),
     });
   });
 
@@ -98,7 +89,7 @@ describe('a price book', () => {
     await once(sent, 'continue');
     sent.write('first half, ');
     const changed = (text: string) => text.replace('answer_timeout_s: 30', 'answer_timeout_s: 29');
-    expect(purser('prices', 'load', fileWith('0.8', changed)).status).toBe(0);
+    expect((await purser('prices', 'load', fileWith('0.8', changed))).code).toBe(0);
     const cost = async () => (await customer.get('/v1/fixed')).headers['x-credits-charged'];
     await expect.poll(cost, { timeout: 10_000 }).toBe('0.8');
     sent.end('second half');
@@ -107,17 +98,17 @@ describe('a price book', () => {
     expect(gateway.upstream.requests.at(-1)?.body).toBe('first half, second half');
   });
 
-  test('that cannot be used is refused with its problems, or leaves the one before in effect', async () => {
-    const wrong = purser(
+  test('that cannot be used is refused with all that is wrong, or leaves the one before', async () => {
+    const wrong = await purser(
       'prices',
       'load',
       fileWith('0.1', (text) => text.replaceAll('"', '')),
     );
-    expect(wrong.status).toBe(1);
-    expect(wrong.stderr).toMatch(/prices-0\.1\.yaml:\d+:\d+ /);
+    expect(wrong.code).toBe(1);
+    expect(wrong.errors).toMatch(/prices-0\.1\.yaml:\d+:\d+ /);
     const customer = await gateway.customer('10');
     const other = (text: string) => text.replace('TEST_UPSTREAM_KEY', 'NOT_SET_ANYWHERE');
-    expect(purser('prices', 'load', fileWith('9', other)).status).toBe(0);
+    expect((await purser('prices', 'load', fileWith('9', other))).code).toBe(0);
     await expect
       .poll(() => gateway.node.output(), { timeout: 10_000 })
       .toContain('the one before stays in effect here');

@@ -6,21 +6,21 @@ import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { attributesOf, call } from '../nodes/client.ts';
-import { type Node, startNode, useNodes } from '../nodes/node.ts';
 import type { TestDatabase } from '../postgres.ts';
+import { type Server, startServer, useServers } from '../server.ts';
 import { startUpstream, type TestUpstream } from './upstream.ts';
 
-/** A gateway in its own process, in front of the test's upstream. */
-export interface GatewayRig {
+/** A gateway in front of an upstream of the test's. */
+export interface GatewayRig<N extends Server = Server> {
   readonly url: string;
-  readonly node: Node;
+  readonly node: N;
   readonly upstream: TestUpstream;
   readonly operatorKey: string;
   readonly priceBook: string;
   /** A customer with so many cents, and a key with the scopes. */
   customer(cents: string, scopes?: readonly string[]): Promise<Customer>;
   /** Another gateway over the same database, with the same price book and more settings. */
-  another(settings?: Readonly<Record<string, string>>): Promise<Node>;
+  another(settings?: Readonly<Record<string, string>>): Promise<N>;
 }
 
 export interface Customer {
@@ -58,15 +58,28 @@ export interface Delivered {
 const SCOPES = ['balance:read', 'billing:read', 'search'];
 const SECRET = 'secret-of-the-upstream';
 
-/** Starts the rig. `priceBook` gets the upstream's URL. Call it once, at the top level. */
+/**
+ * Starts the rig, with the gateway in the test's process. Call it once, at the top level; `priceBook`
+ * gets the upstream's URL.
+ */
 export function useGateway(
   db: TestDatabase,
   priceBook: (upstream: string) => string,
   start: () => Promise<TestUpstream> = startUpstream,
 ): GatewayRig {
-  let rig: Omit<GatewayRig, 'customer' | 'another'>;
+  useServers();
+  return useGatewayBy(startServer, db, priceBook, start);
+}
+
+/** The rig with gateways that `startPurser` starts. */
+export function useGatewayBy<N extends Server>(
+  startPurser: (environment: Record<string, string>) => Promise<N>,
+  db: TestDatabase,
+  priceBook: (upstream: string) => string,
+  start: () => Promise<TestUpstream> = startUpstream,
+): GatewayRig<N> {
+  let rig: Omit<GatewayRig<N>, 'customer' | 'another'>;
   let folder: string | undefined;
-  useNodes();
   const environment = (file: string) => ({
     DATABASE_URL: db.databaseUrl,
     PURSER_GATEWAY: file,
@@ -78,7 +91,7 @@ export function useGateway(
     folder = mkdtempSync(join(tmpdir(), 'purser-'));
     const file = join(folder, 'prices.yaml');
     writeFileSync(file, priceBook(upstream.url));
-    const node = await startNode(environment(file));
+    const node = await startPurser(environment(file));
     const operatorKey = await newOperatorKey(db);
     rig = { url: node.url, node, upstream, operatorKey, priceBook: file };
   });
@@ -104,7 +117,7 @@ export function useGateway(
       return rig.priceBook;
     },
     customer: (cents, scopes = SCOPES) => newCustomer(rig, cents, scopes),
-    another: (settings = {}) => startNode({ ...environment(rig.priceBook), ...settings }),
+    another: (settings = {}) => startPurser({ ...environment(rig.priceBook), ...settings }),
   };
 }
 

@@ -3,16 +3,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verify } from '../../src/ledger/proof/verify.ts';
 import { newOperatorKey } from '../nodes/books.ts';
 import { attributesOf, call } from '../nodes/client.ts';
-import { type Node, startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
+import { type Server, startServer, useServers } from '../server.ts';
 
 const db = useDatabase();
-useNodes();
-let node: Node;
+useServers();
+let node: Server;
 let key: string;
 
 beforeAll(async () => {
-  node = await startNode({ DATABASE_URL: db.databaseUrl });
+  node = await startServer({ DATABASE_URL: db.databaseUrl });
   key = await newOperatorKey(db);
 });
 

@@ -7,15 +7,15 @@ import { listOperatorKeys } from '../../src/auth/operator-keys.ts';
 import { uuidId } from '../../src/ledger/operations/ids.ts';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { attributesOf, call } from '../nodes/client.ts';
-import { type Node, startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
+import { type Server, startServer, useServers } from '../server.ts';
 
 /** The actor of an operation, as the routes of operators and customers show it. */
 
 const PURSER = fileURLToPath(new URL('../../bin/purser.js', import.meta.url));
 const db = useDatabase();
-useNodes();
-let node: Node;
+useServers();
+let node: Server;
 /** Two operator keys, with their ids. */
 let first: { secret: string; id: string };
 let second: { secret: string; id: string };
@@ -41,7 +41,7 @@ async function newOperator() {
 }
 
 beforeAll(async () => {
-  node = await startNode({ DATABASE_URL: db.databaseUrl });
+  node = await startServer({ DATABASE_URL: db.databaseUrl });
   first = await newOperator();
   second = await newOperator();
   account = await newFundedAccount(node.url, first.secret, ['100']);

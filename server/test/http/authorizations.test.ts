@@ -2,16 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { attributesOf, call } from '../nodes/client.ts';
-import { type Node, startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
+import { type Server, startServer, useServers } from '../server.ts';
 
 const db = useDatabase();
-useNodes();
-let node: Node;
+useServers();
+let node: Server;
 let operatorKey: string;
 
 beforeAll(async () => {
-  node = await startNode({ DATABASE_URL: db.databaseUrl });
+  node = await startServer({ DATABASE_URL: db.databaseUrl });
   operatorKey = await newOperatorKey(db);
 });
 
@@ -168,7 +168,7 @@ describe('an authorization', () => {
   test('is a use of the key, with an amount and without', async () => {
     const judged = await newCustomer(['2']);
     const charged = await newCustomer(['2']);
-    const own = await startNode({ DATABASE_URL: db.databaseUrl });
+    const own = await startServer({ DATABASE_URL: db.databaseUrl });
     const ask = (body: object) =>
       call('POST', `${own.url}/v1/authorizations`, {
         key: operatorKey,

@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { type Answer, attributesOf, call } from '../nodes/client.ts';
-import { type Node, startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
+import { type Server, startServer, useServers } from '../server.ts';
 
 /** The public contract of the balance endpoint: at least one public client relies on it. */
 
 const db = useDatabase();
-useNodes();
-let node: Node;
+useServers();
+let node: Server;
 let operatorKey: string;
 let account: string;
 let key: string;
@@ -35,7 +35,7 @@ const read = (secret?: string) =>
   );
 
 beforeAll(async () => {
-  node = await startNode({ DATABASE_URL: db.databaseUrl, PURSER_LOG_LEVEL: 'trace' });
+  node = await startServer({ DATABASE_URL: db.databaseUrl, PURSER_LOG_LEVEL: 'trace' });
   operatorKey = await newOperatorKey(db);
   account = await newFundedAccount(node.url, operatorKey, ['718924.5']);
   ({ key, id: keyId } = await newKey(account));

@@ -1,20 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { attributesOf, call } from '../nodes/client.ts';
-import { type Node, startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
+import { type Server, startServer, useServers } from '../server.ts';
 
 /** Every route accepts a key as a Bearer token. A key in `X-API-Key` outranks it. */
 
 const db = useDatabase();
-useNodes();
-let node: Node;
+useServers();
+let node: Server;
 let operatorKey: string;
 let account: string;
 let key: string;
 
 beforeAll(async () => {
-  node = await startNode({ DATABASE_URL: db.databaseUrl });
+  node = await startServer({ DATABASE_URL: db.databaseUrl });
   operatorKey = await newOperatorKey(db);
   account = await newFundedAccount(node.url, operatorKey, ['1']);
   const made = await call('POST', `${node.url}/v1/accounts/${account}/api_keys`, {

@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { type Answer, attributesOf, call } from '../nodes/client.ts';
-import { type Node, startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
+import { type Server, startServer, useServers } from '../server.ts';
 
 const db = useDatabase();
-useNodes();
-let node: Node;
+useServers();
+let node: Server;
 let operator: string;
 let account: string;
 let customer: { id: string; key: string };
@@ -59,7 +59,7 @@ async function instant(): Promise<string> {
 }
 
 beforeAll(async () => {
-  node = await startNode({ DATABASE_URL: db.databaseUrl });
+  node = await startServer({ DATABASE_URL: db.databaseUrl });
   operator = await newOperatorKey(db);
   account = await newFundedAccount(node.url, operator, ['100', '20']);
   customer = await newKey(account, ['billing:read', 'search']);

@@ -2,20 +2,20 @@ import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { type Answer, attributesOf, call } from '../nodes/client.ts';
-import { type Node, startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
+import { type Server, startServer, useServers } from '../server.ts';
 
 /** Retries of requests that make an account, a key or a secret, after their answer was lost. */
 
 const db = useDatabase();
-useNodes();
-let nodes: [Node, Node];
+useServers();
+let nodes: [Server, Server];
 let operatorKey: string;
 let account: string;
 
 beforeAll(async () => {
   const environment = { DATABASE_URL: db.databaseUrl };
-  nodes = await Promise.all([startNode(environment), startNode(environment)]);
+  nodes = await Promise.all([startServer(environment), startServer(environment)]);
   operatorKey = await newOperatorKey(db);
   account = await newFundedAccount(nodes[0].url, operatorKey, ['10']);
 });

@@ -4,17 +4,17 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseJson } from '../../src/http/input/json.ts';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { call } from '../nodes/client.ts';
-import { type Node, startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
+import { type Server, startServer, useServers } from '../server.ts';
 
 const db = useDatabase();
-useNodes();
-let node: Node;
+useServers();
+let node: Server;
 let key: string;
 let account: string;
 
 beforeAll(async () => {
-  node = await startNode({ DATABASE_URL: db.databaseUrl });
+  node = await startServer({ DATABASE_URL: db.databaseUrl });
   key = await newOperatorKey(db);
   account = await newFundedAccount(node.url, key, ['1000']);
 });

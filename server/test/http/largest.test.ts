@@ -3,12 +3,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verify } from '../../src/ledger/proof/verify.ts';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { type Answer, attributesOf, call } from '../nodes/client.ts';
-import { type Node, startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
+import { type Server, startServer, useServers } from '../server.ts';
 
 const db = useDatabase();
-useNodes();
-let node: Node;
+useServers();
+let node: Server;
 let key: string;
 
 const LARGEST = '9223372036854.775807';
@@ -16,7 +16,7 @@ const LARGEST = '9223372036854.775807';
 const ALMOST = '9223372036854.775806';
 
 beforeAll(async () => {
-  node = await startNode({ DATABASE_URL: db.databaseUrl });
+  node = await startServer({ DATABASE_URL: db.databaseUrl });
   key = await newOperatorKey(db);
 });
 

@@ -3,15 +3,15 @@ import { RateLimits } from '../../src/gateway/routes/rate-limits.ts';
 import { networkOf } from '../../src/http/door/peers.ts';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { attributesOf, call } from '../nodes/client.ts';
-import { type Node, startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
+import { type Server, startServer, useServers } from '../server.ts';
 
 /** Rate limits of customers' routes and of refused keys. The buckets here refill very slowly. */
 
 const db = useDatabase();
-useNodes();
-let node: Node;
-let unlimited: Node;
+useServers();
+let node: Server;
+let unlimited: Server;
 let operatorKey: string;
 let account: string;
 
@@ -22,8 +22,8 @@ beforeAll(async () => {
     PURSER_RATE_LIMIT_BILLING: '0.01:2',
     PURSER_RATE_LIMIT_FAILED_KEYS: '0.01:2',
   };
-  node = await startNode({ ...settings, PURSER_TRUSTED_PROXIES: '127.0.0.1' });
-  unlimited = await startNode({
+  node = await startServer({ ...settings, PURSER_TRUSTED_PROXIES: '127.0.0.1' });
+  unlimited = await startServer({
     ...settings,
     PURSER_RATE_LIMIT_BALANCE: 'off',
     PURSER_RATE_LIMIT_BILLING: 'off',

@@ -4,19 +4,19 @@ import { createOperatorKey } from '../../src/auth/operator-keys.ts';
 import type { OperatorScope } from '../../src/auth/scopes.ts';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { attributesOf, call } from '../nodes/client.ts';
-import { type Node, startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
+import { type Server, startServer, useServers } from '../server.ts';
 
 const db = useDatabase();
-useNodes();
-let nodes: [Node, Node];
+useServers();
+let nodes: [Server, Server];
 let operatorKey: string;
 let account: string;
 let keyId: string;
 
 beforeAll(async () => {
   const environment = { DATABASE_URL: db.databaseUrl };
-  nodes = await Promise.all([startNode(environment), startNode(environment)]);
+  nodes = await Promise.all([startServer(environment), startServer(environment)]);
   operatorKey = await newOperatorKey(db);
   account = await newFundedAccount(nodes[0].url, operatorKey, ['1000']);
   const made = await ask('POST', `/v1/accounts/${account}/api_keys`, {});

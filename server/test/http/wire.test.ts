@@ -4,17 +4,17 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeApi } from '../../src/http/server.ts';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { attributesOf, call } from '../nodes/client.ts';
-import { type Node, startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
+import { type Server, startServer, useServers } from '../server.ts';
 
 const db = useDatabase();
-useNodes();
-let node: Node;
+useServers();
+let node: Server;
 let key: string;
 let account: string;
 
 beforeAll(async () => {
-  node = await startNode({ DATABASE_URL: db.databaseUrl, PURSER_METRICS_TOKEN: 'secret-token' });
+  node = await startServer({ DATABASE_URL: db.databaseUrl, PURSER_METRICS_TOKEN: 'secret-token' });
   key = await newOperatorKey(db);
   account = await newFundedAccount(node.url, key, ['1']);
 });

@@ -14,6 +14,9 @@ import { ACCOUNT, asked, NOW } from './account.ts';
 import { Model, type ModelOutcome } from './model.ts';
 import { Store } from './store.ts';
 
+/** How many sequences of batches are compared. */
+const SEQUENCES = Number(process.env['PURSER_SEQUENCES'] ?? 2_000);
+
 const SECOND = 1_000;
 const HOUR = 3_600 * SECOND;
 const KEY = 'key';
@@ -264,8 +267,8 @@ test('decide() agrees with the reference model on any sequence of operations, in
       }
       stoppedByDebt += model.stoppedByDebt;
     }),
-    { numRuns: 10_000 },
+    { numRuns: SEQUENCES },
   );
-  // The sequences often reach debt while there is credit.
-  expect(stoppedByDebt).toBeGreaterThan(400);
+  // Debt that only credit hides is reached often.
+  expect(stoppedByDebt).toBeGreaterThan(SEQUENCES / 50);
 });

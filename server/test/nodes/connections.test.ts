@@ -3,7 +3,7 @@ import { createConnection, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Pipeline } from '../../src/db/connection/pipeline.ts';
 import { Readiness } from '../../src/db/readiness.ts';
 import { useDatabase } from '../postgres.ts';
@@ -28,10 +28,10 @@ beforeAll(async () => {
   key = await newOperatorKey(db);
   account = await newFundedAccount(node.url, key, ['1']);
 });
-afterEach(() => {
-  for (const socket of sockets.splice(0)) socket.destroy();
+afterAll(async () => {
+  for (const socket of sockets) socket.destroy();
+  await node.end();
 });
-afterAll(() => node.end());
 
 /** A connection that keeps everything that it receives. `closed` resolves when it ends. */
 function connect(text = ''): { socket: Socket; received: () => string; closed: Promise<void> } {
@@ -52,11 +52,12 @@ function connect(text = ''): { socket: Socket; received: () => string; closed: P
 const within = (ms: number, promise: Promise<void>) =>
   Promise.race([promise.then(() => 'closed'), delay(ms, 'open', { ref: false })]);
 
+// Those that wait for the server's bounds wait at the same time.
 describe('a connection', () => {
   const unfinished = (path: string) =>
     `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{`;
 
-  test.each([
+  test.concurrent.each([
     ['401', '/v1/charges'],
     ['414', `/v1/charges?${'x'.repeat(3_000)}`],
   ])('that is answered %s before its body has come is ended soon', async (status, path) => {
@@ -65,7 +66,13 @@ describe('a connection', () => {
     expect(received()).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
   });
 
-  test('is kept for the next request if a body comes a moment after the answer', async () => {
+  test.concurrent('whose headers do not come is ended', async () => {
+    const { received, closed } = connect('GET /healthz HTTP/1.1\r\nHo');
+    expect(await within(30_000, closed)).toBe('closed');
+    expect(received()).toMatch(/^HTTP\/1.1 408 /);
+  });
+
+  test('whose body comes a moment after the answer is kept for the next request', async () => {
     const { socket, received } = connect(unfinished('/v1/charges'));
     await expect.poll(received).toMatch(/^HTTP\/1.1 401 /);
     socket.write(`${' '.repeat(59_998)}}`);
@@ -73,13 +80,7 @@ describe('a connection', () => {
     await expect.poll(received).toMatch(/HTTP\/1.1 200 /);
   });
 
-  test('is ended if its headers do not come', async () => {
-    const { received, closed } = connect('GET /healthz HTTP/1.1\r\nHo');
-    expect(await within(30_000, closed)).toBe('closed');
-    expect(received()).toMatch(/^HTTP\/1.1 408 /);
-  });
-
-  test('beyond the most that a server accepts is closed, and the next is served after one has gone', async () => {
+  test('beyond the most that a server takes is closed, and the next is served after one has gone', async () => {
     const held = Array.from({ length: 2 * MOST }, () =>
       connect('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n'),
     );

@@ -2,15 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
+import type { Server } from '../server.ts';
 
 const PURSER = fileURLToPath(new URL('../../bin/purser.js', import.meta.url));
 
 /** A server process, as an operator starts it. */
-export interface Node {
-  readonly url: string;
+export interface Node extends Server {
   readonly process: ChildProcess;
-  /** The output so far. */
-  output(): string;
   signal(signal: NodeJS.Signals): void;
   /** Sends the signal and waits for the process to exit. Resolves with its exit code. */
   end(signal?: NodeJS.Signals): Promise<number | null>;
