@@ -129,9 +129,9 @@ CREATE TABLE public.accounts (
     name text NOT NULL,
     status public.account_status DEFAULT 'active'::public.account_status NOT NULL,
     created_at timestamp with time zone NOT NULL,
-    CONSTRAINT accounts_check CHECK (((public_id ~ '^[0-9a-f]{64}$'::text) AND ("left"(public_id, 32) = replace((id)::text, '-'::text, ''::text)))),
-    CONSTRAINT accounts_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 255))),
-    CONSTRAINT accounts_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255)))
+    CONSTRAINT accounts_external_id_has_1_to_255_characters CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 255))),
+    CONSTRAINT accounts_name_has_1_to_255_characters CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255))),
+    CONSTRAINT accounts_public_id_begins_with_id CHECK (((public_id ~ '^[0-9a-f]{64}$'::text) AND ("left"(public_id, 32) = replace((id)::text, '-'::text, ''::text))))
 );
 
 --
@@ -142,7 +142,7 @@ CREATE TABLE public.api_key_secrets (
     sha256 bytea NOT NULL,
     api_key_id uuid NOT NULL,
     valid_until timestamp with time zone,
-    CONSTRAINT api_key_secrets_sha256_check CHECK ((octet_length(sha256) = 32))
+    CONSTRAINT api_key_secrets_sha256_has_32_bytes CHECK ((octet_length(sha256) = 32))
 );
 
 --
@@ -168,7 +168,7 @@ CREATE TABLE public.api_keys (
     created_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone,
     revoked_at timestamp with time zone,
-    CONSTRAINT api_keys_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255)))
+    CONSTRAINT api_keys_name_has_1_to_255_characters CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255)))
 );
 
 --
@@ -186,12 +186,12 @@ CREATE TABLE public.balances (
     next_due_at timestamp with time zone,
     overdraft_reserved bigint DEFAULT 0 NOT NULL,
     open_holds integer DEFAULT 0 NOT NULL,
-    CONSTRAINT balances_check CHECK ((posted >= (- overdraft_used))),
-    CONSTRAINT balances_check1 CHECK (((0 <= overdraft_reserved) AND (overdraft_reserved <= held))),
-    CONSTRAINT balances_held_check CHECK ((held >= 0)),
-    CONSTRAINT balances_last_number_check CHECK ((last_number >= 0)),
-    CONSTRAINT balances_open_holds_check CHECK ((open_holds >= 0)),
-    CONSTRAINT balances_overdraft_limit_check CHECK ((overdraft_limit >= 0))
+    CONSTRAINT balances_held_includes_overdraft_reserved CHECK (((0 <= overdraft_reserved) AND (overdraft_reserved <= held))),
+    CONSTRAINT balances_held_is_not_negative CHECK ((held >= 0)),
+    CONSTRAINT balances_last_number_is_not_negative CHECK ((last_number >= 0)),
+    CONSTRAINT balances_open_holds_is_not_negative CHECK ((open_holds >= 0)),
+    CONSTRAINT balances_overdraft_limit_is_not_negative CHECK ((overdraft_limit >= 0)),
+    CONSTRAINT balances_posted_below_zero_only_by_overdraft CHECK ((posted >= (- overdraft_used)))
 )
 WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
 
@@ -207,11 +207,11 @@ CREATE TABLE public.call_claims (
     payment integer DEFAULT 1 NOT NULL,
     until timestamp with time zone NOT NULL,
     outcome text,
-    CONSTRAINT call_claims_attempts_check CHECK ((attempts >= 1)),
-    CONSTRAINT call_claims_fingerprint_check CHECK ((octet_length(fingerprint) = 16)),
-    CONSTRAINT call_claims_idempotency_digest_check CHECK ((octet_length(idempotency_digest) = 16)),
-    CONSTRAINT call_claims_outcome_check CHECK ((outcome = ANY (ARRAY['delivered'::text, 'paid'::text, 'free'::text]))),
-    CONSTRAINT call_claims_payment_check CHECK ((payment >= 1))
+    CONSTRAINT call_claims_attempts_is_positive CHECK ((attempts >= 1)),
+    CONSTRAINT call_claims_fingerprint_has_16_bytes CHECK ((octet_length(fingerprint) = 16)),
+    CONSTRAINT call_claims_idempotency_digest_has_16_bytes CHECK ((octet_length(idempotency_digest) = 16)),
+    CONSTRAINT call_claims_outcome_is_known CHECK ((outcome = ANY (ARRAY['delivered'::text, 'paid'::text, 'free'::text]))),
+    CONSTRAINT call_claims_payment_is_positive CHECK ((payment >= 1))
 )
 WITH (fillfactor='70');
 
@@ -225,8 +225,8 @@ CREATE TABLE public.call_endings (
     at timestamp with time zone NOT NULL,
     ending text NOT NULL,
     status smallint,
-    CONSTRAINT call_endings_ending_check CHECK (((char_length(ending) >= 1) AND (char_length(ending) <= 64))),
-    CONSTRAINT call_endings_status_check CHECK (((status >= 100) AND (status <= 999)))
+    CONSTRAINT call_endings_ending_has_1_to_64_characters CHECK (((char_length(ending) >= 1) AND (char_length(ending) <= 64))),
+    CONSTRAINT call_endings_status_is_100_to_999 CHECK (((status >= 100) AND (status <= 999)))
 )
 WITH (autovacuum_vacuum_insert_scale_factor='0.05');
 
@@ -243,9 +243,9 @@ CREATE TABLE public.entries (
     category public.entry_category NOT NULL,
     book public.book NOT NULL,
     posted_after bigint NOT NULL,
-    CONSTRAINT entries_amount_check CHECK ((amount <> 0)),
-    CONSTRAINT entries_check CHECK (((grant_number IS NULL) = (category = 'overdraft'::public.entry_category))),
-    CONSTRAINT entries_line_check CHECK ((line >= 1))
+    CONSTRAINT entries_amount_is_not_zero CHECK ((amount <> 0)),
+    CONSTRAINT entries_grant_number_missing_only_for_overdraft CHECK (((grant_number IS NULL) = (category = 'overdraft'::public.entry_category))),
+    CONSTRAINT entries_line_is_positive CHECK ((line >= 1))
 )
 WITH (autovacuum_vacuum_insert_scale_factor='0.05');
 
@@ -261,7 +261,7 @@ CREATE TABLE public.entry_sums (
     category public.entry_category NOT NULL,
     amount numeric NOT NULL,
     entries bigint NOT NULL,
-    CONSTRAINT entry_sums_entries_check CHECK ((entries >= 1))
+    CONSTRAINT entry_sums_entries_is_positive CHECK ((entries >= 1))
 );
 
 --
@@ -284,16 +284,16 @@ CREATE TABLE public.grants (
     live boolean NOT NULL,
     book public.book NOT NULL,
     ended_by public.grant_ending,
-    CONSTRAINT grants_amount_check CHECK ((amount > 0)),
-    CONSTRAINT grants_applies_to_check CHECK ((cardinality(applies_to) >= 1)),
-    CONSTRAINT grants_check CHECK (((0 <= reserved) AND (reserved <= remaining) AND (remaining <= amount))),
-    CONSTRAINT grants_check1 CHECK ((expires_at > effective_at)),
-    CONSTRAINT grants_check2 CHECK ((live = (remaining > 0))),
-    CONSTRAINT grants_check3 CHECK (((ended_at IS NULL) = (ended_by IS NULL))),
-    CONSTRAINT grants_check4 CHECK (((ended_at IS NULL) OR (remaining = reserved))),
-    CONSTRAINT grants_check5 CHECK ((started OR (reserved = 0))),
-    CONSTRAINT grants_number_check CHECK ((number >= 1)),
-    CONSTRAINT grants_priority_check CHECK (((priority >= 0) AND (priority <= 100)))
+    CONSTRAINT grants_amount_is_positive CHECK ((amount > 0)),
+    CONSTRAINT grants_applies_to_is_not_empty CHECK ((cardinality(applies_to) >= 1)),
+    CONSTRAINT grants_ended_at_stands_with_ended_by CHECK (((ended_at IS NULL) = (ended_by IS NULL))),
+    CONSTRAINT grants_expires_at_is_after_effective_at CHECK ((expires_at > effective_at)),
+    CONSTRAINT grants_live_while_something_remains CHECK ((live = (remaining > 0))),
+    CONSTRAINT grants_number_is_positive CHECK ((number >= 1)),
+    CONSTRAINT grants_priority_is_0_to_100 CHECK (((priority >= 0) AND (priority <= 100))),
+    CONSTRAINT grants_remaining_is_reserved_once_ended CHECK (((ended_at IS NULL) OR (remaining = reserved))),
+    CONSTRAINT grants_reserved_only_once_started CHECK ((started OR (reserved = 0))),
+    CONSTRAINT grants_reserved_within_remaining_within_amount CHECK (((0 <= reserved) AND (reserved <= remaining) AND (remaining <= amount)))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
 
@@ -308,10 +308,10 @@ CREATE TABLE public.holds (
     expires_at timestamp with time zone NOT NULL,
     grants bigint[] NOT NULL,
     amounts bigint[] NOT NULL,
-    CONSTRAINT holds_amount_check CHECK ((amount >= 0)),
-    CONSTRAINT holds_amounts_check CHECK (((0 < ALL (amounts)) AND (array_position(amounts, NULL::bigint) IS NULL))),
-    CONSTRAINT holds_check CHECK ((cardinality(grants) = cardinality(amounts))),
-    CONSTRAINT holds_number_check CHECK ((number >= 1))
+    CONSTRAINT holds_amount_is_not_negative CHECK ((amount >= 0)),
+    CONSTRAINT holds_amounts_are_positive CHECK (((0 < ALL (amounts)) AND (array_position(amounts, NULL::bigint) IS NULL))),
+    CONSTRAINT holds_grants_match_amounts CHECK ((cardinality(grants) = cardinality(amounts))),
+    CONSTRAINT holds_number_is_positive CHECK ((number >= 1))
 )
 WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
 ALTER TABLE ONLY public.holds ALTER COLUMN account_id SET (n_distinct=100);
@@ -332,12 +332,12 @@ CREATE TABLE public.idempotent_calls (
     status smallint,
     headers json,
     body bytea,
-    CONSTRAINT idempotent_calls_answer_check CHECK ((((status IS NULL) = (headers IS NULL)) AND ((status IS NULL) = (body IS NULL)) AND ((status IS NULL) OR is_used))),
-    CONSTRAINT idempotent_calls_charge_check CHECK (((charge IS NULL) OR is_used)),
-    CONSTRAINT idempotent_calls_fingerprint_check CHECK ((octet_length(fingerprint) = 16)),
-    CONSTRAINT idempotent_calls_idempotency_digest_check CHECK ((octet_length(idempotency_digest) = 16)),
-    CONSTRAINT idempotent_calls_payment_digest_check CHECK ((octet_length(payment_digest) = 16)),
-    CONSTRAINT idempotent_calls_status_check CHECK (((status >= 200) AND (status <= 599)))
+    CONSTRAINT idempotent_calls_answer_is_whole_and_used CHECK ((((status IS NULL) = (headers IS NULL)) AND ((status IS NULL) = (body IS NULL)) AND ((status IS NULL) OR is_used))),
+    CONSTRAINT idempotent_calls_charge_only_once_used CHECK (((charge IS NULL) OR is_used)),
+    CONSTRAINT idempotent_calls_fingerprint_has_16_bytes CHECK ((octet_length(fingerprint) = 16)),
+    CONSTRAINT idempotent_calls_idempotency_digest_has_16_bytes CHECK ((octet_length(idempotency_digest) = 16)),
+    CONSTRAINT idempotent_calls_payment_digest_has_16_bytes CHECK ((octet_length(payment_digest) = 16)),
+    CONSTRAINT idempotent_calls_status_is_200_to_599 CHECK (((status >= 200) AND (status <= 599)))
 )
 WITH (fillfactor='70');
 
@@ -353,12 +353,12 @@ CREATE TABLE public.idempotent_requests (
     answer json NOT NULL,
     secret_sha256 bytea,
     secret_salt bytea,
-    CONSTRAINT idempotent_requests_fingerprint_check CHECK ((octet_length(fingerprint) = 16)),
-    CONSTRAINT idempotent_requests_idempotency_digest_check CHECK ((octet_length(idempotency_digest) = 16)),
-    CONSTRAINT idempotent_requests_salt_of_secret_check CHECK (((secret_salt IS NULL) OR (secret_sha256 IS NOT NULL))),
-    CONSTRAINT idempotent_requests_secret_salt_check CHECK ((octet_length(secret_salt) = 32)),
-    CONSTRAINT idempotent_requests_secret_sha256_check CHECK ((octet_length(secret_sha256) = 32)),
-    CONSTRAINT idempotent_requests_status_check CHECK (((status >= 200) AND (status <= 299)))
+    CONSTRAINT idempotent_requests_fingerprint_has_16_bytes CHECK ((octet_length(fingerprint) = 16)),
+    CONSTRAINT idempotent_requests_idempotency_digest_has_16_bytes CHECK ((octet_length(idempotency_digest) = 16)),
+    CONSTRAINT idempotent_requests_secret_salt_has_32_bytes CHECK ((octet_length(secret_salt) = 32)),
+    CONSTRAINT idempotent_requests_secret_salt_only_with_secret_sha256 CHECK (((secret_salt IS NULL) OR (secret_sha256 IS NOT NULL))),
+    CONSTRAINT idempotent_requests_secret_sha256_has_32_bytes CHECK ((octet_length(secret_sha256) = 32)),
+    CONSTRAINT idempotent_requests_status_is_200_to_299 CHECK (((status >= 200) AND (status <= 299)))
 );
 
 --
@@ -384,21 +384,21 @@ CREATE TABLE public.operations (
     call json,
     actor public.actor_kind,
     actor_id uuid,
-    CONSTRAINT operations_call_check CHECK ((octet_length((call)::text) <= 4096)),
-    CONSTRAINT operations_check CHECK (((amount >= 0) OR ((kind)::text = 'adjustment'::text))),
-    CONSTRAINT operations_check1 CHECK (((idempotency_digest IS NULL) = (fingerprint IS NULL))),
-    CONSTRAINT operations_check2 CHECK (((idempotency_digest IS NULL) = ((kind)::text = ANY (ARRAY['grant_start'::text, 'grant_extension'::text, 'grant_end'::text, 'hold_expiry'::text, 'overage'::text])))),
-    CONSTRAINT operations_check3 CHECK (((subject IS NULL) = ((kind)::text = ANY (ARRAY['grant'::text, 'charge'::text, 'hold'::text, 'adjustment'::text])))),
-    CONSTRAINT operations_check4 CHECK ((subject < number)),
-    CONSTRAINT operations_check5 CHECK (((remaining_after IS NULL) = ((kind)::text <> 'grant_void'::text))),
-    CONSTRAINT operations_check6 CHECK (((expires_at IS NOT NULL) OR ((kind)::text <> 'hold'::text))),
-    CONSTRAINT operations_check7 CHECK (((call IS NULL) OR ((kind)::text = ANY (ARRAY['charge'::text, 'hold'::text, 'capture'::text, 'overage'::text])))),
-    CONSTRAINT operations_description_check CHECK ((char_length(description) <= 255)),
-    CONSTRAINT operations_fingerprint_check CHECK ((octet_length(fingerprint) = 16)),
-    CONSTRAINT operations_idempotency_digest_check CHECK ((octet_length(idempotency_digest) = 16)),
-    CONSTRAINT operations_metadata_check CHECK ((octet_length((metadata)::text) <= 2048)),
-    CONSTRAINT operations_number_check CHECK ((number >= 1)),
-    CONSTRAINT operations_scope_check CHECK (((char_length(scope) >= 1) AND (char_length(scope) <= 64)))
+    CONSTRAINT operations_amount_matches_kind CHECK (((amount >= 0) OR ((kind)::text = 'adjustment'::text))),
+    CONSTRAINT operations_call_has_at_most_4096_bytes CHECK ((octet_length((call)::text) <= 4096)),
+    CONSTRAINT operations_call_matches_kind CHECK (((call IS NULL) OR ((kind)::text = ANY (ARRAY['charge'::text, 'hold'::text, 'capture'::text, 'overage'::text])))),
+    CONSTRAINT operations_description_has_at_most_255_characters CHECK ((char_length(description) <= 255)),
+    CONSTRAINT operations_expires_at_matches_kind CHECK (((expires_at IS NOT NULL) OR ((kind)::text <> 'hold'::text))),
+    CONSTRAINT operations_fingerprint_has_16_bytes CHECK ((octet_length(fingerprint) = 16)),
+    CONSTRAINT operations_fingerprint_stands_with_idempotency_digest CHECK (((idempotency_digest IS NULL) = (fingerprint IS NULL))),
+    CONSTRAINT operations_idempotency_digest_has_16_bytes CHECK ((octet_length(idempotency_digest) = 16)),
+    CONSTRAINT operations_idempotency_digest_matches_kind CHECK (((idempotency_digest IS NULL) = ((kind)::text = ANY (ARRAY['grant_start'::text, 'grant_extension'::text, 'grant_end'::text, 'hold_expiry'::text, 'overage'::text])))),
+    CONSTRAINT operations_metadata_has_at_most_2048_bytes CHECK ((octet_length((metadata)::text) <= 2048)),
+    CONSTRAINT operations_number_is_positive CHECK ((number >= 1)),
+    CONSTRAINT operations_remaining_after_matches_kind CHECK (((remaining_after IS NULL) = ((kind)::text <> 'grant_void'::text))),
+    CONSTRAINT operations_scope_has_1_to_64_characters CHECK (((char_length(scope) >= 1) AND (char_length(scope) <= 64))),
+    CONSTRAINT operations_subject_is_earlier CHECK ((subject < number)),
+    CONSTRAINT operations_subject_matches_kind CHECK (((subject IS NULL) = ((kind)::text = ANY (ARRAY['grant'::text, 'charge'::text, 'hold'::text, 'adjustment'::text]))))
 )
 WITH (autovacuum_vacuum_insert_scale_factor='0.05');
 ALTER TABLE ONLY public.operations ALTER COLUMN account_id SET (n_distinct=100);
@@ -426,8 +426,8 @@ CREATE TABLE public.operator_keys (
     created_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone,
     revoked_at timestamp with time zone,
-    CONSTRAINT operator_keys_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255))),
-    CONSTRAINT operator_keys_sha256_check CHECK ((octet_length(sha256) = 32))
+    CONSTRAINT operator_keys_name_has_1_to_255_characters CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255))),
+    CONSTRAINT operator_keys_sha256_has_32_bytes CHECK ((octet_length(sha256) = 32))
 );
 
 --
@@ -439,8 +439,8 @@ CREATE TABLE public.price_books (
     text text NOT NULL,
     sha256 bytea NOT NULL,
     effective_at timestamp with time zone NOT NULL,
-    CONSTRAINT price_books_sha256_check CHECK ((octet_length(sha256) = 32)),
-    CONSTRAINT price_books_version_check CHECK ((version >= 1))
+    CONSTRAINT price_books_sha256_has_32_bytes CHECK ((octet_length(sha256) = 32)),
+    CONSTRAINT price_books_version_is_positive CHECK ((version >= 1))
 );
 
 --
@@ -478,7 +478,7 @@ ALTER SEQUENCE public.purser_migrations_id_seq OWNED BY public.purser_migrations
 CREATE TABLE public.rollups (
     account_id uuid NOT NULL,
     number bigint DEFAULT 0 NOT NULL,
-    CONSTRAINT rollups_number_check CHECK ((number >= 0))
+    CONSTRAINT rollups_number_is_not_negative CHECK ((number >= 0))
 )
 WITH (fillfactor='50');
 
@@ -493,8 +493,8 @@ CREATE TABLE public.spend_limits (
     amount bigint NOT NULL,
     used bigint NOT NULL,
     period_start timestamp with time zone NOT NULL,
-    CONSTRAINT spend_limits_amount_check CHECK ((amount >= 0)),
-    CONSTRAINT spend_limits_used_check CHECK ((used >= 0))
+    CONSTRAINT spend_limits_amount_is_not_negative CHECK ((amount >= 0)),
+    CONSTRAINT spend_limits_used_is_not_negative CHECK ((used >= 0))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
 
@@ -511,7 +511,7 @@ CREATE TABLE public.usage_days (
     charged numeric NOT NULL,
     reversed numeric NOT NULL,
     route text,
-    CONSTRAINT usage_days_check CHECK (((charges >= 0) AND (charged >= (0)::numeric) AND (reversed >= (0)::numeric)))
+    CONSTRAINT usage_days_sums_are_not_negative CHECK (((charges >= 0) AND (charged >= (0)::numeric) AND (reversed >= (0)::numeric)))
 )
 WITH (fillfactor='70');
 
@@ -649,11 +649,11 @@ ALTER TABLE ONLY public.operations
     ADD CONSTRAINT operations_account_id_idempotency_digest_key UNIQUE (account_id, idempotency_digest);
 
 --
--- Name: operations operations_actor_check; Type: CHECK CONSTRAINT; Schema: public; Owner: -
+-- Name: operations operations_actor_id_matches_actor; Type: CHECK CONSTRAINT; Schema: public; Owner: -
 --
 
 ALTER TABLE public.operations
-    ADD CONSTRAINT operations_actor_check CHECK (
+    ADD CONSTRAINT operations_actor_id_matches_actor CHECK (
 CASE
     WHEN (actor = 'operator_key'::public.actor_kind) THEN (actor_id IS NOT NULL)
     WHEN (actor = 'api_key'::public.actor_kind) THEN (COALESCE(actor_id, api_key_id) IS NOT NULL)

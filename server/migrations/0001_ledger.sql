@@ -1,7 +1,7 @@
 -- Up Migration
 
 -- Amounts are microcents. Instants are whole milliseconds. An account's id is the first 16 bytes of
--- its public id; an operation is named by (account, number).
+-- its public id. (account, number) identifies an operation.
 
 create type account_kind as enum ('organization', 'individual');
 create type account_status as enum ('active', 'suspended');
@@ -22,11 +22,11 @@ create table accounts (
   check (char_length(name) between 1 and 255),
   check (char_length(external_id) between 1 and 255)
 );
--- GET /v1/accounts, newest first.
+-- For GET /v1/accounts, newest first.
 create index accounts_newest on accounts (created_at desc, id desc);
 
--- The one hot row of an account: whoever changes anything about its money, its status or its keys
--- locks this row first. A charge changes no indexed column, so its update stays on the page (HOT).
+-- The one hot row of an account. Every change of its money, its status or its keys locks this row
+-- first. A charge changes no indexed column, so its update stays on the page (HOT).
 create table balances (
   account_id uuid primary key,
   posted bigint not null default 0,
@@ -48,8 +48,8 @@ create table balances (
   autovacuum_vacuum_cost_delay = 0
 );
 
--- A grant is named by the operation that made it. `live` is false once nothing of it can be spent
--- again by itself: it has ended, or it is used up.
+-- A grant has the number of the operation that made it. `live` is false after the grant has ended
+-- or is used up. After that, only a reversal can give something back to it.
 create table grants (
   account_id uuid not null,
   number bigint not null,
@@ -79,27 +79,27 @@ create table grants (
   autovacuum_vacuum_cost_delay = 0
 );
 -- The lane reads the live grants of its batch's accounts. `live` changes once in a grant's life, so
--- the burns before that stay HOT.
+-- earlier burns stay HOT.
 create index grants_live on grants (account_id, number) where live;
 
--- What happened, append-only: one row an operation, never changed. No foreign keys here and on
--- entries (10 µs a row): `purser verify` checks what they would.
+-- The history, append-only: one row for each operation, never changed. This table and entries have
+-- no foreign keys, which cost 10 µs a row: `purser verify` checks the same.
 create table operations (
   account_id uuid not null,
   number bigint not null,
   kind operation_kind not null,
   at timestamptz not null,
   amount bigint not null,
-  -- What was available to the account after the operation.
+  -- The account's available balance after the operation.
   available_after bigint not null,
   scope text,
   api_key_id uuid,
   description text,
-  -- json and not jsonb: a replay answers the members as they were sent.
+  -- json, not jsonb: a replay gives the members back as they were sent.
   metadata json,
   -- The first 16 bytes of SHA-256 over the source and the key (server/src/ledger/README.md §7).
   idempotency_digest bytea not null,
-  -- The first 16 bytes of SHA-256 over what was asked.
+  -- The first 16 bytes of SHA-256 over the request.
   fingerprint bytea not null,
   primary key (account_id, number),
   unique (account_id, idempotency_digest),
@@ -112,8 +112,8 @@ create table operations (
   check (octet_length(fingerprint) = 16)
 ) with (autovacuum_vacuum_insert_scale_factor = 0.05);
 
--- The lines of the operations, append-only: each moves one grant (or the overdraft line, where
--- grant_number is null) against one book.
+-- The lines of the operations, append-only. Each moves an amount between one grant and one book; if
+-- grant_number is null, between the overdraft line and the book.
 create table entries (
   account_id uuid not null,
   number bigint not null,

@@ -15,20 +15,22 @@ alter type operation_kind add value 'adjustment';
 create type grant_ending as enum ('expiry', 'void');
 create type spend_period as enum ('day', 'month', 'total');
 
--- The overdraft line behaves like a grant: what it has is -overdraft_used, which a reversal can lift
--- above 0, and open holds reserve of it as of a grant. `next_due_at` is never later than the next
--- grant start, hold end or grant end; it may be earlier, where that has gone since.
+-- The overdraft line behaves like a grant. Its remaining amount is -overdraft_used, which a
+-- reversal can lift above 0, and open holds can reserve part of it. `next_due_at` is never later
+-- than the next grant start, hold end or grant end. It may be earlier, if that event no longer
+-- exists.
 alter table balances
   add column overdraft_reserved bigint not null default 0,
   add column open_holds integer not null default 0,
   drop constraint balances_overdraft_used_check,
   add check (0 <= overdraft_reserved and overdraft_reserved <= held),
   add check (open_holds >= 0);
--- The sweeper looks for what has become due. A charge does not change the column.
+-- The sweeper finds the accounts with due events. A charge does not change the column.
 create index balances_due on balances (next_due_at) where next_due_at is not null;
 
--- `live` says that something remains, of a grant that is in effect, still to come, or ended while a
--- hold has reserved of it. `book` is where the grant came from, and where a void sends it back.
+-- `live` says that something remains of the grant. It may be in effect or start later; or it has
+-- ended and a hold still reserves part of it. `book` is the source of the grant; a void returns it
+-- there.
 alter table grants
   add column book book,
   add column ended_by grant_ending,
@@ -40,15 +42,15 @@ alter table grants
 update grants set book = case category when 'paid' then 'funding' else 'promotion' end::book;
 alter table grants alter column book set not null;
 
--- `subject` is the number of the operation that this one is about: a charge's hold, a reversal's
--- charge, a grant's or hold's own. What becomes due by itself has no idempotency key.
+-- `subject` is the number of the operation that this one is about, for example a reversal's charge
+-- or an ending's hold or grant. Operations that become due have no idempotency key.
 alter table operations
   alter column idempotency_digest drop not null,
   alter column fingerprint drop not null,
   add column subject bigint,
-  -- Of a hold and a grant: their expiry as they were made; of an extension: the new one.
+  -- The first expiry of a hold or grant; the new expiry, if the operation is an extension.
   add column expires_at timestamptz,
-  -- Of a grant's void: what open holds still have reserved of the grant.
+  -- The part of a voided grant that open holds still reserve.
   add column remaining_after bigint,
   drop constraint operations_amount_check,
   add check (amount >= 0 or kind::text = 'adjustment'),
@@ -59,11 +61,11 @@ alter table operations
   add check (subject < number),
   add check ((remaining_after is null) = (kind::text <> 'grant_void')),
   add check (expires_at is not null or kind::text <> 'hold');
--- How a hold or grant ended, and what of a charge was reversed.
+-- Finds the ending of a hold or grant, and the reversals of a charge.
 create index operations_by_subject on operations (account_id, subject) where subject is not null;
 
--- Open holds: what each reserves of which grants, null being the overdraft line. The row goes when the
--- hold ends; what happened is in operations.
+-- Open holds, each with the grants (null: the overdraft line) and the amounts that it reserves. The
+-- row is deleted when the hold ends; its history is in operations.
 create table holds (
   account_id uuid not null,
   number bigint not null,
@@ -81,11 +83,11 @@ create table holds (
   autovacuum_vacuum_threshold = 1000,
   autovacuum_vacuum_cost_delay = 0
 );
--- The holds of an account that have become due.
+-- Finds the due holds of an account.
 create index holds_due on holds (account_id, expires_at);
 
--- What an account, or one of its keys (`holder`), may spend in a period, and what counts towards it
--- since `period_start`.
+-- The amount that `holder`, an account or one of its keys, may spend in a period. `used` counts
+-- what was spent and held since `period_start`.
 create table spend_limits (
   account_id uuid not null,
   holder uuid not null,

@@ -1,17 +1,17 @@
 -- Up Migration
 
--- What history is summed up from, so that a question about a long one need not read all of it. All
--- three follow the operations behind, and say the same as they do: `number` is the last operation of
--- the account that is counted, and who counts on locks its row. What comes after is read as it is.
+-- Sums of the history, so that a query about a long one need not read every operation. Three tables
+-- follow the operations and must agree with them. `number` is the account's last counted operation;
+-- the node that counts further locks its row. Queries read later operations from `operations`.
 create table rollups (
   account_id uuid primary key,
   number bigint not null default 0,
   check (number >= 0)
 ) with (fillfactor = 50);
 
--- The charges of a day (UTC) by key and scope, and the reversals that were made on it, which count for
--- the key and scope of their charge. Sums of a day may be beyond int64: credit that is given back can
--- be charged again.
+-- The charges and reversals of each day (UTC), by key and scope. A reversal counts on the day on
+-- which it was made, for the key and scope of its charge. The sums of a day may exceed int64,
+-- because returned credit can be charged again.
 create table usage_days (
   account_id uuid not null,
   day date not null,
@@ -24,8 +24,8 @@ create table usage_days (
   check (charges >= 0 and charged >= 0 and reversed >= 0)
 ) with (fillfactor = 70);
 
--- The entries of the operations up to `number`, from the one after the `number` before: how many there
--- are of a kind, book and category, and their sum. Append-only.
+-- The count and the sum of entries by kind, book and category, append-only. A row covers the
+-- operations up to `number` that the account's row before it does not cover.
 create table entry_sums (
   account_id uuid not null,
   number bigint not null,

@@ -1,7 +1,8 @@
 -- Up Migration
 
--- Accounts whose next_due_at is later than something that becomes due, or null: nothing would look for
--- it. Releases before this one could forget holds so. The rows are locked in the lanes' order.
+-- Repairs accounts whose next_due_at is null, or later than their next event: nothing would book
+-- that event. Earlier releases could forget holds in this way. The rows are locked in the lanes'
+-- order.
 with due as (
   select account_id, min(at) as at
   from (

@@ -1,12 +1,12 @@
 -- Up Migration
 
--- The actor of an operation. Persons and other parts of the system come with `alter type … add value`.
+-- The actor of an operation. `alter type … add value` adds persons and other parts of the system.
 create type actor_kind as enum ('operator_key', 'api_key', 'local', 'sweeper', 'gateway');
 
--- Null is unknown: what was booked before, and by nodes of the release before. `actor_id` names the
--- key. It is null if that is the operation's own api_key_id, so that no call of the gateway's carries
--- it twice. The check is not valid for rows from before, which need none: nothing is read here, while
--- the table is locked.
+-- Null: the actor is unknown, because the operation is older, or a node of the previous release
+-- booked it. `actor_id` is the id of the key. It is null if that is the operation's own api_key_id,
+-- so that the gateway's calls do not store it twice. The check is `not valid`, so that this
+-- migration reads no rows while it locks the table; older rows satisfy it.
 alter table operations
   add column actor actor_kind,
   add column actor_id uuid,

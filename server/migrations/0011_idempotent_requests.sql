@@ -1,19 +1,19 @@
 -- Up Migration
 
--- Requests under an Idempotency-Key that made an account, a key or a key's new secret, with their first
--- answer. Operations keep the same in their own rows.
+-- Requests with an Idempotency-Key that made an account, a key or a key's new secret, with their
+-- first answer. Operations keep theirs in their own rows.
 create table idempotent_requests (
-  -- The first 16 bytes of SHA-256 over the namespace (an account, or all of them) and the key.
+  -- The first 16 bytes of SHA-256 over the namespace (one account, or all accounts) and the key.
   idempotency_digest bytea primary key,
-  -- The first 16 bytes of SHA-256 over what was asked.
+  -- The first 16 bytes of SHA-256 over the request.
   fingerprint bytea not null,
   at timestamptz not null,
   status smallint not null,
-  -- The answer's resource, without its secret. json and not jsonb: its members keep their order.
+  -- The answer's resource, without its secret. json, not jsonb: it keeps the order of the members.
   answer json not null,
   -- SHA-256 of the secret in the answer; null: it has none.
   secret_sha256 bytea,
-  -- One half of the source of the secret; the caller has the other. Forgotten after a day.
+  -- One half of the source of the secret; the caller has the other. It is deleted after a day.
   secret_salt bytea,
   constraint idempotent_requests_idempotency_digest_check
     check (octet_length(idempotency_digest) = 16),
@@ -24,5 +24,5 @@ create table idempotent_requests (
   constraint idempotent_requests_salt_of_secret_check
     check (secret_salt is null or secret_sha256 is not null)
 );
--- The salts to forget.
+-- Finds the salts to delete.
 create index idempotent_requests_salted on idempotent_requests (at) where secret_salt is not null;

@@ -1,24 +1,25 @@
 -- Up Migration
 
--- Calls of customers with an Idempotency-Key: one row a key, for 24 hours. A row is made before the
--- call is paid, and goes if the call turns out to be free. It takes the place of call_claims, which
--- servers of the release before still use.
+-- Customers' calls with an Idempotency-Key, one row for each key, for 24 hours. The row is inserted
+-- before the call is paid, and deleted if the call turns out to be free. This table replaces
+-- call_claims, which servers of the previous release still use.
 create table idempotent_calls (
   account_id uuid not null,
   idempotency_digest bytea not null,
-  -- What was asked: another request with the same key is refused.
+  -- Identifies the request: another request with the same key is refused.
   fingerprint bytea not null,
-  -- The idempotency digest, in operations, of the charge or hold that pays: it names the attempt.
+  -- The idempotency digest in operations of the charge or hold that pays. It identifies the
+  -- attempt.
   payment_digest bytea not null,
-  -- Until when the attempt may run and be settled. Later the operations tell whether it was paid.
+  -- The deadline for the attempt and its settlement. After it, the operations tell if it was paid.
   until timestamptz not null,
-  -- When the key and the answer are forgotten.
+  -- The key and the answer are deleted after this instant.
   expires_at timestamptz not null,
   -- The attempt has ended and used the key.
   is_used boolean not null default false,
   -- The number of the charge that paid; null: the call is under way, or cost nothing.
   charge bigint,
-  -- The answer, if it came whole and is small enough to keep: its headers as a JSON object.
+  -- The answer, if it came whole and is small enough to keep. Its headers are a JSON object.
   status smallint,
   headers json,
   body bytea,
@@ -33,5 +34,5 @@ create table idempotent_calls (
   constraint idempotent_calls_charge_check check (charge is null or is_used)
 ) with (fillfactor = 70);
 
--- For `forget_calls`, which deletes what has expired.
+-- For `forget_calls`, which deletes expired rows.
 create index idempotent_calls_by_expiry on idempotent_calls (expires_at);

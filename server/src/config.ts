@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
+import { closest, distance } from 'fastest-levenshtein';
 import { parseIntoClientConfig } from 'pg-connection-string';
 import { OperatorError } from './operator-error.ts';
 
@@ -306,7 +307,7 @@ function readUnknown(env: Readonly<Record<string, string | undefined>>): string[
     (name) => name.startsWith('PURSER_') && !known.includes(name),
   );
   for (const name of unknown) {
-    const [nearest = ''] = known.toSorted((a, b) => distance(name, a) - distance(name, b));
+    const nearest = closest(name, known);
     if (distance(name, nearest) > TYPO_DISTANCE) continue;
     throw new OperatorError(
       `The environment variable ${name} is not known.`,
@@ -323,20 +324,4 @@ function invalid(variable: Variable, details: string): OperatorError {
     details,
     CURES[variable],
   );
-}
-
-/** Levenshtein's distance: how many characters must be added, removed or replaced. */
-export function distance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (const [above, character] of [...from].entries()) {
-    const next = [above + 1];
-    for (const [column, other] of [...to].entries()) {
-      const replaced = (row[column] ?? 0) + (character === other ? 0 : 1);
-      const removed = (row[column + 1] ?? 0) + 1;
-      const added = (next[column] ?? 0) + 1;
-      next.push(Math.min(replaced, removed, added));
-    }
-    row = next;
-  }
-  return row[to.length] ?? 0;
 }

@@ -5,7 +5,7 @@ import { openTerminal } from './cli/command/terminal.ts';
 import { run } from './cli/run.ts';
 import { readConfig } from './config.ts';
 
-/** The `purser` command. Modules are imported when a command needs them, so that `--help` is fast. */
+/** The `purser` command. Each command loads only the modules that it needs: `--help` answers at once. */
 
 const { version } = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
@@ -21,7 +21,7 @@ const context: Omit<Context, 'fail'> = {
   openApiDocument: async () => (await import('./http/server.ts')).describeApi(),
 };
 
-/** Opens Purser for a command, and closes it even if the command is interrupted. */
+/** Opens Purser while a command works, and closes it even if a signal interrupts the command. */
 async function withApp<T>(work: (app: import('./app.ts').App) => Promise<T>): Promise<T> {
   const config = readConfig();
   const { createApp } = await import('./app.ts');
@@ -31,7 +31,7 @@ async function withApp<T>(work: (app: import('./app.ts').App) => Promise<T>): Pr
   const opening = createApp(config, { as: 'command', log, signal: interrupted.signal });
   let closing: Promise<void> | undefined;
   const close = () => {
-    // A failed opening leaves nothing to close.
+    // An opening that fails has closed everything itself.
     closing ??= opening.then(
       (app) => app.close(),
       () => {},

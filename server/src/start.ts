@@ -10,20 +10,19 @@ import { createLog, type Log } from './log.ts';
 import { LogPace } from './log-pace.ts';
 import { OperatorError } from './operator-error.ts';
 
-/** How long a stop may take after the drain. Calls that are not settled by then are given up: exit code 1. */
+/** The longest stop after the drain. It gives up calls that are not settled by then: exit code 1. */
 const LONGEST_STOP_MS = 10_000;
 
 /**
- * V8 judges by the first calls, while its young generation is still small, what lives long, and then
- * puts it into the old one at once. There each dead object keeps a whole call of the gateway alive until
- * the next full collection: one start in five was a quarter slower for as long as it ran.
+ * V8's pretenuring misjudges objects of the first calls as long-lived, and allocates them in old space.
+ * There a dead object keeps a whole call of the gateway alive until the next full collection (adr/0012).
  */
 const WITHOUT_PRETENURING = '--no-allocation-site-pretenuring';
 
 /**
- * Runs the server until SIGINT or SIGTERM, then stops it: answers what was accepted, and stops
- * PostgreSQL. A signal that comes while it starts stops what has been started until then. A second
- * signal ends it at once. Throws OperatorError where it cannot start.
+ * Runs the server until SIGINT or SIGTERM, then answers the accepted requests and stops PostgreSQL. A
+ * signal during the start stops the parts that run by then. A second signal exits at once. Rejects with
+ * OperatorError if the server cannot start.
  */
 export async function start(config: Config, terminal: Terminal): Promise<void> {
   setFlagsFromString(WITHOUT_PRETENURING);
@@ -39,7 +38,7 @@ export async function start(config: Config, terminal: Terminal): Promise<void> {
       if (err) log.fatal({ err }, 'an unexpected error: the server stops');
       else log.info({ signal }, 'the server stops');
       stopping.abort();
-      // A start that does not get to its end has left nothing behind.
+      // A start that fails has stopped its own parts.
       const app = await serving.catch(() => undefined);
       await app?.close();
       log.info('the server has stopped');
@@ -49,14 +48,14 @@ export async function start(config: Config, terminal: Terminal): Promise<void> {
   try {
     await serving;
   } catch (error) {
-    // Who asked for the stop is told nothing of a start that has failed by it.
+    // The abort made the start fail: the operator asked for it.
     if (stopping.signal.aborted) return;
     grace.uninstall();
     throw error;
   }
 }
 
-/** Rejects, with everything stopped, where the server cannot start or the signal comes before it listens. */
+/** Resolves once the server listens. Rejects, with all parts stopped, if it cannot start or `signal` aborts. */
 export async function serve(
   config: Config,
   terminal: Terminal,
@@ -76,7 +75,7 @@ export async function serve(
   }
 }
 
-/** On an empty embedded database the demo; elsewhere how to come by a key if there is none. */
+/** Shows the demo on an empty embedded database. Elsewhere tells how to make the first key. */
 async function introduce(app: App, config: Config, terminal: Terminal, url: string): Promise<void> {
   const local = await app.local();
   const keys = config.databaseUrl === undefined && config.demo ? await makeDemo(local) : undefined;
@@ -87,7 +86,7 @@ async function introduce(app: App, config: Config, terminal: Terminal, url: stri
 
 async function listen(http: FastifyInstance, config: Config, log: Log): Promise<string> {
   const { host, port, maxConnections } = config;
-  // Beyond it a connection is closed as it comes, so that a flood takes no memory and no file from others.
+  // Node closes each further connection at once: a flood takes no memory and no file descriptors.
   http.server.maxConnections = maxConnections;
   const pace = new LogPace();
   http.server.on('drop', () => {

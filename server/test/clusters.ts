@@ -1,8 +1,8 @@
-/** Where Debian's package postgresql-15 puts its programs. */
+/** The folder of the programs in Debian's package postgresql-15. */
 export const DEBIAN_POSTGRESQL_15 = '/usr/lib/postgresql/15/bin';
 
-/** Where Debian's package pgbouncer puts its program. */
+/** The program in Debian's package pgbouncer. */
 export const PGBOUNCER = '/usr/sbin/pgbouncer';
 
-/** The database that each test file's own is copied from. */
+/** The migrated database from which each test file's own is copied. */
 export const TEMPLATE = 'purser_template';

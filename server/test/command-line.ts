@@ -16,7 +16,9 @@ export interface Ran {
 
 const never = () => Promise.reject(new Error('this command needs no server and no database'));
 
-/** Runs `purser …` in this process over an API and a database; without them, it must ask none. */
+/**
+ * Runs `purser …` in this process, with an API and a database. Without them, it must not need them.
+ */
 export async function runCommand(
   args: readonly string[],
   api?: Injectable,
@@ -47,7 +49,7 @@ export async function runCommand(
   return { code, ...written };
 }
 
-/** The command line over a database, for the whole test file. Call it once, at the top level. */
+/** The command line on a database, for the whole test file. Call it once, at the top level. */
 export function useCommandLine(databaseUrl: string) {
   let app: App;
   let api: Injectable;

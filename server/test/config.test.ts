@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readConfig, readSecret } from '../src/config.ts';
 
-describe('a variable whose name is nearly one of ours', () => {
+describe('a variable with a name close to one of Purser’s', () => {
   test.each([
     ['PURSER_PRT', 'PURSER_PORT'],
     ['PURSER_HOTS', 'PURSER_HOST'],
@@ -16,12 +16,12 @@ describe('a variable whose name is nearly one of ours', () => {
     );
   });
 
-  test('is somebody else’s where it is far from all of ours', () => {
+  test('is ignored if its name is far from all of Purser’s', () => {
     expect(readConfig({ PURSER_SERVICE_ADDRESS: 'x' }).unknown).toEqual(['PURSER_SERVICE_ADDRESS']);
   });
 });
 
-describe('a value that cannot be', () => {
+describe('an invalid value', () => {
   test.each([
     ['PURSER_PORT', '80800'],
     ['PURSER_PORT', 'http'],
@@ -59,7 +59,7 @@ describe('a value that cannot be', () => {
     expect(() => readConfig({ [name]: value })).toThrow(name);
   });
 
-  test('counts as unset where it is empty', () => {
+  test('counts as unset if it is empty', () => {
     expect(readConfig({ PURSER_PORT: '', DATABASE_URL: '' })).toMatchObject({
       port: 8080,
       databaseUrl: undefined,
@@ -102,12 +102,12 @@ describe('a secret', () => {
     expect(config.unknown).toEqual([]);
   });
 
-  test('of an upstream may come from a file too', () => {
+  test('for an upstream may come from a file too', () => {
     writeFileSync(file, 'the-secret\n');
     expect(readSecret('UPSTREAM_KEY', { UPSTREAM_KEY_FILE: file })).toBe('the-secret');
   });
 
-  test('is refused where it is given twice, or its file is empty or unreadable', () => {
+  test('is refused if it is given twice, or its file is empty or unreadable', () => {
     const twice = { PURSER_METRICS_TOKEN: 'a', PURSER_METRICS_TOKEN_FILE: file };
     expect(() => readConfig(twice)).toThrow('PURSER_METRICS_TOKEN_FILE');
     expect(() => readConfig({ DATABASE_URL_FILE: '/no/such/file' })).toThrow('DATABASE_URL_FILE');
@@ -134,7 +134,7 @@ describe('a URL to another machine', () => {
     expect(readConfig({ DATABASE_URL: url, PGSSLMODE: 'require' }).plainText).toEqual([]);
   });
 
-  test('is looked at for the migrations too', () => {
+  test('is checked for the migrations too', () => {
     const DATABASE_URL = 'postgres://u@localhost/purser';
     const PURSER_MIGRATION_URL = 'postgres://o@db.internal/purser';
     expect(readConfig({ DATABASE_URL, PURSER_MIGRATION_URL }).plainText).toEqual([
@@ -143,7 +143,7 @@ describe('a URL to another machine', () => {
   });
 });
 
-test('a rate is so many a second, with a burst or without, or off', () => {
+test('a rate is a number a second, with or without a burst, or `off`', () => {
   const rateOf = (text: string) => readConfig({ PURSER_RATE_LIMIT_BILLING: text }).rateLimits;
   expect(rateOf('5:30').billing).toEqual({ perSecond: 5, burst: 30 });
   expect(rateOf('0.5').billing).toEqual({ perSecond: 0.5, burst: 1 });

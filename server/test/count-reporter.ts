@@ -1,13 +1,13 @@
 import type { Reporter, TestModule } from 'vitest/node';
 
 /**
- * Ends the output with the line `N passed, N failed` (and `, N skipped` where there are any). A file
- * that could not be run counts as one failure.
+ * Ends the output with the line `N passed, N failed` (with `, N skipped` if there are any). A file
+ * that could not run counts as one failure.
  */
 export default class CountReporter implements Reporter {
   readonly #notRun: readonly string[];
 
-  /** `notRun` names what this machine lacks the programs for. */
+  /** `notRun` lists the tests whose programs this machine does not have. */
   constructor({ notRun = [] }: { notRun?: readonly string[] } = {}) {
     this.#notRun = notRun;
   }
@@ -27,7 +27,7 @@ export default class CountReporter implements Reporter {
     }
     const line = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`;
     const missing = this.#notRun.map((what) => `NOT RUN: ${what}\n`).join('');
-    // Behind everything that the other reporters still have to say.
+    // Prints at exit, after the output of all other reporters.
     process.once('exit', () => process.stdout.write(`\n${missing}${line}`));
   }
 }

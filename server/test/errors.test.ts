@@ -15,7 +15,7 @@ describe('the registry of error codes', () => {
     const page = readFileSync(new URL(`${code}.md`, PAGES), 'utf8');
     expect(page).toContain(`# ${code}\n\nStatus ${ERRORS[code].status}.`);
     const example = /```json\n([\s\S]*?)\n```/.exec(page)?.[1] ?? '';
-    // SDKs of product APIs expect a list there.
+    // For this code, SDKs of product APIs expect a list as `detail`.
     const detail = expect.any(code === 'request_not_priced' ? Array : String);
     expect(JSON.parse(example)).toMatchObject({ code, detail });
     expect(page).toMatch(/\*\*What to do:\*\* \S/);

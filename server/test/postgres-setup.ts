@@ -8,7 +8,7 @@ import { startEmbedded } from '../src/db/embedded/embedded.ts';
 import { migrate } from '../src/db/migrate.ts';
 import { DEBIAN_POSTGRESQL_15, TEMPLATE } from './clusters.ts';
 
-/** Where the project's PostgreSQL is; its tests find it with `inject('postgres')`. */
+/** The address of the project's PostgreSQL, for tests: `inject('postgres')`. */
 export interface TestPostgres {
   host: string;
   port: number;
@@ -25,7 +25,7 @@ declare module 'vitest' {
 
 const quiet = { info: () => {}, warn: () => {} };
 
-/** One real PostgreSQL a project: the embedded 18, or Debian's 15. */
+/** Starts one real PostgreSQL for each project: the embedded 18, or Debian's 15. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const is15 = project.name === 'postgresql-15';
   const dataDir = mkdtempSync(join(tmpdir(), 'purser-test-'));
@@ -56,7 +56,10 @@ async function run(config: pg.ClientConfig, text: string): Promise<pg.QueryResul
   return rows;
 }
 
-/** Lets in the logins that tests make; the folder of the socket is closed to others. */
+/**
+ * Accepts the logins that tests make, without passwords. Only this user can open the socket's
+ * folder.
+ */
 async function trustLogins(config: pg.ClientConfig): Promise<void> {
   const [row] = await run(config, "select current_setting('hba_file') as file");
   appendFileSync(row?.['file'], 'local all all trust\n');

@@ -6,19 +6,22 @@ import { SERVING } from '../src/db/embedded/cluster.ts';
 import { TEMPLATE } from './clusters.ts';
 
 export interface TestDatabase {
-  /** As the server would be given it. */
+  /** The URL for a server's `DATABASE_URL`. */
   readonly databaseUrl: string;
-  /** How a client of the test's own connects, as the owner of the tables. */
+  /** The settings for a test's own client, which owns the tables. */
   readonly config: pg.ClientConfig;
-  /** How the server connects: as a login that has its rights and no more. */
+  /** The settings for a server's login, which has its rights and no more. */
   readonly serving: pg.ClientConfig;
-  /** As the server uses it. */
+  /** The database as the server uses it. */
   readonly database: PostgresDatabase;
-  /** A statement of the test's own, as the owner of the tables. */
+  /** Runs a statement as the owner of the tables. Resolves with its rows. */
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
 }
 
-/** A database of this test file's own, migrated, dropped at the end. Call it once, at the top level. */
+/**
+ * Makes a migrated database for this test file, and drops it at the end. Call it once, at the top
+ * level.
+ */
 export function useDatabase(): TestDatabase {
   const { host, port, user } = inject('postgres');
   const name = `test_${randomBytes(6).toString('hex')}`;

@@ -15,7 +15,7 @@ const COMMANDS = readFileSync(join(ROOT, 'docs/cli.md'), 'utf8');
 const folder = mkdtempSync(join(tmpdir(), 'purser-readme-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The words of a line of shell, without its comment. */
+/** The words of a shell command, without its comment. */
 function wordsOf(line: string): string[] {
   const words = line.replace(/\s+#.*$/, '').match(/"[^"]*"|\S+/g) ?? [];
   return words.map((word) => word.replaceAll('"', ''));

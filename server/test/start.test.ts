@@ -14,11 +14,11 @@ import {
   useClusters,
 } from './embedded/processes.ts';
 
-/** A start that is interrupted before the server listens. */
+/** Interrupts of a start before the server listens. */
 
 const PURSER = fileURLToPath(new URL('../bin/purser.js', import.meta.url));
 
-/** How long an interrupted start may take to end, on a busy machine. */
+/** The longest time that an interrupted start may take to end, on a busy machine. */
 const LONGEST_END_MS = 8_000;
 
 cleanUpAfterEach();
@@ -29,7 +29,7 @@ interface Purser {
   output(): string;
 }
 
-/** Runs a command of Purser's on a data directory. */
+/** Runs `purser` on a data directory. */
 function purser(dataDir: string, ...args: string[]): Purser {
   const child = spawn(process.execPath, [PURSER, ...args], {
     env: { PATH: '/usr/bin:/bin', PURSER_PORT: '0', PURSER_DATA_DIR: dataDir },
@@ -44,14 +44,14 @@ function purser(dataDir: string, ...args: string[]): Purser {
   return { child, output: () => output };
 }
 
-/** Interrupts it, and expects that it ends soon with nothing left, and with this exit code. */
+/** Interrupts a start. It must end soon with this exit code, and leave no process behind. */
 async function interrupt(
   { child, output }: Purser,
   dataDir: string,
   signal: NodeJS.Signals,
   exitCode: number,
 ): Promise<void> {
-  // Before its programs are loaded nobody hears the signal; then there is nothing to stop.
+  // Before Purser is loaded, nothing handles the signal, and nothing has to be stopped.
   const hasBegun = existsSync(dataDir);
   const began = Date.now();
   if (child.exitCode === null) {
@@ -70,7 +70,7 @@ async function interrupt(
   }
 }
 
-/** Expects that a start on the data directory works, and stops it. */
+/** Expects that a start on the data directory succeeds, and stops it. */
 async function expectStart(dataDir: string): Promise<void> {
   const next = purser(dataDir, 'start');
   await until(() => next.output().includes('listening on'), 'the next start listens');
@@ -119,7 +119,7 @@ test('Ctrl-C, which a terminal sends to initdb as well, ends a start without an 
 test('a start does not wait for the end of a recovery', async () => {
   const dataDir = newCluster();
   const cluster = join(dataDir, 'postgresql');
-  // It recovers for at least as long as the command takes.
+  // The recovery takes at least as long as this command.
   writeFileSync(join(cluster, 'recovery.signal'), '');
   const command = "restore_command = 'sleep 20'\n";
   appendFileSync(join(cluster, 'postgresql.conf'), command);

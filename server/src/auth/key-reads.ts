@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { QueryResultRow } from 'pg';
 import { DatabaseUnavailable, type Statement } from '../db/connection/database.ts';
 import type { Command } from '../db/connection/flush.ts';
 import type { Pipeline } from '../db/connection/pipeline.ts';
@@ -7,13 +8,14 @@ import { faultOf } from '../db/connection/sqlstate.ts';
 import { LANE_SETTINGS } from '../ledger/lane/lane.ts';
 import type { LedgerObserver } from '../ledger/lane/observer.ts';
 import { readCurrent } from '../ledger/lane/unlocked-read.ts';
-import { accountIdOf } from '../ledger/operations/ids.ts';
+import { type AccountId, accountIdOf } from '../ledger/operations/ids.ts';
+import type { CustomerPrincipal, OperatorPrincipal } from './principal.ts';
 import * as sql from './sql/key-reads.ts';
 
 /**
- * Batched reads by key, over a connection of their own: one statement answers all questions since the
- * last one. The statement begins after the question, so it sees every earlier commit, of revocations and
- * charges too. Nothing is cached.
+ * Reads keys in batches over a connection of its own: one statement answers all questions since the last
+ * one. A statement begins after its questions, so it sees every earlier revocation and charge. Nothing
+ * is kept for the next question.
  */
 
 /** The longest waits of a question for its statement, and of a statement for its answer: under 2 s in all. */
@@ -27,45 +29,45 @@ const MOST_IN_FLIGHT = 2;
 const MOST_KEYS = 1_000;
 const CAPACITY = 20_000;
 
-/** A customer's key, its account, and the account's credit. */
-export interface CustomerKeyRead {
-  readonly kind: 'customer';
-  /** Whether the key is neither revoked nor expired. */
-  readonly isValid: boolean;
-  /** The SHA-256 of the secret that the customer sent, in hex. */
-  readonly sha256: string;
-  readonly apiKeyId: string;
-  readonly accountPublicId: string;
-  readonly accountStatus: 'active' | 'suspended';
-  readonly scopes: readonly string[];
-  /** Posted minus held, in microcents. */
+/** The balance of an account when its key was read, in microcents. */
+export interface BalanceRead {
+  /** Posted minus held. */
   readonly available: bigint;
   readonly overdraftLimit: bigint;
 }
 
+export interface CustomerKeyRead {
+  /** Whether the key is neither revoked nor expired. */
+  readonly isValid: boolean;
+  readonly principal: CustomerPrincipal;
+  readonly balance: BalanceRead;
+}
+
 /** An operator key that is valid now. */
 export interface OperatorKeyRead {
-  readonly kind: 'operator';
-  readonly operatorKeyId: string;
-  readonly scopes: readonly string[];
+  readonly principal: OperatorPrincipal & { readonly operatorKeyId: string };
+  readonly balance: null;
 }
 
-type KeyRead = CustomerKeyRead | OperatorKeyRead;
-type Line = CustomerLine | OperatorKeyRead;
+export type KeyRead = CustomerKeyRead | OperatorKeyRead;
+/** The row of a customer's key. */
+type FoundCustomerKey = Omit<CustomerKeyRead, 'balance'> & {
+  readonly balance: Omit<BalanceRead, 'available'> & {
+    /** Null: something has become due, so it must be computed. */
+    readonly available: bigint | null;
+  };
+};
+type Found = FoundCustomerKey | OperatorKeyRead;
 
-/** A statement that looks keys up, and the parser of its lines. */
-interface Lookup<Read extends Line> {
+/** A statement that looks keys up, and the reader of its rows. */
+interface Lookup {
   readonly statement: Statement;
-  readonly readOf: (facts: readonly string[], sha256: string) => Read;
+  /** `sha256` is the hash that the row was found by. */
+  readonly foundIn: (row: QueryResultRow, sha256: string) => Found;
 }
-
-/** Marks an account whose available amount must be computed: something has become due. */
-const DUE = 'due';
-/** The parsed line of a customer's key. */
-type CustomerLine = Omit<CustomerKeyRead, 'available'> & { available: bigint | typeof DUE };
 
 interface Question {
-  readonly lookup: Lookup<Line>;
+  readonly lookup: Lookup;
   /** The hash as 64 hex digits. */
   readonly sha256: string;
   readonly since: number;
@@ -95,14 +97,14 @@ export class KeyReads {
   }
 
   /**
-   * The customer's key with this SHA-256 in hex, valid or not. Undefined: there is none. Rejects with
+   * The customer's key with this SHA-256, in hex, valid or not; undefined: there is none. Rejects with
    * DatabaseUnavailable within 2 s.
    */
   customerKey(sha256: string): Promise<CustomerKeyRead | undefined> {
     return this.#ask<CustomerKeyRead>(CUSTOMER_KEYS, sha256);
   }
 
-  /** The valid operator key with this SHA-256 in hex; undefined: there is none. Rejects as `customerKey`. */
+  /** The operator key with this SHA-256; undefined: there is none that is valid. */
   operatorKey(sha256: string): Promise<OperatorKeyRead | undefined> {
     return this.#ask<OperatorKeyRead>(OPERATOR_KEYS, sha256);
   }
@@ -113,7 +115,7 @@ export class KeyReads {
     this.#pipeline?.close();
   }
 
-  #ask<Read extends KeyRead>(lookup: Lookup<Line>, sha256: string): Promise<Read | undefined> {
+  #ask<Read extends KeyRead>(lookup: Lookup, sha256: string): Promise<Read | undefined> {
     return new Promise((resolve, fail) => {
       if (this.#waiting.length >= CAPACITY || this.#stopping) {
         return fail(new DatabaseUnavailable('too many reads are waiting'));
@@ -167,17 +169,15 @@ export class KeyReads {
         this.#recover(asked, result?.error, pipeline);
         return;
       }
-      const [row] = result.rows as sql.KeyLinesRow[];
-      const found: Line[] = [];
-      for (const line of row?.lines?.split('\n') ?? []) {
-        const [place, ...facts] = line.split(' ');
-        found[Number(place)] = lookup.readOf(facts, hashes[Number(place) - 1] ?? '');
+      const byPlace: Found[] = [];
+      for (const row of result.rows) {
+        byPlace[row.place] = lookup.foundIn(row, hashes[row.place - 1] ?? '');
       }
       const due: DueQuestion[] = [];
       for (const question of asked) {
-        const line = found[places.get(question.sha256) ?? 0];
-        if (line && !isRead(line)) due.push({ question, line });
-        else question.answer(line);
+        const found = byPlace[places.get(question.sha256) ?? 0];
+        if (found && !isRead(found)) due.push({ question, found });
+        else question.answer(found);
       }
       if (due.length > 0) void this.#answerDue(due);
     });
@@ -201,15 +201,16 @@ export class KeyReads {
     this.#waiting.unshift(...again);
   }
 
-  /** Computes what is available in accounts that have something due. */
+  /** Computes the balances of accounts in which something due is not yet written. */
   async #answerDue(due: readonly DueQuestion[]): Promise<void> {
     try {
-      const accounts = new Set(due.map(({ line }) => accountIdOf(line.accountPublicId)));
+      const accounts = new Set(due.map(({ found }) => accountOf(found)));
       const states = await readCurrent(this.#database, [...accounts]);
-      for (const { question, line } of due) {
-        const state = states.get(accountIdOf(line.accountPublicId));
+      for (const { question, found } of due) {
+        const state = states.get(accountOf(found));
         if (!state) throw new Error('an account has gone');
-        question.answer({ ...line, available: state.posted - state.held });
+        const balance = { ...found.balance, available: state.posted - state.held };
+        question.answer({ ...found, balance });
       }
     } catch (error) {
       for (const { question } of due) question.fail(error as Error);
@@ -243,19 +244,23 @@ export class KeyReads {
   }
 }
 
-/** A question that its line answers only in part. */
+/** A question that its row answers only in part. */
 interface DueQuestion {
   readonly question: Question;
-  readonly line: CustomerLine;
+  readonly found: FoundCustomerKey;
 }
 
-/** Whether a line answers its question in full. */
-function isRead(line: Line): line is KeyRead {
-  return line.kind === 'operator' || line.available !== DUE;
+/** Whether a row answers its question completely. */
+function isRead(found: Found): found is KeyRead {
+  return found.balance?.available !== null;
+}
+
+function accountOf({ principal }: FoundCustomerKey): AccountId {
+  return accountIdOf(principal.accountPublicId);
 }
 
 /** The questions of one look-up, the place of each hash in it, and its command. */
-function batchOf(questions: readonly Question[], lookup: Lookup<Line>) {
+function batchOf(questions: readonly Question[], lookup: Lookup) {
   const asked = questions.filter((question) => question.lookup === lookup);
   const places = new Map<string, number>();
   for (const { sha256 } of asked) if (!places.has(sha256)) places.set(sha256, places.size + 1);
@@ -264,32 +269,32 @@ function batchOf(questions: readonly Question[], lookup: Lookup<Line>) {
   return { lookup, asked, places, hashes, command };
 }
 
-function customerLineOf(facts: readonly string[], sha256: string): CustomerLine {
-  const [isValid, apiKeyId = '', accountPublicId = '', status, scopes = ''] = facts;
-  const [available = '', overdraftLimit = ''] = facts.slice(5);
-  return {
-    kind: 'customer',
-    isValid: isValid === 't',
-    sha256,
-    apiKeyId,
-    accountPublicId,
-    accountStatus: status === 'active' ? 'active' : 'suspended',
-    scopes: scopes.split(','),
-    available: available === DUE ? DUE : BigInt(available),
-    overdraftLimit: BigInt(overdraftLimit),
-  };
-}
-
-function operatorKeyOf([operatorKeyId = '', scopes = '']: readonly string[]): OperatorKeyRead {
-  return { kind: 'operator', operatorKeyId, scopes: scopes.split(',') };
-}
-
-const CUSTOMER_KEYS: Lookup<CustomerLine> = {
+const CUSTOMER_KEYS: Lookup = {
   statement: sql.readCustomerKeys,
-  readOf: customerLineOf,
+  foundIn: (found, sha256) => {
+    const row = found as sql.CustomerKeyRow;
+    return {
+      isValid: row.is_valid,
+      principal: {
+        kind: 'customer',
+        apiKeyId: row.id,
+        keySecret: sha256,
+        accountPublicId: row.public_id,
+        accountStatus: row.status,
+        scopes: row.scopes.split(','),
+      },
+      balance: { available: row.available, overdraftLimit: row.overdraft_limit },
+    };
+  },
 };
-const OPERATOR_KEYS: Lookup<OperatorKeyRead> = {
+const OPERATOR_KEYS: Lookup = {
   statement: sql.readOperatorKeysBySecret,
-  readOf: operatorKeyOf,
+  foundIn: (found) => {
+    const { id, scopes } = found as sql.OperatorKeyRow;
+    return {
+      principal: { kind: 'operator', operatorKeyId: id, scopes: scopes.split(',') },
+      balance: null,
+    };
+  },
 };
-const LOOKUPS: readonly Lookup<Line>[] = [CUSTOMER_KEYS, OPERATOR_KEYS];
+const LOOKUPS: readonly Lookup[] = [CUSTOMER_KEYS, OPERATOR_KEYS];

@@ -10,7 +10,7 @@ import { grantCommands } from './objects/grants.ts';
 import { chargeCommands, historyCommands } from './objects/history.ts';
 import { keyCommands } from './objects/keys.ts';
 import { limitCommands } from './objects/limits.ts';
-import { adjustmentCommands, holdCommands } from './objects/money.ts';
+import { adjustmentCommands, holdCommands } from './objects/operations.ts';
 import { priceCommands } from './objects/prices.ts';
 import { verifyCommand } from './objects/verify.ts';
 

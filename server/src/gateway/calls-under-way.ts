@@ -1,10 +1,8 @@
 import type { Call } from './call/call.ts';
 
 /**
- * The calls under way, by their place in an array, which each call knows. It is no `Set`: one that is
- * added to and deleted from all the time outgrows its table again and again, and V8 links each table
- * that has become old to the next. The collector of young objects cannot know that those are dead, and
- * kept all that calls had allocated alive: it took four times as long.
+ * The calls under way, by their place in an array, which each call knows. A `Set` makes a new table
+ * again and again; old tables keep dead calls alive in the young generation (adr/0012).
  */
 export class CallsUnderWay {
   readonly #calls: Call[] = [];

@@ -1,4 +1,5 @@
-import type { CustomerKeyRead } from '../auth/key-reads.ts';
+import type { BalanceRead } from '../auth/key-reads.ts';
+import type { CustomerPrincipal } from '../auth/principal.ts';
 import type { Database } from '../db/connection/database.ts';
 import { foresee } from '../ledger/lane/unlocked-read.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -122,7 +123,7 @@ export class Gateway {
       request,
       payments: this.#payments,
       keys: this.#keys,
-      tooPoor: refusalOfPoor(priced, request.principal),
+      tooPoor: refusalOfPoor(priced, request.balance),
       isClosed: () => this.#isClosed,
       onEnded: () => this.#shares.giveBack(shares),
       onSettled: (end) => this.#settled(call, priced, end),
@@ -137,7 +138,7 @@ export class Gateway {
    * no such route. Rejects with RequestNotPriced.
    */
   async quote(
-    principal: CustomerKeyRead,
+    principal: CustomerPrincipal,
     routeName: string,
     members: Readonly<Record<string, unknown>>,
   ): Promise<Quote | undefined> {
@@ -204,7 +205,7 @@ const LOG_TEXTS: Partial<Record<CallEnding, string>> = {
 /** The shares of a call: its key on the route, and its account on the upstream. */
 function sharesOf(
   { route, upstream }: PricedRoute,
-  { apiKeyId, accountPublicId }: CustomerKeyRead,
+  { apiKeyId, accountPublicId }: CustomerPrincipal,
 ): readonly Share[] {
   const ofAccount = Math.max(1, Math.floor(upstream.mostConnections / 2));
   return [
@@ -216,10 +217,10 @@ function sharesOf(
 /** The refusal of an account that has less than the route's cheapest call costs, before its body is read. */
 function refusalOfPoor(
   { route, topUpUrl }: PricedRoute,
-  caller: CustomerKeyRead,
+  balance: BalanceRead,
 ): PaymentRefused | null {
   const required = leastCostOf(route);
-  const spendable = caller.available + caller.overdraftLimit;
+  const spendable = balance.available + balance.overdraftLimit;
   if (required === 0n || spendable >= required) return null;
   const code = 'insufficient_credits';
   const [available, debt] = spendable < 0n ? [0n, -spendable] : [spendable, 0n];

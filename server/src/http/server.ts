@@ -1,171 +1,57 @@
 import Fastify, { type FastifyRequest } from 'fastify';
 import { authenticateByKey } from '../auth/authentication.ts';
-import { Cors } from './cors.ts';
-import {
-  EndedBody,
-  ErrorBody,
-  ExternalIdTakenBody,
-  InsufficientCreditsBody,
-  SpendLimitReachedBody,
-} from './document.ts';
-import { addEntry, admitOnly, mark } from './entry.ts';
+import { addCustomerRoutes } from './customer/index.ts';
+import { Cors } from './door/cors.ts';
+import { addLifecycle, mark } from './door/lifecycle.ts';
+import type { App, HttpParts, RouteParts } from './door/parts.ts';
+import { type IsTrusted, trustOnly } from './door/peers.ts';
+import { NO_LIMITS, Rates } from './door/rates.ts';
+import { newRequestId, requestIdOf } from './door/request-id.ts';
+import { Unmatched } from './door/unmatched.ts';
 import { errorHandler } from './errors/handler.ts';
 import { socketErrorHandler } from './errors/socket.ts';
-import { addGateway } from './gateway/proxy.ts';
-import { parseJson } from './json.ts';
-import { addOpenApi, openApiText } from './openapi.ts';
-import type { App, HttpParts, RouteParts } from './parts.ts';
-import { type IsTrusted, trustOnly } from './peers.ts';
-import { NO_LIMITS, Rates } from './rates.ts';
-import { newRequestId, requestIdOf } from './request-id.ts';
-import { AccountResource, BalanceResource, PastBalanceResource } from './resources/account.ts';
-import { AdjustmentResource } from './resources/adjustment.ts';
-import { ApiKeyResource } from './resources/api-key.ts';
-import { AuthorizationResource } from './resources/authorization.ts';
-import { ChargeResource } from './resources/charge.ts';
-import { EntryResource } from './resources/entry.ts';
-import { GrantResource } from './resources/grant.ts';
-import { HoldResource } from './resources/hold.ts';
-import { QuoteResource } from './resources/quote.ts';
-import { ReversalResource } from './resources/reversal.ts';
-import { SpendLimitResource } from './resources/spend-limit.ts';
-import { StatementResource } from './resources/statement.ts';
-import { UsageResource } from './resources/usage.ts';
-import { changeAccountRoute } from './routes/accounts/change-account.ts';
-import { createAccountRoute } from './routes/accounts/create-account.ts';
-import { getAccountRoute } from './routes/accounts/get-account.ts';
-import { getBalanceRoute } from './routes/accounts/get-balance.ts';
-import { getStatementRoute } from './routes/accounts/get-statement.ts';
-import { getUsageRoute } from './routes/accounts/get-usage.ts';
-import { listAccountsRoute } from './routes/accounts/list-accounts.ts';
-import { listEntriesRoute } from './routes/accounts/list-entries.ts';
-import { createAdjustmentRoute } from './routes/adjustments/create-adjustment.ts';
-import { changeApiKeyRoute } from './routes/api-keys/change-api-key.ts';
-import { createApiKeyRoute } from './routes/api-keys/create-api-key.ts';
-import { listApiKeysRoute } from './routes/api-keys/list-api-keys.ts';
-import { revokeApiKeyRoute } from './routes/api-keys/revoke-api-key.ts';
-import { rotateApiKeyRoute } from './routes/api-keys/rotate-api-key.ts';
-import { authorizeBatchRoute, authorizeRoute } from './routes/authorizations/authorize.ts';
-import { accountBalance } from './routes/billing/account-balance.ts';
-import { getOwnChargeRoute } from './routes/billing/charge.ts';
-import { listOwnChargesRoute } from './routes/billing/charges.ts';
-import { listOwnEntriesRoute } from './routes/billing/entries.ts';
-import { listOwnGrantsRoute } from './routes/billing/grants.ts';
-import { getOwnUsageRoute } from './routes/billing/usage.ts';
-import { createChargeRoute } from './routes/charges/create-charge.ts';
-import { getChargeRoute } from './routes/charges/get-charge.ts';
-import { listChargesRoute } from './routes/charges/list-charges.ts';
-import { reverseChargeRoute } from './routes/charges/reverse-charge.ts';
-import { createGrantRoute } from './routes/grants/create-grant.ts';
-import { extendGrantRoute } from './routes/grants/extend-grant.ts';
-import { listGrantsRoute } from './routes/grants/list-grants.ts';
-import { voidGrantRoute } from './routes/grants/void-grant.ts';
-import { captureHoldRoute } from './routes/holds/capture-hold.ts';
-import { createHoldRoute } from './routes/holds/create-hold.ts';
-import { getHoldRoute } from './routes/holds/get-hold.ts';
-import { voidHoldRoute } from './routes/holds/void-hold.ts';
-import { machineRoutes } from './routes/machines/machines.ts';
-import { operatorKeyRoutes } from './routes/operator-keys/operator-keys.ts';
-import { createQuoteRoute } from './routes/quotes/create-quote.ts';
-import { clearSpendLimitRoute } from './routes/spend-limits/clear-spend-limit.ts';
-import { getSpendLimitRoute } from './routes/spend-limits/get-spend-limit.ts';
-import { setSpendLimitRoute } from './routes/spend-limits/set-spend-limit.ts';
-import { Unmatched } from './unmatched.ts';
-import { serializerCompiler, validatorCompiler } from './validation.ts';
+import { addGatewayRoutes } from './gateway/index.ts';
+import { parseJson } from './input/json.ts';
+import { serializerCompiler, validatorCompiler } from './input/validation.ts';
+import { addMachineRoutes } from './machines/index.ts';
+import { addOpenApi, openApiText } from './openapi/openapi.ts';
+import { addOperatorRoutes } from './operator/index.ts';
+import { SCHEMAS } from './schemas.ts';
 
-/** The largest body where a route names no other: a metadata of 2 KB many times over. */
+/** The largest body of a route that names no other limit: many times the metadata of 2 KB. */
 const BODY_LIMIT_BYTES = 64 * 1_024;
 const HEADER_LIMIT_BYTES = 16 * 1_024;
-/** How long a request may take to arrive, its headers alone, and an idle connection to send another. */
+/** The time for a whole request to arrive, and for its headers alone. */
 const REQUEST_TIMEOUT_MS = 15_000;
 const HEADERS_TIMEOUT_MS = 15_000;
-/** How often connections are looked at for these timeouts. */
-const CHECK_CONNECTIONS_EVERY_MS = 5_000;
 /** The gateway's routes take large bodies too. */
 const GATEWAY_REQUEST_TIMEOUT_MS = 300_000;
+/** The time for an idle connection to send another request. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+/** Poll interval for these timeouts. */
+const CHECK_CONNECTIONS_EVERY_MS = 5_000;
 /** The longest id in a path is an account's, of 64 characters. */
 const LONGEST_PARAMETER = 128;
 
-const SCHEMAS = [
-  AccountResource,
-  BalanceResource,
-  PastBalanceResource,
-  StatementResource,
-  UsageResource,
-  ApiKeyResource,
-  GrantResource,
-  ChargeResource,
-  HoldResource,
-  QuoteResource,
-  ReversalResource,
-  AdjustmentResource,
-  AuthorizationResource,
-  EntryResource,
-  SpendLimitResource,
-  ErrorBody,
-  InsufficientCreditsBody,
-  SpendLimitReachedBody,
-  EndedBody,
-  ExternalIdTakenBody,
-];
-
-const CUSTOMER_ROUTES = [
-  accountBalance,
-  listOwnGrantsRoute,
-  listOwnEntriesRoute,
-  listOwnChargesRoute,
-  getOwnChargeRoute,
-  getOwnUsageRoute,
-  createQuoteRoute,
-];
-
-const OPERATOR_ROUTES = [
-  createAccountRoute,
-  listAccountsRoute,
-  getAccountRoute,
-  changeAccountRoute,
-  getBalanceRoute,
-  listEntriesRoute,
-  getStatementRoute,
-  getUsageRoute,
-  createApiKeyRoute,
-  listApiKeysRoute,
-  changeApiKeyRoute,
-  rotateApiKeyRoute,
-  revokeApiKeyRoute,
-  setSpendLimitRoute,
-  getSpendLimitRoute,
-  clearSpendLimitRoute,
-  createGrantRoute,
-  listGrantsRoute,
-  createChargeRoute,
-  getChargeRoute,
-  listChargesRoute,
-  extendGrantRoute,
-  voidGrantRoute,
-  reverseChargeRoute,
-  createHoldRoute,
-  getHoldRoute,
-  captureHoldRoute,
-  voidHoldRoute,
-  createAdjustmentRoute,
-  authorizeRoute,
-  authorizeBatchRoute,
-];
+/** The routes by audience, in the order of the OpenAPI document. The gateway takes every other path. */
+const AUDIENCES = [addMachineRoutes, addCustomerRoutes, addOperatorRoutes, addGatewayRoutes];
 
 /** The HTTP API over its parts, ready to listen or to be asked in-process with `inject`. */
 export async function buildHttp(parts: HttpParts): Promise<App> {
   const isTrusted = trustOnly(parts.trustedProxies ?? []);
   const app = newApp(parts, isTrusted);
-  const { onKeyUsed = () => {} } = parts;
+  const { onKeyUsed = () => {}, gateway } = parts;
   const rates = new Rates(parts.rateLimits ?? NO_LIMITS, isTrusted, parts.log);
+  const cors = new Cors(parts.corsOrigins ?? []);
+  const unmatched = new Unmatched(cors, gateway);
   const routeParts: RouteParts = {
     ...parts,
     onKeyUsed,
     authenticate: parts.authenticate ?? authenticateByKey(parts.keys, onKeyUsed),
     isTrusted,
     rates,
+    cors,
+    unmatched,
     openapi: () => openApiText(app),
   };
   app.removeContentTypeParser('text/plain');
@@ -179,55 +65,27 @@ export async function buildHttp(parts: HttpParts): Promise<App> {
   app.setSerializerCompiler(serializerCompiler);
   for (const schema of SCHEMAS) app.addSchema(schema);
   await addOpenApi(app);
-  addEntry(app, parts.metrics);
-  const { gateway } = parts;
-  const cors = new Cors(parts.corsOrigins ?? []);
-  const unmatched = new Unmatched(cors, gateway);
+  addLifecycle(app, parts.metrics);
   // Methods that no route can have.
   app.setNotFoundHandler((request, reply) => unmatched.answer(request, reply));
   unmatched.noteRoutes(app);
-
-  machineRoutes(app, routeParts);
-  await app.register((group: App, _options, done) => {
-    unmatched.share(group);
-    admitOnly(group, 'customer', routeParts);
-    for (const add of CUSTOMER_ROUTES) add(group, routeParts);
-    done();
-  });
-  await app.register((group: App, _options, done) => {
-    admitOnly(group, 'operator', routeParts);
-    for (const add of OPERATOR_ROUTES) add(group, routeParts);
-    if (parts.local) operatorKeyRoutes(group, routeParts);
-    done();
-  });
-  await app.register((group: App, _options, done) => {
-    if (gateway) addGateway(group, { ...routeParts, gateway, unmatched, cors });
-    else unmatched.takeTheRest(group);
-    done();
-  });
+  for (const addRoutes of AUDIENCES) {
+    await app.register((group: App, _options, done) => {
+      addRoutes(group, routeParts);
+      done();
+    });
+  }
   await app.ready();
   return app;
 }
 
-/** The OpenAPI document, as `/openapi.json` answers it; no database is needed. */
+/** The OpenAPI document, as `/openapi.json` answers it. Only a request would need the parts. */
 export async function describeApi(): Promise<string> {
-  const unused = new Proxy(
-    {},
-    { get: (_, name) => (ABSENT.has(String(name)) ? undefined : () => {}) },
-  );
-  const app = await buildHttp(unused as HttpParts);
+  const app = await buildHttp({} as HttpParts);
   const text = openApiText(app);
   await app.close();
   return text;
 }
-
-const ABSENT: ReadonlySet<string> = new Set([
-  'local',
-  'gateway',
-  'trustedProxies',
-  'corsOrigins',
-  'rateLimits',
-]);
 
 function newApp({ log, metrics, gateway }: HttpParts, isTrusted: IsTrusted): App {
   const app = Fastify({

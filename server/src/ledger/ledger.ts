@@ -8,7 +8,7 @@ import { type Operation, type Outcome, SWEEPER } from './operations/operations.t
 /**
  * The only writer of money. An operation is decided and durable when `submit` resolves.
  *
- * A node has one lane: two batches at once would each be half as large, which costs more than the
+ * A node has one lane. Two batches at once would each be half as large, which costs more than their
  * overlap gains (adr/0001).
  */
 export class Ledger {
@@ -29,17 +29,17 @@ export class Ledger {
   }
 
   /**
-   * Judges an operation and, where it is accepted, makes it durable. Never rejects: what went wrong is
-   * an outcome. `isWanted` is asked once before the batch starts; an operation that nobody waits for
-   * any more is dropped, and fails as `overloaded`.
+   * Judges an operation and, if it is accepted, makes it durable. Never rejects: an error is an outcome.
+   * `isWanted` is called once before the batch starts. If it returns false, as the caller has left, the
+   * operation is dropped and fails as `overloaded`.
    */
   submit(operation: Operation, isWanted: () => boolean): Promise<Outcome> {
     return this.#lane.submit(operation, isWanted);
   }
 
   /**
-   * Books what has become due of an account, so that its history shows it. Never rejects; refused is an
-   * account that does not exist.
+   * Books the due events of an account, so that its history shows them. Never rejects; the outcome is
+   * `refused` if the account does not exist.
    */
   advance(account: AccountId): Promise<Outcome> {
     const operation = {
@@ -51,7 +51,7 @@ export class Ledger {
     return this.#lane.submit(operation, () => true);
   }
 
-  /** Takes nothing new, answers what was accepted, and closes the lane's connection. */
+  /** Refuses new operations, settles the accepted ones, and closes the lane's connection. */
   stop(): Promise<void> {
     return this.#lane.stop();
   }

@@ -8,12 +8,12 @@ import type { AccountId } from './operations/ids.ts';
 import * as sql from './sql/sweeper.ts';
 
 /**
- * What is written in the background: what has become due, so that the books close even for accounts
- * that nobody asks about, and the rollup that usage and statements are read from. Any number of nodes
- * may sweep at once: who comes second finds nothing to do.
+ * The work in the background. It books the due events of accounts without requests, and extends the rollup
+ * from which usage and statements are read. Any number of nodes may sweep at once: the second one finds
+ * nothing to do.
  */
 
-/** How often it looks, and how many accounts it takes at once. */
+/** The pause between turns, and the most accounts whose due events one turn books. */
 const EVERY_MS = 1_000;
 const MOST_ACCOUNTS = 200;
 
@@ -23,7 +23,7 @@ export class Sweeper {
   readonly #log: { warn(details: object, message: string): void };
   readonly #stop = new AbortController();
   #sweeping: Promise<void> | undefined;
-  /** The account after which the rollup goes on. */
+  /** The account after which the rollup continues. */
   #rolledUpTo: AccountId | null = null;
   #failing = false;
 
@@ -42,13 +42,13 @@ export class Sweeper {
     this.#sweeping ??= this.#run();
   }
 
-  /** Ends the turn that is under way and no other. Call it before the ledger stops. */
+  /** Finishes the present turn and starts no other. Call it before the ledger stops. */
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#sweeping;
   }
 
-  /** One bounded turn: true where there is more to do at once. Rejects where PostgreSQL is away. */
+  /** One bounded turn. True: there is more to do at once. Rejects if PostgreSQL is unreachable. */
   async sweep(): Promise<boolean> {
     const moreIsDue = await this.#writeDue();
     const { after, operations } = await rollUp(this.#database, this.#rolledUpTo);
@@ -78,7 +78,8 @@ export class Sweeper {
           return found;
         },
         (error: unknown) => {
-          if (!this.#failing) this.#log.warn({ err: error }, 'the work in the background waits');
+          if (!this.#failing)
+            this.#log.warn({ err: error }, 'the sweeper cannot work: it retries every second');
           this.#failing = true;
           return false;
         },

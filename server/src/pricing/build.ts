@@ -1,23 +1,17 @@
 import { LARGEST_AMOUNT, parseCents } from '../ledger/operations/money.ts';
-import {
-  type AmountByMember,
-  type Counting,
-  DEFAULT_SETTLEMENT,
-  type MemberNames,
-  type Price,
-  type PriceBook,
-  type Route,
-  type Settlement,
-  type Upstream,
+import { DEFAULTS } from './book/defaults.ts';
+import type {
+  AmountByMember,
+  Counting,
+  MemberNames,
+  Price,
+  PriceBook,
+  Route,
+  Settlement,
+  Upstream,
 } from './book/price-book.ts';
 import type { RawCentsByMember, RawPrice } from './book/price-schema.ts';
-import {
-  DEFAULTS,
-  type RawAdded,
-  type RawBook,
-  type RawRoute,
-  type RawUpstream,
-} from './book/schema.ts';
+import type { RawAdded, RawBook, RawRoute, RawUpstream } from './book/schema.ts';
 import { compileCounting, constantCounting } from './counting/counting.ts';
 
 /** Makes a price book of what fits the schema and the rules. */
@@ -32,14 +26,12 @@ export function buildBook({ top_up_url, upstreams, routes }: RawBook): PriceBook
 }
 
 function upstreamOf(name: string, raw: RawUpstream): Upstream {
-  const { base_url, secret, connections, ...timeouts } = { ...DEFAULTS, ...raw };
+  const { base_url, secret, connections, ...timeouts } = { ...DEFAULTS.upstream, ...raw };
   const { origin, pathname } = new URL(base_url);
   return {
     name,
     baseUrl: `${origin}${pathname.replace(/\/+$/, '')}`,
-    secret: secret
-      ? { header: secret.header.toLowerCase(), env: secret.env, prefix: secret.prefix ?? '' }
-      : null,
+    secret: secret ? { ...DEFAULTS.secret, ...secret, header: secret.header.toLowerCase() } : null,
     connectTimeoutMs: milliseconds(timeouts.connect_timeout_s),
     answerTimeoutMs: milliseconds(timeouts.answer_timeout_s),
     idleTimeoutMs: milliseconds(timeouts.idle_timeout_s),
@@ -48,7 +40,7 @@ function upstreamOf(name: string, raw: RawUpstream): Upstream {
 }
 
 function routeOf(name: string, raw: RawRoute): Route {
-  const { rate_limit, settlement, ...route } = { ...DEFAULTS, ...raw };
+  const { rate_limit, settlement, ...route } = { ...DEFAULTS.route, ...raw };
   const names = [raw.count_event_with ?? []].flat();
   const price = route.price.map((part) => priceOf(part, names));
   return {
@@ -74,7 +66,7 @@ function routeOf(name: string, raw: RawRoute): Route {
     receiptComment: route.receipt_comment,
     price,
     memberNames: namesOf(price, raw.add_to_request),
-    settlement: { ...DEFAULT_SETTLEMENT, ...(settlement as Partial<Settlement>) },
+    settlement: { ...DEFAULTS.settlement, ...(settlement as Partial<Settlement>) },
   };
 }
 
@@ -85,7 +77,7 @@ export function priceOf(raw: RawPrice, names: readonly string[]): Price {
     const { by: member, default: fallback = null, cents } = raw;
     return { kind: 'member', member, default: fallback, amounts: amountsOf(cents) };
   }
-  const { per: quantity, cents, units = 1, count, of = 'answer', at_most } = raw;
+  const { per: quantity, cents, units, count, of, at_most } = { ...DEFAULTS.item, ...raw };
   return {
     kind: 'item',
     quantity,

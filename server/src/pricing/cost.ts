@@ -14,35 +14,34 @@ import { countable } from './counting/countable.ts';
 import { formatQuantity, MILLIONTHS } from './counting/counting.ts';
 
 /**
- * What a call costs. Each part of the price is rounded up to a whole microcent by itself, and the
- * cost is their sum: so what is counted twice costs the same twice, and no part is ever free by
- * rounding.
+ * The cost of a call: the sum of the parts of its price, each rounded up to a whole microcent. So
+ * equal counts always cost the same, and rounding never makes a part free.
  */
 
-/** Decimal strings, canonical, such as `{"calls":"1","pages":"20"}`. */
+/** Quantities as canonical decimal strings, such as `{"calls":"1","pages":"20"}`. */
 export type Quantities = Readonly<Record<string, string>>;
 
 export interface Cost {
   /** Microcents. */
   readonly amount: bigint;
   readonly quantities: Quantities;
-  /** The members of the request that chose a price, with what they chose. */
+  /** The members of the request that chose a price, with their values. */
   readonly choices: Readonly<Record<string, string>>;
 }
 
-/** What is known of the cost before the call. */
+/** The cost as far as it is known before the call. */
 export interface CostBefore {
-  /** The parts that are known, those of the answer at 0. */
+  /** The cost of the request's parts; the answer's parts count as 0. */
   readonly counted: Cost;
-  /** The same with the parts of the answer at their maximum. */
+  /** The same cost with the answer's parts at their maximum. */
   readonly maximum: Cost;
-  /** The request, as the parts of the answer see it. */
+  /** The request, for expressions that count the answer. */
   readonly request: Countable;
 }
 
 /** An answer that can be counted. */
 export interface Answer {
-  /** How much of a part of the price there is, in millionths. Rejects with CountingFailed. */
+  /** Counts the items of one part of the price, in millionths. Rejects with CountingFailed. */
   count(price: PricePerItem, request: Countable): Promise<bigint>;
 }
 
@@ -51,7 +50,9 @@ export function jsonAnswer(answer: Countable): Answer {
   return { count: (price, request) => price.count.count({ request, answer }) };
 }
 
-/** A request has no price; `loc` is the member of it that is to blame, where one is. */
+/**
+ * A request has no price. `loc` is the path of the guilty member; empty: no single one is guilty.
+ */
 export class RequestNotPriced extends Error {
   readonly loc: readonly string[];
 
@@ -84,7 +85,7 @@ export function leastCostOf({ price }: Route): bigint {
   return least === 0n && price.length > 0 ? 1n : least;
 }
 
-/** The cost as the members of the request tell it. Rejects with RequestNotPriced. */
+/** Computes the cost from the members of the request. Rejects with RequestNotPriced. */
 export async function costBefore(route: Route, members: unknown): Promise<CostBefore> {
   judgeSpelling(route.memberNames, members);
   const request = countableRequest(members);
@@ -116,7 +117,7 @@ export async function costBefore(route: Route, members: unknown): Promise<CostBe
 }
 
 /**
- * The cost at the real quantities, and whether it is above the maximum that `before` states. Throws
+ * Computes the cost from the answer, and compares it with the maximum of `before`. Rejects with
  * CountingFailed.
  */
 export async function costAfter(
@@ -137,10 +138,10 @@ export async function costAfter(
   return { cost, isAboveMaximum: cost.amount > before.maximum.amount };
 }
 
-/** A price as a request has chosen it. */
+/** An amount that may depend on a member of the request. */
 interface Choice {
   readonly amount: bigint;
-  /** The member that chose, and its value; undefined: there was no choice. */
+  /** The member that chose the amount, with its value; undefined: the amount is fixed. */
   readonly by?: readonly [member: string, value: string];
 }
 
@@ -149,7 +150,7 @@ class Sum {
   readonly #quantities: Record<string, string>;
   readonly #choices: Record<string, string>;
 
-  /** A call is counted as one, whatever it costs. */
+  /** Begins with one call, whatever it costs. */
   constructor(from: Cost = { amount: 0n, quantities: { calls: '1' }, choices: {} }) {
     this.amount = from.amount;
     this.#quantities = { ...from.quantities };
@@ -165,7 +166,7 @@ class Sum {
     this.add(amount);
   }
 
-  /** Microcents of so many millionths of an item, rounded up. */
+  /** Adds the price of so many millionths of an item, rounded up to a microcent. */
   count({ quantity, units }: PricePerItem, { amount, by }: Choice, millionths: bigint): void {
     const divisor = units * MILLIONTHS;
     this.#quantities[quantity] = formatQuantity(millionths);
@@ -178,8 +179,8 @@ class Sum {
 }
 
 /**
- * Refuses a member that an upstream may take for one that the price looks for, though it is written
- * otherwise: `Effort` and `effort[]` for `effort`. The price would not see it.
+ * Refuses a misspelt member that an upstream may accept, such as `Effort` or `effort[]` for
+ * `effort`. The price would not see it.
  */
 function judgeSpelling(looked: MemberNames, request: unknown): void {
   const spelling = spellingOf(looked);
@@ -192,12 +193,12 @@ function judgeSpelling(looked: MemberNames, request: unknown): void {
   }
 }
 
-/** Whether the count of a part is in the answer. */
+/** Whether a part of the price counts the answer. */
 export function isOfAnswer(price: Price): price is PricePerItem {
   return price.kind === 'item' && price.of === 'answer';
 }
 
-/** The least and the most, in millionths, that the request lets be counted. */
+/** The smallest and the largest count that the request allows, in millionths. */
 async function boundsOf(
   { count, atMost, of, quantity }: PricePerItem,
   request: Countable,
@@ -221,7 +222,7 @@ function countableRequest(members: unknown): Countable {
   }
 }
 
-/** The price of a call that a request has chosen. */
+/** The amount for a call that the request's member chooses. Throws RequestNotPriced. */
 function choiceOf(price: PriceByMember, request: Countable): Choice {
   const { member, default: fallback, amounts } = price;
   const value = chosenBy(member, request) ?? fallback;
@@ -230,7 +231,7 @@ function choiceOf(price: PriceByMember, request: Countable): Choice {
   return { amount, by: [member, value] };
 }
 
-/** The price of an item, which a request may have chosen. */
+/** The price of an item: fixed, or chosen by a member of the request. Throws RequestNotPriced. */
 function amountIn({ amount: priced }: PricePerItem, request: Countable): Choice {
   if (typeof priced === 'bigint') return { amount: priced };
   const { member, default: other, amounts } = priced;
@@ -242,7 +243,7 @@ function amountIn({ amount: priced }: PricePerItem, request: Countable): Choice 
   return { amount, by: [member, value ?? 'default'] };
 }
 
-/** A value that a receipt can show. */
+/** A value that a receipt can show: short, and without control characters and lone surrogates. */
 const NAMEABLE = /^[^\p{Cc}\p{Cs}]{1,64}$/u;
 
 /** The value of a member of the request, as text; undefined: there is none. */

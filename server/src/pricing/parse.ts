@@ -1,5 +1,5 @@
 import { type Document, LineCounter, parseDocument } from 'yaml';
-import { judge, type Violation } from './book/judge.ts';
+import { type Fault, judge } from './book/judge.ts';
 import { neighbours } from './book/neighbours.ts';
 import { excessOf, placeAt, placeOf } from './book/place.ts';
 import type { PriceBook } from './book/price-book.ts';
@@ -7,14 +7,14 @@ import { PriceBookSchema, type RawBook } from './book/schema.ts';
 import { buildBook } from './build.ts';
 import { judgeBook } from './rules.ts';
 
-/** Something that is wrong in a price book, and where in the file. */
+/** An error or a warning about a price book, with its place in the file. */
 export interface Problem {
-  /** From 1 on. */
+  /** The first line is 1. */
   readonly line: number;
-  /** From 1 on. */
+  /** The first column is 1. */
   readonly column: number;
   readonly message: string;
-  /** What to do. */
+  /** The way to mend it. */
   readonly cure: string;
 }
 
@@ -23,14 +23,15 @@ export type Parsed =
   | { readonly problems: readonly Problem[] };
 
 const LARGEST_BYTES = 1_048_576;
-/** How many times over aliases may repeat what they stand for. */
+/** Bounds the values that aliases repeat (`maxAliasCount` of the YAML parser). */
 const MOST_REPEATED = 100;
-/** So many problems are told at once, of the schema and of the rules each. */
+/** The most problems that one check reports: the schema, the rules, and the warnings each. */
 const MOST_PROBLEMS = 200;
 
 /**
- * Reads a price book and what may not be meant in it, or tells what is wrong with it, all at once (up to some hundred), in the order of its lines. Where the
- * text is no YAML, that alone: the rest would be guessed.
+ * Parses a price book. Returns it with warnings, or returns all its problems (at most some hundred)
+ * in the order of their lines. If the text is not YAML, only the syntax errors: the rest would be a
+ * guess.
  */
 export function parsePriceBook(text: string): Parsed {
   if (Buffer.byteLength(text) > LARGEST_BYTES) {
@@ -54,11 +55,11 @@ export function parsePriceBook(text: string): Parsed {
   } catch (error) {
     return alone(`an alias cannot be followed: ${(error as Error).message}`, 'write it out');
   }
-  const placed = (found: Violation): Problem => {
+  const placed = (found: Fault): Problem => {
     const { message, cure } = found;
     return { ...placeOf(document, lines, text, found), message, cure };
   };
-  problems.push(...violationsOf(value).map(placed));
+  problems.push(...faultsOf(value).map(placed));
   if (problems.length > 0) return { problems: problems.sort(byPlace) };
   const raw = value as RawBook;
   const warnings = firstOf(neighbours(raw.routes)).map(placed).sort(byPlace);
@@ -70,22 +71,22 @@ function byPlace(a: Problem, b: Problem): number {
 }
 
 /** Of the schema and of the rules, which can only be asked where the schema has told all. */
-function violationsOf(value: unknown): Violation[] {
+function faultsOf(value: unknown): Fault[] {
   const ofSchema = firstOf(judge(PriceBookSchema, value));
   if (ofSchema.length === MOST_PROBLEMS) return ofSchema;
   return [...ofSchema, ...firstOf(judgeBook(value, ofSchema))];
 }
 
-function firstOf(violations: Iterable<Violation>): Violation[] {
-  const first: Violation[] = [];
-  for (const violation of violations) {
-    first.push(violation);
+function firstOf(faults: Iterable<Fault>): Fault[] {
+  const first: Fault[] = [];
+  for (const fault of faults) {
+    first.push(fault);
     if (first.length === MOST_PROBLEMS) break;
   }
   return first;
 }
 
-/** Problems as people read them: the place and what is wrong, and below it what to do. */
+/** Formats problems for people: the place and the message, and the cure on the next line. */
 export function formatProblems(file: string, problems: readonly Problem[]): string {
   return problems
     .map(

@@ -1,6 +1,9 @@
 import createRouter, { type HTTPMethod } from 'find-my-way';
 import { LARGEST_AMOUNT, parseCents } from '../ledger/operations/money.ts';
-import { nameOf, nearest, type Path, type Violation } from './book/judge.ts';
+import { isObject, type Path } from '../schema/node.ts';
+import { nearest } from '../schema/words.ts';
+import { DEFAULTS } from './book/defaults.ts';
+import { type Fault, nameOf } from './book/judge.ts';
 import type { RawPrice } from './book/price-schema.ts';
 import type { RawAdded, RawRoute, RawSecret, RawUpstream } from './book/schema.ts';
 import { namesOf, priceOf } from './build.ts';
@@ -9,7 +12,7 @@ import { ExpressionRefused } from './counting/expression.ts';
 
 /** The rules of a price book that a schema cannot hold. */
 
-/** Purser's own paths: neither they nor anything under them can be sold. */
+/** Purser's own paths. A route can have none of them, and no path under them. */
 export const OWN_PATHS: readonly string[] = [
   ...['billing', 'accounts', 'api_keys', 'grants', 'charges', 'holds', 'adjustments'].map(v1),
   ...['authorizations', 'quotes', 'operator_keys', 'price_books'].map(v1),
@@ -20,26 +23,28 @@ function v1(name: string): string {
   return `/v1/${name}`;
 }
 
-/** Headers that belong to the connection or to the body, so that none can carry a secret. */
+/** Headers that cannot carry a secret, because they belong to the connection or to the body. */
 const OTHER_HEADERS: ReadonlySet<string> = new Set([
   ...['host', 'connection', 'keep-alive', 'proxy-connection', 'proxy-authorization', 'upgrade'],
   ...['te', 'trailer', 'transfer-encoding', 'expect', 'content-length', 'content-type'],
   ...['content-encoding', 'accept-encoding', 'date'],
 ]);
 
-/** Purser's own settings, of which some are secret. */
+/** The names of Purser's own settings: some are secret, so none may go to an upstream. */
 const OWN_VARIABLE = /^(PURSER_|DATABASE_URL$|PG[A-Z]+$)/;
 
 /**
- * What the rules say of a price book, of which `violations` are those of the schema. A route or an
+ * What the rules say of a price book, of which `faults` are those of the schema. A route or an
  * upstream that does not fit the schema is not judged further.
  */
-export function* judgeBook(value: unknown, violations: readonly Violation[]): Generator<Violation> {
+export function* judgeBook(value: unknown, faults: readonly Fault[]): Generator<Fault> {
   const { top_up_url: topUp, upstreams, routes } = (value ?? {}) as Record<string, unknown>;
   const isSound = (...path: string[]) =>
-    !violations.some((found) => path.every((step, index) => found.path[index] === step));
+    !faults.some((found) => path.every((step, index) => found.path[index] === step));
   const soundOf = <Raw>(group: string, members: unknown): [string, Raw][] =>
-    Object.entries(isObject(members) ? members : {}).filter(([name]) => isSound(group, name));
+    Object.entries(isObject(members) ? (members as Record<string, Raw>) : {}).filter(([name]) =>
+      isSound(group, name),
+    );
   if (typeof topUp === 'string' && isSound('top_up_url') && !URL.canParse(topUp)) {
     const cure = 'write it such as https://example.com/billing';
     yield { path: ['top_up_url'], message: 'top_up_url is not an address', cure };
@@ -54,12 +59,8 @@ export function* judgeBook(value: unknown, violations: readonly Violation[]): Ge
   yield* judgeRouting(soundRoutes);
 }
 
-function isObject(value: unknown): value is object {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
-}
-
 /** An address that no secret or query can hide in. */
-function judgeBaseUrl(path: Path, text: string): Violation[] {
+function judgeBaseUrl(path: Path, text: string): Fault[] {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const cure = 'write scheme, host and perhaps a path, such as https://api.example.com/base';
   if (!url) return [{ path, message: `${nameOf(path)} is not an address`, cure }];
@@ -73,26 +74,26 @@ function judgeBaseUrl(path: Path, text: string): Violation[] {
 }
 
 /** A header that can carry a secret, and a variable that is not Purser's own. */
-function judgeSecret(path: Path, { header, env }: RawSecret): Violation[] {
-  const violations: Violation[] = [];
+function judgeSecret(path: Path, { header, env }: RawSecret): Fault[] {
+  const faults: Fault[] = [];
   if (OTHER_HEADERS.has(header.toLowerCase())) {
     const message = `${nameOf(path)}.header: ${header} cannot carry a secret`;
     const cure = 'use the header that the upstream asks for, such as Authorization or X-API-Key';
-    violations.push({ path: [...path, 'header'], message, cure });
+    faults.push({ path: [...path, 'header'], message, cure });
   }
   if (OWN_VARIABLE.test(env)) {
     const message = `${nameOf(path)}.env: ${env} belongs to Purser and would be sent away`;
-    violations.push({ path: [...path, 'env'], message, cure: 'use a variable of its own' });
+    faults.push({ path: [...path, 'env'], message, cure: 'use a variable of its own' });
   }
-  return violations;
+  return faults;
 }
 
 /** What one route says that does not fit together. */
-function judgeRoute(path: Path, route: RawRoute, upstreams: readonly string[]): Violation[] {
-  const violations: Violation[] = [...judgePrices([...path, 'price'], route.price)];
-  const isPriceSound = violations.length === 0;
+function judgeRoute(path: Path, route: RawRoute, upstreams: readonly string[]): Fault[] {
+  const faults: Fault[] = [...judgePrices([...path, 'price'], route.price)];
+  const isPriceSound = faults.length === 0;
   const add = (member: string, message: string, cure: string) => {
-    violations.push({
+    faults.push({
       path: [...path, member],
       message: `${nameOf([...path, member])} ${message}`,
       cure,
@@ -106,24 +107,24 @@ function judgeRoute(path: Path, route: RawRoute, upstreams: readonly string[]): 
   }
   const own = OWN_PATHS.find((taken) => `${route.path}/`.startsWith(`${taken}/`));
   if (own) add('path', `is under ${own}, which is Purser's own`, 'choose another path');
-  const countsAnswer = route.price.some((price) => 'per' in price && price.of !== 'request');
+  const countsAnswer = route.price.some((price) => 'per' in price && isOfAnswer(price));
   if (route.count_event_with !== undefined && !countsAnswer) {
     const cure = 'leave it out, or add a price with of: answer';
     add('count_event_with', 'has no use: no price counts the answer', cure);
   }
   const addedAt = [...path, 'add_to_request'];
   if (route.add_to_request) {
-    violations.push(...judgeAdded(addedAt, route.add_to_request, route));
-    if (isPriceSound) violations.push(...judgeAddedPrice(addedAt, route.add_to_request, route));
+    faults.push(...judgeAdded(addedAt, route.add_to_request, route));
+    if (isPriceSound) faults.push(...judgeAddedPrice(addedAt, route.add_to_request, route));
   }
-  return violations;
+  return faults;
 }
 
-/** Methods whose calls carry a body. */
+/** Methods whose calls have a body. */
 const WITH_BODY = ['POST', 'PUT', 'PATCH'];
 
 /** Members for a body there is, which JSON can hold. */
-function judgeAdded(path: Path, { members }: RawAdded, { methods }: RawRoute): Violation[] {
+function judgeAdded(path: Path, { members }: RawAdded, { methods }: RawRoute): Fault[] {
   if (!methods.some((method) => WITH_BODY.includes(method))) {
     const message = `${nameOf(path)} has no use: a ${methods.join(' or ')} has no body`;
     return [{ path, message, cure: `leave it out, or add one of ${WITH_BODY.join(', ')}` }];
@@ -134,7 +135,7 @@ function judgeAdded(path: Path, { members }: RawAdded, { methods }: RawRoute): V
 }
 
 /** The price would see what the customer sent, and the upstream what was added. */
-function judgeAddedPrice(path: Path, { members }: RawAdded, { price }: RawRoute): Violation[] {
+function judgeAddedPrice(path: Path, { members }: RawAdded, { price }: RawRoute): Fault[] {
   const { top, deep } = namesOf(price.map((part) => priceOf(part, [])));
   const read = Object.keys(members).filter((name) => top.has(name) || deep.has(name));
   return read.map((name) => {
@@ -144,7 +145,7 @@ function judgeAddedPrice(path: Path, { members }: RawAdded, { price }: RawRoute)
   });
 }
 
-/** Whether JSON can hold a value of YAML: it has no infinity, and nothing that contains itself. */
+/** Whether JSON can hold a value of YAML: JSON has no infinity, and no value contains itself. */
 function isJson(value: unknown, within: readonly unknown[] = []): boolean {
   if (typeof value === 'number') return Number.isFinite(value);
   if (value === null || typeof value !== 'object') return typeof value !== 'bigint';
@@ -152,7 +153,7 @@ function isJson(value: unknown, within: readonly unknown[] = []): boolean {
   return Object.values(value).every((inner) => isJson(inner, [...within, value]));
 }
 
-/** What a path must not have although a router would take it. */
+/** The reason to refuse a path that the router would accept; undefined: it is good. */
 function problemOfPath(path: string): [message: string, cure: string] | undefined {
   if (!/^[A-Za-z0-9._~!$&',;=:@/*-]*$/.test(path)) {
     return ['has a character that it cannot have', "it may have letters, digits and ._~!$&',;=:@-"];
@@ -166,7 +167,7 @@ function problemOfPath(path: string): [message: string, cure: string] | undefine
   return undefined;
 }
 
-function* judgePrices(path: Path, prices: readonly RawPrice[]): Generator<Violation> {
+function* judgePrices(path: Path, prices: readonly RawPrice[]): Generator<Fault> {
   const seen = new Set<string>();
   for (const [index, price] of prices.entries()) {
     const at = [...path, index];
@@ -197,7 +198,7 @@ function* judgePrices(path: Path, prices: readonly RawPrice[]): Generator<Violat
 }
 
 /** What JSONata and its bounds say of an expression, with the place in it. */
-function judgeText(path: Path, text: string, purpose: Purpose): Violation[] {
+function judgeText(path: Path, text: string, purpose: Purpose): Fault[] {
   try {
     compileCounting(text, purpose);
     return [];
@@ -209,7 +210,7 @@ function judgeText(path: Path, text: string, purpose: Purpose): Violation[] {
 }
 
 /** Every amount of a part. */
-function* judgeAmounts(path: Path, price: RawPrice): Generator<Violation> {
+function* judgeAmounts(path: Path, price: RawPrice): Generator<Fault> {
   if ('per_call' in price) return yield* judgeCents([...path, 'per_call'], price.per_call);
   const at = [...path, 'cents'];
   if ('by' in price) return yield* judgeEach(at, price.cents);
@@ -219,35 +220,41 @@ function* judgeAmounts(path: Path, price: RawPrice): Generator<Violation> {
   if (other !== undefined) yield* judgeCents([...at, 'default'], other);
 }
 
-function* judgeEach(path: Path, prices: Readonly<Record<string, string>>): Generator<Violation> {
+function* judgeEach(path: Path, prices: Readonly<Record<string, string>>): Generator<Fault> {
   for (const [value, cents] of Object.entries(prices)) yield* judgeCents([...path, value], cents);
 }
 
-function judgeCents(path: Path, text: string): Violation[] {
+function judgeCents(path: Path, text: string): Fault[] {
   if ((parseCents(text) ?? 0n) <= LARGEST_AMOUNT) return [];
   const message = `${nameOf(path)} is more than an account can have`;
   return [{ path, message, cure: 'it must be at most 9223372036854.775807 cents' }];
 }
 
-function* judgeItems(path: Path, price: Extract<RawPrice, { per: string }>): Generator<Violation> {
+type RawItems = Extract<RawPrice, { per: string }>;
+
+function isOfAnswer({ of }: RawItems): boolean {
+  return (of ?? DEFAULTS.item.of) === 'answer';
+}
+
+function* judgeItems(path: Path, price: RawItems): Generator<Fault> {
   const name = nameOf(path);
   if (price.per === 'calls') {
     const cure = 'write per_call for a price of each call, or choose another name';
     yield { path: [...path, 'per'], message: `${name}.per: calls are counted by themselves`, cure };
   }
-  const isOfAnswer = price.of !== 'request';
-  yield* judgeText([...path, 'count'], price.count, isOfAnswer ? 'answer' : 'request');
+  const countsAnswer = isOfAnswer(price);
+  yield* judgeText([...path, 'count'], price.count, countsAnswer ? 'answer' : 'request');
   if (typeof price.at_most === 'string') {
     yield* judgeText([...path, 'at_most'], price.at_most, 'maximum');
   }
-  if (isOfAnswer && price.at_most === undefined) {
+  if (countsAnswer && price.at_most === undefined) {
     const message = `${name}.at_most is missing`;
     const cure =
       'say how many there can be at most, which is held before the call; or count the request: of: request';
     yield { path, message, cure };
   }
   for (const member of ['event', 'each_event'] as const) {
-    if (isOfAnswer || price[member] === undefined) continue;
+    if (countsAnswer || price[member] === undefined) continue;
     const message = `${name}.${member} has no use if the request is counted`;
     yield { path: [...path, member], message, cure: 'leave it out' };
   }
@@ -256,17 +263,17 @@ function* judgeItems(path: Path, price: Extract<RawPrice, { per: string }>): Gen
     const cure = 'keep event to count the last one, or each_event to count all of them';
     yield { path: [...path, 'each_event'], message, cure };
   }
-  if (!isOfAnswer && price.at_most !== undefined) {
+  if (!countsAnswer && price.at_most !== undefined) {
     const message = `${name}.at_most has no use where the request is counted`;
     yield { path: [...path, 'at_most'], message, cure: 'leave it out' };
   }
 }
 
 /** Routes of which one would take the calls of another, and patterns that no router takes. */
-function judgeRouting(routes: readonly (readonly [string, RawRoute])[]): Violation[] {
+function judgeRouting(routes: readonly (readonly [string, RawRoute])[]): Fault[] {
   const router = createRouter();
   const owners = new Map<unknown, string>();
-  return routes.flatMap(([name, { methods, path: pattern }]): Violation[] => {
+  return routes.flatMap(([name, { methods, path: pattern }]): Fault[] => {
     const path = ['routes', name, 'path'];
     const problem = problemOfPath(pattern);
     if (problem) return [{ path, message: `${nameOf(path)} ${problem[0]}`, cure: problem[1] }];

@@ -14,17 +14,14 @@ const BATCH_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
 
 const REQUEST_LABELS = ['method', 'route', 'status'] as const;
 
-/** The series of one combination of request labels. It saves a look-up of labels for each request. */
-interface RequestSeries {
-  readonly labels: Record<(typeof REQUEST_LABELS)[number], string>;
-  readonly latency: { observe(seconds: number): void };
-  total: number;
-}
-
 /** The process's counters, and their text for `/metrics`. Every call is cheap and never fails. */
 export class Metrics implements LedgerObserver, GatewayObserver {
   readonly #registry = new Registry();
-  readonly #requests = new Map<string, RequestSeries>();
+  readonly #requests = this.#counter(
+    'http_requests_total',
+    'Requests that were answered',
+    REQUEST_LABELS,
+  );
   readonly #latency = this.#histogram('http_request_duration_seconds', {
     help: 'Time from a request to the end of its answer',
     labelNames: REQUEST_LABELS,
@@ -72,7 +69,6 @@ export class Metrics implements LedgerObserver, GatewayObserver {
 
   constructor() {
     collectDefaultMetrics({ register: this.#registry });
-    this.#countRequests();
   }
 
   /** The media type of `text`. */
@@ -87,10 +83,9 @@ export class Metrics implements LedgerObserver, GatewayObserver {
 
   /** Counts an answered request. `route` is the route's pattern, never the requested path. */
   answered(method: string, route: string, status: number, seconds: number): void {
-    const name = `${method} ${route} ${status}`;
-    const series = this.#requests.get(name) ?? this.#addSeries(name, method, route, status);
-    series.total += 1;
-    series.latency.observe(seconds);
+    const labels = { method, route, status };
+    this.#requests.inc(labels);
+    this.#latency.observe(labels, seconds);
   }
 
   batch(operations: number, accounts: number): void {
@@ -124,29 +119,6 @@ export class Metrics implements LedgerObserver, GatewayObserver {
 
   callEnded(route: string, ending: string): void {
     this.#calls.inc({ route, ending });
-  }
-
-  #addSeries(name: string, method: string, route: string, status: number): RequestSeries {
-    const labels = { method, route, status: String(status) };
-    const latency = this.#latency.labels(labels);
-    const series = { labels, latency, total: 0 };
-    this.#requests.set(name, series);
-    return series;
-  }
-
-  /** Moves the totals, plain numbers until now, into the counters. */
-  #countRequests(): void {
-    const requests = this.#requests;
-    new Counter({
-      name: 'purser_http_requests_total',
-      help: 'Requests that were answered',
-      labelNames: REQUEST_LABELS,
-      registers: [this.#registry],
-      collect() {
-        this.reset();
-        for (const { labels, total } of requests.values()) this.inc(labels, total);
-      },
-    });
   }
 
   #histogram<Label extends string>(

@@ -209,7 +209,7 @@ describe('the command line', () => {
     expect(JSON.parse(asJson.out)).toMatchObject({ code: 'account_not_found' });
   });
 
-  test('has help with an example for each command, and refuses what it does not know with 2', async () => {
+  test('has help with an example for each command, and refuses unknown words with exit code 2', async () => {
     for (const args of [[], ['account'], ['key', 'import'], ['grant', 'create'], ['verify']]) {
       const { code, out } = await purser(...args, '--help');
       expect(code).toBe(0);

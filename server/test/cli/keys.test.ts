@@ -82,7 +82,7 @@ describe('purser key create and rotate', () => {
     expect(await keysOf(account)).toHaveLength(2);
   });
 
-  test('take a day for the expiry', async () => {
+  test('accept a day as the expiry', async () => {
     const account = await newAccount();
     const made = await json('key', 'create', '--account', account, '--expires-at', '2040-01-31');
     expect(made.attributes.expires_at).toBe('2040-01-31T00:00:00.000Z');
@@ -90,7 +90,7 @@ describe('purser key create and rotate', () => {
 });
 
 describe('purser key import, run again', () => {
-  test('says that nothing was changed, and how to change what is asked for', async () => {
+  test('says that nothing was changed, and how to make the change', async () => {
     const account = await newAccount();
     const args = ['key', 'import', '--account', account, '--sha256', newHash()];
     expect((await purser(...args)).out).toMatch(/^The key was imported\./);
@@ -114,7 +114,7 @@ describe('purser key import, run again', () => {
     );
   });
 
-  test('counts what a file finds there already, and what of it is different', async () => {
+  test('counts the keys of a file that exist already, and those that differ', async () => {
     const account = await newAccount();
     const [one, two] = [newHash(), newHash()];
     const args = ['key', 'import', '--account', account, '--file'];
@@ -147,7 +147,7 @@ describe('purser key import, run again', () => {
 });
 
 describe('purser key update', () => {
-  test('changes one key by its id, and leaves what it does not name', async () => {
+  test('changes one key by its id, and leaves the members that it does not name', async () => {
     const account = await newAccount();
     const { id } = await json('key', 'create', '--account', account, '--name', 'a');
     const changed = await json('key', 'update', id, '--scopes', '', '--expires-at', '2040-01-31');
@@ -203,7 +203,7 @@ describe('purser key update', () => {
     expect(rows).toHaveLength(505);
   });
 
-  test('of an account that is not there, or to a scope of operators, is refused', async () => {
+  test('is refused for an unknown account, and for a scope of operators', async () => {
     const unknown = await purser('key', 'update', '--account', 'acme', '--scopes', 'search');
     expect([unknown.code, partsOf(unknown).what]).toEqual([1, 'There is no such account.']);
     const account = await newAccount();

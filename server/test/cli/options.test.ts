@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import * as options from '../../src/cli/command/options.ts';
+import { ENTRY_KINDS } from '../../src/ledger/operations/kinds.ts';
 import { partsOf, runCommand } from '../command-line.ts';
 
-/** A value that is written wrongly is refused with 2 before an API is asked. */
+/** A malformed value ends a command with exit code 2, before it calls the API. */
 
 const ID = 'f'.repeat(64);
 const ACCOUNT = ['--account', ID];
@@ -63,7 +64,7 @@ test.each([
   expect(partsOf(ran).what).toBe(what);
 });
 
-/** The help of a command and of all that belong to it, by their names. */
+/** The help of a command and of all its subcommands, with their names. */
 async function helps(path: string[] = []): Promise<[string, string][]> {
   const { code, out } = await runCommand([...path, '--help']);
   expect(code).toBe(0);
@@ -74,7 +75,7 @@ async function helps(path: string[] = []): Promise<[string, string][]> {
   return [[path.join(' '), out], ...below.flat()];
 }
 
-test('the help of each command has an example, and says what its options take', async () => {
+test('the help of each command has an example, and describes the values of its options', async () => {
   const all = await helps();
   expect(all.length).toBeGreaterThan(45);
   for (const [name, help] of all) {
@@ -91,19 +92,19 @@ test('the help of each command has an example, and says what its options take', 
   }
 });
 
-test('an id that is empty, as of a shell’s variable that is not set, is refused by its name', async () => {
+test('an empty id, as from an unset shell variable, is refused by its name', async () => {
   const option = await runCommand(['balance', '--account', '']);
   expect([option.code, partsOf(option).what]).toEqual([2, "--account '' is invalid."]);
   const argument = await runCommand(['account', 'show', '']);
   expect([argument.code, partsOf(argument).what]).toEqual([2, "<id> '' is invalid."]);
 });
 
-test('a value is shown as it was typed, with the stops and line ends that it has', async () => {
+test('a refused value is shown as it was typed, with its full stops and line ends', async () => {
   const ran = await runCommand(['balance', '--account', 'a', '--at', '1. 2\n(3)']);
   expect(ran.errors).toMatch(/^Error: --at '1\. 2\n\(3\)' is invalid\.\nDetails: It must be a day/);
 });
 
-test('a misspelt option is answered with the one that is meant', async () => {
+test('the refusal of a misspelt option names the intended one', async () => {
   const ran = await runCommand(['account', 'list', '--jsno']);
   expect([ran.code, partsOf(ran).solution]).toEqual([
     2,
@@ -152,7 +153,7 @@ test('the words of the options are those of the API', () => {
   expect(Account.properties.attributes.properties.kind.enum).toEqual(options.ACCOUNT_KINDS);
   expect(Grant.properties.attributes.properties.category.enum).toEqual(options.CATEGORIES);
   expect(Grant.properties.attributes.properties.status.enum).toEqual(options.GRANT_STATUSES);
-  expect(Entry.properties.attributes.properties.kind.enum).toEqual(options.ENTRY_KINDS);
+  expect(Entry.properties.attributes.properties.kind.enum).toEqual(ENTRY_KINDS);
   const limit = components.schemas.SpendLimit.properties.attributes.properties;
   expect(limit.period.enum).toEqual(options.PERIODS);
   const usage: { name: string; schema: { description: string }; description: string }[] =

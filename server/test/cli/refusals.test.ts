@@ -5,7 +5,7 @@ import { ERRORS, type ErrorCode } from '../../src/http/errors/codes.ts';
 import { partsOf, type Ran, runCommand, useCommandLine } from '../command-line.ts';
 import { useDatabase } from '../postgres.ts';
 
-/** Each refusal says how to solve it in the words of the command line. */
+/** Each refusal names a solution in the words of the command line. */
 
 const db = useDatabase();
 const { purser, json } = useCommandLine(db.databaseUrl);
@@ -30,7 +30,7 @@ async function newAccount(...options: string[]): Promise<string> {
   return (await json('account', 'create', '--kind', 'individual', '--name', 'Ada', ...options)).id;
 }
 
-/** The code that the details of an error name. */
+/** The code in the details of an error. */
 function codeOf(ran: Ran): string {
   return /answered \d{3} \((\w+)\)\.$/.exec(partsOf(ran).details)?.[1] ?? '';
 }
@@ -99,7 +99,7 @@ test('each refusal that a command can meet by itself names its cure', async () =
   }
 });
 
-test('a refusal that something else brought about names its cure', async () => {
+test('a refusal with an outside cause names its cure', async () => {
   const of = ['--account', account];
   await expectRefusal(
     ['account', 'create', '--kind', 'individual', '--name', 'A', '--id', account],
@@ -218,8 +218,8 @@ test('clock_unreliable says to set the clocks, and how to run it again', async (
   tried.add('clock_unreliable');
 });
 
-test('the codes that are left need no cure of their own', async () => {
-  // Refusals of requests over the network, of customers' keys, and of the gateway's calls.
+test('the remaining codes need no cure for the command line', async () => {
+  // Codes that no command can get: they refuse network requests, customers' keys and gateway calls.
   const elsewhere: ErrorCode[] = [];
   for (const code of Object.keys(ERRORS) as ErrorCode[]) {
     if (tried.has(code)) continue;

@@ -13,7 +13,7 @@ async function startedOutput(): Promise<string> {
   return node.output();
 }
 
-test('a start says how to make an operator key while there is none that works', async () => {
+test('a start says how to make an operator key while no valid one exists', async () => {
   const hint = 'No operator key is valid: make one with `npx purser operator-key create`.';
   const newKey = async (expiresAt: number | null) =>
     (await createOperatorKey(db.database, { name: null, scopes: null, expiresAt })).operatorKey.id;

@@ -3,13 +3,19 @@ import { beforeAll, expect, test } from 'vitest';
 import { createOperatorKey, listOperatorKeys } from '../../src/auth/operator-keys.ts';
 import type { Account } from '../../src/ledger/accounts/accounts.ts';
 import { findCharge, findReceipt } from '../../src/ledger/history/lists.ts';
+import {
+  type ActorKind,
+  KINDS,
+  type KindFacts,
+  type OperationKind,
+} from '../../src/ledger/operations/kinds.ts';
 import { GATEWAY, LOCAL } from '../../src/ledger/operations/operations.ts';
 import { verify } from '../../src/ledger/proof/verify.ts';
 import { useDatabase } from '../postgres.ts';
 import { liveOneDay } from './day.ts';
 import { chargeOf, digest, newAccount, useLedger } from './rig.ts';
 
-/** The actor of an operation, as its row keeps it. */
+/** The actor in the row of an operation. */
 
 const db = useDatabase();
 const rig = useLedger(db.database);
@@ -19,7 +25,7 @@ beforeAll(async () => {
   account = await liveOneDay(db, rig.ledger);
 });
 
-test('what becomes due, and what follows from it, is the sweeper’s whoever books it', async () => {
+test('the sweeper is the actor of all that becomes due or follows from it, whoever books it', async () => {
   const rows = await db.query<{ kind: string; actors: string[] }>(
     `select kind, array_agg(distinct actor::text) as actors from operations
      where account_id = $1 and kind in ('grant_start', 'grant_end', 'hold_expiry') group by kind`,
@@ -32,7 +38,7 @@ test('what becomes due, and what follows from it, is the sweeper’s whoever boo
   });
 });
 
-test('everything else is of who asked; an overage is of who captured', async () => {
+test('any other operation has the actor of its request; an overage has its capture’s', async () => {
   const rows = await db.query<{ actor: string | null; actor_id: string | null }>(
     `select distinct actor, actor_id from operations
      where account_id = $1 and kind not in ('grant_start', 'grant_end', 'hold_expiry')`,
@@ -41,7 +47,7 @@ test('everything else is of who asked; an overage is of who captured', async () 
   expect(rows).toEqual([{ actor: LOCAL.kind, actor_id: null }]);
 });
 
-test('an operator key is kept beside its operation, and read back with it', async () => {
+test('an operator key is stored with its operation, and read back with it', async () => {
   await createOperatorKey(db.database, { name: 'A', scopes: null, expiresAt: null });
   const [{ id } = { id: '' }] = (await listOperatorKeys(db.database, { limit: 1 })).items;
   const actor = { kind: 'operator_key', id } as const;
@@ -52,7 +58,7 @@ test('an operator key is kept beside its operation, and read back with it', asyn
   expect((await findCharge(db.database, receipt))?.receipt).toEqual(receipt);
 });
 
-test('a customer’s key is not kept twice, and is another than the operation’s if it says so', async () => {
+test('a customer’s key is not stored twice, unless it is not the operation’s own', async () => {
   const [key] = await db.query<{ id: string }>('select id from api_keys');
   const own = { kind: 'api_key', id: key?.id ?? '' } as const;
   const other = { kind: 'api_key', id: randomUUID() } as const;
@@ -73,7 +79,7 @@ test('a customer’s key is not kept twice, and is another than the operation’
   }
 });
 
-test('a node of the release before appends beside it, and its operations have no actor', async () => {
+test('a node of the previous release appends beside it, and its operations have no actor', async () => {
   const own = await newAccount(db.database);
   const values = [own.id, digest(randomUUID())];
   await db.query(
@@ -95,4 +101,14 @@ test('a node of the release before appends beside it, and its operations have no
   const after = await rig.ledger.submit(charge, () => true);
   expect(after).toMatchObject({ receipt: { number: 2n, actor: GATEWAY } });
   expect((await verify(db.database, { only: own.publicId })).problem).toBeNull();
+});
+
+test('nobody does an operation that the table of kinds does not let them do', async () => {
+  const rows = await db.query<{ kind: OperationKind; actor: ActorKind }>(
+    'select distinct kind, actor from operations where actor is not null',
+  );
+  expect(new Set(rows.map(({ actor }) => actor))).toContain('gateway');
+  const isAllowed = ({ kind, actor }: (typeof rows)[number]) =>
+    (KINDS[kind] as KindFacts).actors.includes(actor);
+  expect(rows.filter((row) => !isAllowed(row))).toEqual([]);
 });

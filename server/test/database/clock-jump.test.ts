@@ -25,7 +25,7 @@ const silent = { warn: () => {}, error: () => {} };
 
 type Account = Awaited<ReturnType<typeof newAccount>>;
 
-/** A node: its ledger, its sweeper, and what they logged. */
+/** A node: its ledger, its sweeper, and their log. */
 function newNode() {
   const { ledger } = newLedger(db.database);
   return {
@@ -63,7 +63,9 @@ function numberOf(outcome: Outcome): bigint {
   return outcome.receipt.number;
 }
 
-/** An account with a grant that ends in an hour, one for ever, and a hold of two minutes. */
+/**
+ * An account with a grant that ends in an hour, a grant without an end, and a hold of two minutes.
+ */
 async function holder() {
   const account = await newAccount(db.database);
   await node.submit(grantOf(account, 7n, { terms: termsUntil(Date.now() + HOUR_MS) }));
@@ -83,7 +85,7 @@ const BOOKED = ['grant', 'grant', 'hold'];
 const WRITTEN = { posted: 107n, held: 10n, available: 97n };
 
 describe("while the database's clock is two hours ahead of the node's own", () => {
-  test('no grant ends, no hold expires and nothing is decided; all goes on when it is right again', async () => {
+  test('no grant ends, no hold expires and nothing is decided, until the clock is right again', async () => {
     const { account, hold } = await holder();
     await clock.shift(2 * HOUR_MS);
     for (const operation of [chargeOf(account), grantOf(account, 1n), captureOf(account, hold)]) {
@@ -101,7 +103,7 @@ describe("while the database's clock is two hours ahead of the node's own", () =
     expect((await verify(db.database)).problem).toBeNull();
   });
 
-  test('reads answer what is booked, and none decides by that clock', async () => {
+  test('reads answer as booked, and none uses that clock', async () => {
     const { account, hold } = await holder();
     const terms = { name: null, scopes: null, expiresAt: null };
     const { secret } = await createApiKey(db.database, account.id, terms);
@@ -110,7 +112,7 @@ describe("while the database's clock is two hours ahead of the node's own", () =
     await setSpendLimit(db.database, limit, 1_000n);
     await clock.shift(2 * HOUR_MS);
     expect(await readBalance(db.database, account.publicId)).toMatchObject(WRITTEN);
-    expect((await reads.customerKey(sha256(secret)))?.available).toBe(97n);
+    expect((await reads.customerKey(sha256(secret)))?.balance.available).toBe(97n);
     const ref = { account: account.id, number: hold };
     expect((await findHold(db.database, ref))?.ending).toBeNull();
     const input = { kind: 'organization', name: 'B', externalId: 'late' } as const;
@@ -134,12 +136,12 @@ test('a clock that is less than a minute ahead is believed', async () => {
   await clock.shift(MINUTE_MS - 5_000);
   expect(await node.submit(chargeOf(account))).toMatchObject({ kind: 'recorded' });
   await clock.shift(0);
-  // The account's last operation is ahead of the clock now: its instant is kept.
+  // The account's last operation is now ahead of the clock, so the next one gets the same instant.
   expect(await node.submit(chargeOf(account))).toMatchObject({ kind: 'recorded' });
 });
 
 describe("while the database's clock is behind an operation that is booked", () => {
-  test('nothing is decided of that account, and the node says that it is not ready', async () => {
+  test('no operation of that account is decided, and the node is not ready', async () => {
     const { account, hold } = await holder();
     await clock.shift(-2 * MINUTE_MS);
     expect(await node.submit(captureOf(account, hold))).toEqual(UNRELIABLE);
@@ -177,7 +179,7 @@ describe('an account whose last operation was booked while all clocks were ahead
   });
 });
 
-describe('what a node knows of the clocks', () => {
+describe('a node’s judgement of the clocks', () => {
   const NOW = Date.UTC(2027, 0, 15, 12);
   const watching = () => {
     const lines: string[] = [];
@@ -200,7 +202,7 @@ describe('what a node knows of the clocks', () => {
     expect(lines.slice(1)).toEqual([expect.stringContaining('agree again')]);
   });
 
-  test("is healed by the node's own clock too, when that one was wrong", () => {
+  test("recovers when the node's own clock is set right, too", () => {
     const { watch } = watching();
     watch.saw({ clock: NOW, lastAt: NOW }, NOW - 2 * HOUR_MS);
     expect(watch.isReliable).toBe(false);
@@ -208,7 +210,7 @@ describe('what a node knows of the clocks', () => {
     expect(watch.isReliable).toBe(true);
   });
 
-  test('is that the database has fallen behind what was booked, until it has caught up', () => {
+  test('is bad while the database’s clock is behind a booked operation, until it has caught up', () => {
     const { watch, lines } = watching();
     watch.saw({ clock: NOW, lastAt: NOW }, NOW);
     watch.saw({ clock: NOW - HOUR_MS, lastAt: NONE }, NOW + 1_000);
@@ -228,7 +230,7 @@ describe('what a node knows of the clocks', () => {
     expect(lines).toEqual([expect.stringMatching(/last operation lies in the future.*"a"/)]);
   });
 
-  test('forgives both clocks that were ahead together', () => {
+  test('stays good after both clocks were ahead together', () => {
     const { watch } = watching();
     const ahead = NOW + 2 * HOUR_MS;
     watch.saw({ clock: ahead, lastAt: ahead }, ahead);

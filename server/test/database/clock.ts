@@ -1,17 +1,18 @@
 import { beforeAll } from 'vitest';
 import type { TestDatabase } from '../postgres.ts';
 
-/** A clock of the database that the test moves. */
+/** The database's clock, which the test sets. */
 export interface DatabaseClock {
-  /** Stands at an instant and goes on by `tickMs` at each reading of it in one session. */
+  /** Stops the clock at an instant; each reading in a session moves it on by `tickMs`. */
   readonly set: (at: number, tickMs?: number) => Promise<void>;
-  /** Is ahead of the machine's clock by so much; 0: it is right. */
+  /** Puts the clock ahead of the machine's; 0: it is right again. */
   readonly shift: (ms: number) => Promise<void>;
 }
 
 /**
- * Gives the sessions of a database a clock of the test's own, right at first: a schema before pg_catalog
- * has functions of the same names. Call it at the top level, before anything connects.
+ * Replaces the clock in all sessions of a database: a schema before pg_catalog in the search path
+ * has functions of the same names. The clock is right at first. Call it at the top level, before
+ * anything connects.
  */
 export function useClock(db: TestDatabase): DatabaseClock {
   beforeAll(async () => {
@@ -30,7 +31,7 @@ export function useClock(db: TestDatabase): DatabaseClock {
   };
 }
 
-/** Readings are counted in a setting of the session: a read-only transaction can do that too. */
+/** A setting of the session counts the readings: a read-only transaction can change it too. */
 const FUNCTIONS = `
   create schema clock;
   create table clock.hand (turn int, at timestamptz, tick_ms int, shift_ms bigint);

@@ -74,7 +74,7 @@ describe('a connection that is cut', () => {
     expect(await posted()).toBe(before - 50n);
   });
 
-  test('with PostgreSQL away afterwards is answered outcome_unknown, and the retry replays', async () => {
+  test('with PostgreSQL unreachable afterwards is answered outcome_unknown, and the retry replays', async () => {
     const before = await posted();
     proxy.weather = {
       toClient: (data) => {
@@ -100,7 +100,7 @@ describe('a connection that is cut', () => {
   });
 });
 
-describe('PostgreSQL away', () => {
+describe('an unreachable PostgreSQL', () => {
   test('is answered database_unavailable, and the lane heals by itself', async () => {
     const before = await posted();
     proxy.weather = { refuse: true, toServer: () => false };
@@ -125,7 +125,7 @@ describe('PostgreSQL away', () => {
     const answers = await Promise.allSettled(questions);
     expect(answers.every((answer) => answer.status === 'rejected')).toBe(true);
     expect(answers[0]).toMatchObject({ reason: expect.any(DatabaseUnavailable) });
-    // The bound is a promise of the contract, not a measure of speed.
+    // The contract promises this bound; it is no measure of speed.
     expect(performance.now() - asked).toBeLessThan(2_000);
     proxy.weather = {};
     await expect
@@ -163,7 +163,7 @@ test('a read of keys that is cancelled fails alone: the next one, sent by then, 
   expect(await first).toMatchObject({ cause: { code: '57014' } });
   await owner.query('rollback');
   await owner.end();
-  expect(await second).toMatchObject({ kind: 'operator' });
-  expect(await reads.operatorKey(sha256)).toMatchObject({ kind: 'operator' });
+  expect(await second).toMatchObject({ principal: { kind: 'operator' } });
+  expect(await reads.operatorKey(sha256)).toMatchObject({ principal: { kind: 'operator' } });
   reads.stop();
 });

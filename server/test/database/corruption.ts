@@ -1,11 +1,11 @@
 import { afterEach } from 'vitest';
-import { TABLES } from '../../src/ledger/proof/sql/progress.ts';
+import { TABLES } from '../../src/ledger/proof/sql/chunks.ts';
 import type { TestDatabase } from '../postgres.ts';
 
 const KEPT = ['accounts', ...TABLES];
 
 /**
- * Runs statements behind every constraint between tables, and puts all rows back after each test. Call it
+ * Runs statements without triggers and foreign keys, and restores all rows after each test. Call it
  * once, at the top level.
  */
 export function useCorruption(db: TestDatabase): (text: string) => Promise<void> {

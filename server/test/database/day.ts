@@ -8,7 +8,7 @@ import { digest, grantOf, newAccount } from './rig.ts';
 
 const TERMS = { category: 'paid', priority: 50, effectiveAt: null, expiresAt: null } as const;
 
-/** A day in the life of an account: every kind of operation through the ledger, some of it due later. */
+/** Gives a new account every kind of operation, through the ledger. Some become due later. */
 export async function liveOneDay(db: TestDatabase, ledger: Ledger): Promise<Account> {
   const account = await newAccount(db.database);
   await changeAccount(db.database, account.publicId, { overdraftLimit: 20n });
@@ -43,7 +43,7 @@ export async function liveOneDay(db: TestDatabase, ledger: Ledger): Promise<Acco
     submit({ kind: 'hold', amount, expiresInMs, ...spend });
   const grant = (amount: bigint, change: object) =>
     submit(grantOf(account, amount, { terms: { ...TERMS, appliesTo: null, ...change } }));
-  // Late enough that nothing becomes due before the last of the numbered operations.
+  // Late enough that nothing becomes due before the last numbered operation.
   const soon = Date.now() + 2_500;
 
   await charge(5n); // 1: the overdraft pays

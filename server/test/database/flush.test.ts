@@ -5,7 +5,9 @@ import { Pipeline } from '../../src/db/connection/pipeline.ts';
 import { typeParsers } from '../../src/db/connection/types.ts';
 import { useDatabase } from '../postgres.ts';
 
-/** What the lane and the batched reads rely on of a connection's flushes (db/connection/flush.ts). */
+/**
+ * The promises of a flush (db/connection/flush.ts) on which the lane and the batched reads rely.
+ */
 
 const db = useDatabase();
 let pipeline: Pipeline;
@@ -31,7 +33,7 @@ const ROLLBACK = statement('rollback', 'rollback');
 const DIVIDE = statement('divide', 'select 100 / $1::int as n');
 const INSERT = statement('insert_number', 'insert into numbers values ($1)');
 
-/** What each command came to: its rows, its tag where it has none, or its SQLSTATE. */
+/** Each result in short: the rows, the tag if there are none, or the SQLSTATE of a failure. */
 function inShort(results: readonly CommandResult[]) {
   return results.map((result) => {
     if (!result.ok) return result.error.code ?? result.error.message;
@@ -47,7 +49,7 @@ test('a command that fails ends its flush: those before it are answered, those a
   expect(await db.query('select * from numbers')).toEqual([]);
 });
 
-test('what fails at the commit is the commit’s own failure', async () => {
+test('a failure at the commit is the commit’s own', async () => {
   const failed = await pipeline.flush([[BEGIN], [INSERT, [2]], [INSERT, [2]], [COMMIT]]);
   expect(inShort(failed)).toEqual(['BEGIN', 'INSERT', 'INSERT', '23505']);
   expect(inShort(await pipeline.flush([[DIVIDE, [4]]]))).toEqual([[{ n: 25 }]]);
@@ -80,7 +82,7 @@ test('a statement goes on after the columns of its table have changed', async ()
   ]);
 });
 
-test('two flushes at once are answered each with its own, also where the first fails', async () => {
+test('two flushes at once get their own answers, also if the first fails', async () => {
   const fresh = statement('fresh', 'select 100 / $1::int as n');
   for (const divisors of [[2], [0], [4], [0]] as const) {
     const answers = await Promise.all([
@@ -95,7 +97,7 @@ test('two flushes at once are answered each with its own, also where the first f
   }
 });
 
-test('many flushes at once are answered each with its own', async () => {
+test('many flushes at once get their own answers', async () => {
   const answers = await Promise.all(
     Array.from({ length: 20 }, (_, n) =>
       pipeline.flush(
@@ -172,7 +174,7 @@ test('a row that cannot be read fails its command alone', async () => {
   expect(results).toMatchObject([{ ok: false }, { ok: true, rows: [{ n: 100 }] }]);
 });
 
-test('a statement after the lock sees what was committed while the lock was waited for', async () => {
+test('a statement after the lock sees everything that was committed while it waited for the lock', async () => {
   await db.query('create table guarded as select 0 as n; create table beside as select 0 as n');
   const lock = statement('lock', 'select n from guarded for update');
   const look = statement('look', 'select n from beside');

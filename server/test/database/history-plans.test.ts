@@ -11,7 +11,7 @@ import { rollUp } from '../../src/ledger/history/usage.ts';
 import { useDatabase } from '../postgres.ts';
 import { newAccount } from './rig.ts';
 
-/** An account with a long life: what is asked of a part of it must not walk through all of it. */
+/** An account with a long history: a query about part of it must not scan all of it. */
 
 const OPERATIONS = 120_000;
 const MIDDLE = OPERATIONS / 2;
@@ -19,7 +19,7 @@ const START = Date.parse('2026-01-01T00:00:00Z');
 const STEP_MS = 20_000;
 const RARE = '11111111-0000-0000-0000-000000000001';
 const RARE_NUMBER = 5n;
-/** A page looks at 100,000 operations. */
+/** A search looks at 100,000 operations for each page, so the rare one is on the second. */
 const FOUND = [[], [RARE_NUMBER]];
 
 const db = useDatabase();
@@ -53,7 +53,7 @@ beforeAll(async () => {
 
 afterAll(() => client.end());
 
-/** The pages that a statement looks at. */
+/** The number of disk pages that a statement reads. */
 async function pagesOf({ text }: Statement, values: readonly unknown[]): Promise<number> {
   const { rows } = await client.query({
     text: `explain (analyze, buffers, format json) ${text}`,
@@ -66,7 +66,7 @@ async function pagesOf({ text }: Statement, values: readonly unknown[]): Promise
 const at = (number: number) => new Date(START + number * STEP_MS).toISOString();
 
 describe('an account of many operations', () => {
-  test('is not walked through for an instant, what was posted at it, or a page of a list', async () => {
+  test('is not scanned for an instant, its posted balance, or a page of a list', async () => {
     expect(await pagesOf(past.firstNumbers, [[at(MIDDLE)]])).toBeLessThan(100);
     expect(await pagesOf(past.postedBefore, [[MIDDLE]])).toBeLessThan(10);
     const { listEntries: entries, listEntriesOf, listCharges: charges, listGrants } = history;
@@ -80,7 +80,7 @@ describe('an account of many operations', () => {
     expect(await pagesOf(statements.nextEntries, day)).toBeLessThan(10_000);
   });
 
-  test('is searched in parts for what is rare, and it is found', async () => {
+  test('is searched in parts for a rare operation, which is found', async () => {
     const asked = { limit: 10, apiKeyId: RARE };
     const charges = await search((below) =>
       listCharges(db.database, account.id, { ...asked, ...(below && { before: below }) }),
@@ -95,7 +95,7 @@ describe('an account of many operations', () => {
     expect(entries.map((items) => items.map(({ number }) => number))).toEqual(FOUND);
   });
 
-  test('is summed up to any number with a look at a part, once it is rolled up', async () => {
+  test('is summed up to any number from a part of its rows, once it is rolled up', async () => {
     while ((await rollUp(db.database, null)).operations > 0n);
     await db.query('analyze entry_sums');
     expect(await pagesOf(past.entrySums, [[OPERATIONS + 1]])).toBeLessThan(200);
@@ -105,7 +105,7 @@ describe('an account of many operations', () => {
   });
 });
 
-/** What is on each page, up to the last one. */
+/** The items of each page, up to the last page. */
 async function search<T>(list: (below?: bigint) => Promise<Page<T>>): Promise<T[][]> {
   const pages: T[][] = [];
   for (let below: bigint | undefined; ; ) {

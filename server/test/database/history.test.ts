@@ -19,6 +19,7 @@ import {
   type UsageGroup,
   type UsagePosition,
 } from '../../src/ledger/history/usage.ts';
+import { CHARGE_KINDS } from '../../src/ledger/operations/kinds.ts';
 import { useDatabase } from '../postgres.ts';
 import { chanceOf, DAY_MS, inPeriod, KEYS, liveALife, SCOPES, usageIn, write } from './life.ts';
 import { chargeOf, grantOf, newAccount, useLedger, wanted } from './rig.ts';
@@ -41,7 +42,9 @@ beforeAll(async () => {
   await write(db, account, life);
 });
 
-/** Periods by chance, with ends at instants of operations, between them, on midnights and outside. */
+/**
+ * Random periods, whose ends are at operations, between them, at midnights and outside the history.
+ */
 function periods(count: number, seed: number): { from: number; to: number }[] {
   const chance = chanceOf(seed);
   const instant = () => {
@@ -128,11 +131,11 @@ async function expectTruth(seed: number): Promise<void> {
 const always = { from: -Infinity, to: Infinity };
 
 describe('the past', () => {
-  test('is what the operations say: statements, balances and usage of any period', async () => {
+  test('agrees with the operations: statements, balances and usage of any period', async () => {
     await expectTruth(1);
   });
 
-  test('has before and after each instant the operations that it must have', async () => {
+  test('has the right operations before and after each instant', async () => {
     for (const { from, to } of periods(40, 2)) {
       const range = await rangeOf(db.database, account.id, { from, to });
       expect(range.first).toBe(BigInt(life.filter(({ at }) => at < from).length + 1));
@@ -145,7 +148,7 @@ describe('the past', () => {
     expect((await balanceAt(db.database, empty.id, END)).posted).toBe(0n);
   });
 
-  test('is told entry by entry, from opening to closing', async () => {
+  test('is stated entry by entry, from the opening to the closing balance', async () => {
     for (const period of periods(5, 3)) {
       const statement = await readStatement(db.database, account.id, period);
       const told: unknown[] = [];
@@ -160,7 +163,7 @@ describe('the past', () => {
     }
   });
 
-  test('tells of entries that make up for each other', async () => {
+  test('shows entries that cancel each other', async () => {
     const other = await newAccount(db.database);
     const common = {
       kind: 'adjustment',
@@ -182,7 +185,7 @@ describe('the past', () => {
     ]);
   });
 
-  test('is not shown where it does not add up', async () => {
+  test('is not shown if it does not add up', async () => {
     const other = await newAccount(db.database);
     await rig.ledger.submit(grantOf(other, 10n), wanted);
     await rig.ledger.submit(chargeOf(other, { amount: 3n }), wanted);
@@ -229,7 +232,7 @@ describe('lists', () => {
     }
   });
 
-  test('filter charges by period, key and scope; each knows its hold and what was reversed', async () => {
+  test('filter charges by period, key and scope; each shows its hold and its reversed amount', async () => {
     for (const [index, period] of periods(12, 5).entries()) {
       const scope = SCOPES[index % 3] ?? undefined;
       const apiKeyId = KEYS[index % 2] ?? undefined;
@@ -248,7 +251,7 @@ describe('lists', () => {
         before = page.items.at(-1)?.receipt.number;
       }
       const expected = life
-        .filter(({ kind }) => ['charge', 'capture', 'overage'].includes(kind))
+        .filter(({ kind }) => CHARGE_KINDS.includes(kind))
         .filter((operation) => inPeriod(operation, period))
         .filter((operation) => scope === undefined || operation.scope === scope)
         .filter((operation) => apiKeyId === undefined || operation.key === apiKeyId)
@@ -270,7 +273,7 @@ describe('lists', () => {
         .map(({ amount }) => amount),
     );
 
-  test('show of each grant what is left and how it ended, and filter by that', async () => {
+  test('show the remainder and the ending of each grant, and filter by its status', async () => {
     const own = await newAccount(db.database);
     for (let number = 1; number <= 7; number += 1) {
       await rig.ledger.submit(grantOf(own, 10n), wanted);
@@ -307,7 +310,7 @@ describe('lists', () => {
 });
 
 describe('the rollup', () => {
-  test('changes nothing of what is told, wherever it stands', async () => {
+  test('changes no answer, however far it has come', async () => {
     for (let turn = 0; turn < 4; turn += 1) {
       await rollUp(db.database, null, { ...small, mostOperations: 750n });
       await expectTruth(10 + turn);

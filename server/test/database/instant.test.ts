@@ -16,7 +16,7 @@ const submit = (operation: Operation) => rig.ledger.submit(operation, wanted);
 
 type Account = Awaited<ReturnType<typeof newAccount>>;
 
-/** More than the readings of a batch, or of a read, could be. */
+/** More than the times that a batch or a read could read the clock. */
 const OFFSETS = Array.from({ length: 12 }, (_, offset) => offset);
 const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
@@ -38,8 +38,8 @@ function receiptOf(outcome: Outcome) {
 }
 
 /**
- * An account with a grant and three holds: one becomes due `offset` ms after the instant that is
- * answered, one a second later, and one an hour later.
+ * An account with a grant and three holds. The first expires `offset` ms after `due`, the second a
+ * second after the first, and the last an hour after the first.
  */
 async function holding(offset: number) {
   const made = Date.now();
@@ -54,7 +54,7 @@ async function holding(offset: number) {
   return { account, holds, due: made + SECOND_MS };
 }
 
-/** The holds that are open, and the instant at which the ledger looks at the account again. */
+/** The open holds with their first expiry (`next`), and the balance row's `next_due_at`. */
 async function openIn(account: Account) {
   const rows = await db.query<{ number: string; expires_at: Date; next_due_at: Date }>(
     `select h.number, h.expires_at, b.next_due_at
@@ -113,7 +113,7 @@ describe('with a clock that ticks at each reading', () => {
       const balance = { held, available: 100n - held };
       expect(await readBalance(db.database, account.publicId)).toMatchObject(balance);
       await clock.set(at, 1);
-      expect((await reads.customerKey(sha256(secret)))?.available).toBe(100n - held);
+      expect((await reads.customerKey(sha256(secret)))?.balance.available).toBe(100n - held);
       await clock.set(at, 1);
       const amount = 100n - held;
       const spent = chargeOf(account, { amount }) as SpendOperation;

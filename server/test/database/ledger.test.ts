@@ -23,7 +23,7 @@ const rig = useLedger(db.database);
 
 const submit = (operation: Operation) => rig.ledger.submit(operation, wanted);
 
-/** Holds an account's lock from a session of its own until `release` is called. */
+/** Holds an account's lock in a separate session until `release` is called. */
 async function holdLock(account: string): Promise<{ release(): Promise<void> }> {
   const client = new pg.Client(db.config);
   await client.connect();
@@ -153,7 +153,7 @@ describe('an operation that cannot be written', () => {
   });
 });
 
-describe('an account whose lock another holds', () => {
+describe('an account that another session has locked', () => {
   test('is answered 503 account_busy while the others of the batch go on', async () => {
     const [busy, free] = [await newAccount(db.database), await newAccount(db.database)];
     await submit(grantOf(busy, 10n));
@@ -166,7 +166,7 @@ describe('an account whose lock another holds', () => {
     expect(await submit(chargeOf(busy))).toMatchObject({ kind: 'recorded' });
   });
 
-  test('is waited for, and the batch then decides on what was committed meanwhile', async () => {
+  test('is waited for, and the batch then decides on the state that was committed meanwhile', async () => {
     const account = await newAccount(db.database);
     await submit(grantOf(account, 10n));
     const lock = await holdLock(account.id);
@@ -197,7 +197,7 @@ describe('the queue', () => {
     await ledger.stop();
   });
 
-  test('drops what nobody waits for before its batch starts', async () => {
+  test('drops an operation whose client has disconnected before its batch starts', async () => {
     const account = await newAccount(db.database);
     await submit(grantOf(account, 10n));
     void rig.ledger.submit(chargeOf(account, { amount: 3n }), () => false);
@@ -205,7 +205,7 @@ describe('the queue', () => {
     expect(await readBalance(db.database, account.publicId)).toMatchObject({ posted: 9n });
   });
 
-  test('answers what it took before it stops, and takes nothing after', async () => {
+  test('answers every accepted operation before it stops, and accepts none after', async () => {
     const account = await newAccount(db.database);
     const { ledger } = newLedger(db.database);
     const before = Array.from({ length: 50 }, () => ledger.submit(grantOf(account, 1n), wanted));
@@ -238,7 +238,7 @@ describe('the database', () => {
     const account = await newAccount(db.database);
     await submit(grantOf(account, 10_000n));
     for (let n = 0; n < 100; n += 1) await submit(chargeOf(account));
-    // A backend reports what it did when it ends a transaction, at most once a second.
+    // A backend reports its statistics at the end of a transaction, at most once a second.
     await expect
       .poll(
         async () => {
@@ -253,7 +253,7 @@ describe('the database', () => {
       .toBe(true);
   });
 
-  test('a lock that is taken for a change is the one that decisions take', async () => {
+  test('a change takes the same lock as decisions', async () => {
     const account = await newAccount(db.database);
     await submit(grantOf(account, 10n));
     const outcome = await db.database.transaction(async (tx) => {

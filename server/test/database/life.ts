@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Account } from '../../src/ledger/accounts/accounts.ts';
 import type { Usage, UsageGroup } from '../../src/ledger/history/usage.ts';
-import type { OperationKind } from '../../src/ledger/operations/kinds.ts';
+import { CHARGE_KINDS, KINDS, type OperationKind } from '../../src/ledger/operations/kinds.ts';
 import type { TestDatabase } from '../postgres.ts';
 
-/** The rows of an account's life with operations of every kind, made up by chance and written by hand. */
+/** Random operations of every kind, written to the tables directly and not through the ledger. */
 
 export const DAY_MS = 86_400_000;
 export const KEYS = [randomUUID(), randomUUID(), null];
@@ -27,7 +27,7 @@ export interface MadeOperation {
   readonly amount: bigint;
   readonly key: string | null;
   readonly scope: string | null;
-  /** Of the gateway: the route, and what was counted. */
+  /** The gateway's call: the route and the quantities; null: no call made the operation. */
   readonly call: MadeCall | null;
   readonly subject: bigint | null;
   readonly entries: readonly MadeEntry[];
@@ -37,15 +37,6 @@ export interface MadeCall {
   readonly route: string;
   readonly quantities: Readonly<Record<string, string>>;
 }
-
-const CHARGES: readonly OperationKind[] = ['charge', 'capture', 'overage'];
-const BY_ITSELF: readonly OperationKind[] = [
-  'grant_start',
-  'grant_extension',
-  'grant_end',
-  'hold_expiry',
-  'overage',
-];
 
 /** A source of chance that gives the same again for the same seed (mulberry32). */
 export function chanceOf(seed: number): (below: number) => number {
@@ -58,7 +49,7 @@ export function chanceOf(seed: number): (below: number) => number {
   };
 }
 
-/** Operations 1 … `count` of every kind, of which each moves what its kind moves, over some days. */
+/** Makes operations 1 … `count` of every kind over some days. Each has the entries of its kind. */
 export function liveALife(count: number, start: number, seed: number): MadeOperation[] {
   const chance = chanceOf(seed);
   const operations: MadeOperation[] = [];
@@ -78,13 +69,13 @@ export function liveALife(count: number, start: number, seed: number): MadeOpera
   for (let number = 1n; number <= BigInt(count); number += 1n) {
     // Many operations share an instant.
     at += chance(3) === 0 ? chance(DAY_MS / 100) : 0;
-    const subjects = operations.filter(({ kind }) => CHARGES.includes(kind)).slice(-20);
+    const subjects = operations.filter(({ kind }) => CHARGE_KINDS.includes(kind)).slice(-20);
     const subject = subjects[chance(Math.max(subjects.length, 1))];
     const [kind, book, sign] = pick(chance, subject !== undefined, number);
     const amount = sign === 0 ? 0n : BigInt(1 + chance(1_000_000_000));
     const halves =
       sign === 0 ? [] : [amount / 2n, amount - amount / 2n].filter((half) => half > 0n);
-    const isSpend = CHARGES.includes(kind) || kind === 'hold';
+    const isSpend = CHARGE_KINDS.includes(kind) || kind === 'hold';
     operations.push({
       number,
       kind,
@@ -145,7 +136,7 @@ function subjectOf(
   number: bigint,
 ): bigint | null {
   if (kind === 'reversal') return charge?.number ?? null;
-  return ['grant', 'charge', 'hold', 'adjustment'].includes(kind) ? null : number - 1n;
+  return 'subject' in KINDS[kind] ? number - 1n : null;
 }
 
 export const inPeriod = (
@@ -153,7 +144,7 @@ export const inPeriod = (
   { from, to }: { from: number; to: number },
 ): boolean => from <= at && at < to;
 
-/** What usage must be, by a walk through every operation. */
+/** Computes usage from every operation, without rollups. */
 export function usageIn(
   life: readonly MadeOperation[],
   period: { from: number; to: number },
@@ -162,7 +153,7 @@ export function usageIn(
   const lines = new Map<string, Usage>();
   for (const operation of life) {
     const isReversal = operation.kind === 'reversal';
-    const isCharge = ['charge', 'capture', 'overage'].includes(operation.kind);
+    const isCharge = CHARGE_KINDS.includes(operation.kind);
     if (!inPeriod(operation, period) || !(isReversal || isCharge)) continue;
     const of = isReversal ? life[Number(operation.subject) - 1] : operation;
     const by = (group: UsageGroup, text: string | null | undefined) =>
@@ -188,7 +179,7 @@ export function usageIn(
   return [...lines.values()].sort((a, b) => (order(a) < order(b) ? 1 : -1));
 }
 
-/** Sums of halves. */
+/** Adds quantities. A `number` is exact here: all amounts are whole or halves. */
 function added(
   sums: Readonly<Record<string, string>>,
   counted: Readonly<Record<string, string>> = {},
@@ -200,7 +191,7 @@ function added(
   return all;
 }
 
-/** Writes the operations, and the balance that they make. */
+/** Writes the operations, and the balance that follows from them. */
 export async function write(
   db: Pick<TestDatabase, 'query'>,
   account: Account,
@@ -210,18 +201,18 @@ export async function write(
     ...operation,
     at: new Date(at).toISOString(),
     api_key_id: key,
-    by_itself: BY_ITSELF.includes(operation.kind),
+    is_repeatable: KINDS[operation.kind].isRepeatable,
   }));
   await db.query(
     `insert into operations (account_id, number, kind, at, amount, available_after, scope, api_key_id,
                              idempotency_digest, fingerprint, subject, expires_at, remaining_after, call)
      select $1, number, kind, at, amount, 0, scope, api_key_id,
-            case when not by_itself then substring(sha256(number::text::bytea) for 16) end,
-            case when not by_itself then substring(sha256(number::text::bytea) for 16) end,
+            case when is_repeatable then substring(sha256(number::text::bytea) for 16) end,
+            case when is_repeatable then substring(sha256(number::text::bytea) for 16) end,
             subject, case when kind = 'hold' then at + interval '1 hour' end,
             case when kind = 'grant_void' then 0 end, call
      from jsonb_to_recordset($2) as o (number bigint, kind operation_kind, at timestamptz,
-       amount bigint, scope text, api_key_id uuid, subject bigint, by_itself boolean, call json)`,
+       amount bigint, scope text, api_key_id uuid, subject bigint, is_repeatable boolean, call json)`,
     [account.id, asJson(rows)],
   );
   const entries = operations.flatMap(({ number, entries: lines }) =>

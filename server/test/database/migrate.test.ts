@@ -33,7 +33,7 @@ describe('a database that a newer release has migrated', () => {
     expect(roles).toEqual([]);
   });
 
-  test('is refused even where migrations of this release are missing', async () => {
+  test('is refused even if migrations of this release are missing', async () => {
     const name = await places.database({ from: MIGRATED });
     const last = migrationNames().at(-1);
     await places.run(places.config(name), `delete from purser_migrations where name = '${last}'`);
@@ -43,7 +43,7 @@ describe('a database that a newer release has migrated', () => {
     });
   });
 
-  test('goes on serving the nodes that run already, which stay ready', async () => {
+  test('still serves the nodes that run already, which stay ready', async () => {
     const name = await places.database({ from: MIGRATED });
     const opened = await open(places.url(name));
     await addNewer(name);

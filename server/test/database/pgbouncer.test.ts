@@ -8,7 +8,7 @@ import { type PgBouncer, startPgBouncer } from './pgbouncer.ts';
 import { usePlaces } from './places.ts';
 import { chargeOf, grantOf, newAccount, newLedger, tally, wanted } from './rig.ts';
 
-/** Purser behind the real PgBouncer: session mode works, the others are refused at the start. */
+/** Purser behind a real PgBouncer: session mode works, other modes are refused at the start. */
 
 const db = useDatabase();
 const places = usePlaces();
@@ -66,7 +66,7 @@ test.each([
   expect(tally(outcomes)).toEqual({ recorded: 100 });
   for (const outcome of outcomes) {
     if (outcome.kind !== 'recorded') continue;
-    // An hour off would be a zone's; PostgreSQL and the test share a clock.
+    // PostgreSQL and the test share a clock: an hour between them would be a wrong time zone.
     expect(Math.abs(outcome.receipt.at - before)).toBeLessThan(1_800_000);
   }
   expect(await verify(database)).toMatchObject({ problem: null });

@@ -9,12 +9,12 @@ import { PGBOUNCER } from '../clusters.ts';
 
 /** A real PgBouncer in front of a database. */
 export interface PgBouncer {
-  /** The database behind it, for a login. */
+  /** The URL of the database behind PgBouncer, for a login. */
   url(login: string): string;
   stop(): Promise<void>;
 }
 
-/** Starts PgBouncer with these lines in its section `[pgbouncer]`; it listens on the loopback only. */
+/** Starts PgBouncer on the loopback, with these lines in its section `[pgbouncer]`. */
 export async function startPgBouncer(
   target: pg.ClientConfig,
   logins: readonly string[],
@@ -42,7 +42,7 @@ export async function startPgBouncer(
       '',
     ].join('\n'),
   );
-  // It refuses to run as root.
+  // PgBouncer refuses to run as root.
   const asNobody = process.geteuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
   const child = spawn(PGBOUNCER, [config], { stdio: ['ignore', 'ignore', 'pipe'], ...asNobody });
   await listening(child);
@@ -60,7 +60,7 @@ export async function startPgBouncer(
   };
 }
 
-/** Resolves when it says that it is up. */
+/** Resolves when PgBouncer logs that it is up. */
 function listening(child: ChildProcess): Promise<void> {
   let output = '';
   return new Promise((resolve, reject) => {
@@ -73,7 +73,7 @@ function listening(child: ChildProcess): Promise<void> {
   });
 }
 
-/** A port on the loopback that leads to PostgreSQL's socket, which only this user may open. */
+/** A loopback port that forwards to PostgreSQL's Unix socket, which only this user may open. */
 async function bridgeTo(target: pg.ClientConfig) {
   const path = join(String(target.host), `.s.PGSQL.${target.port}`);
   const sockets = new Set<Socket>();

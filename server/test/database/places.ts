@@ -3,21 +3,24 @@ import pg from 'pg';
 import { afterAll, inject } from 'vitest';
 import { TEMPLATE } from '../clusters.ts';
 
-/** Databases and logins of a test's own in the project's PostgreSQL. */
+/** A test's own databases and logins in the tests' PostgreSQL. */
 export interface Places {
-  /** An empty database; with `from`, a copy. */
+  /** Creates an empty database or, with `from`, a copy. Resolves with its name. */
   database(options?: { from?: string; owner?: string }): Promise<string>;
-  /** A login without a password, with more attributes such as `createrole`. */
+  /**
+   * Creates a login without a password, with attributes such as `createrole`. Resolves with its
+   * name.
+   */
   login(attributes?: string): Promise<string>;
-  /** How to connect; without a login as the bootstrap superuser. */
+  /** The settings of a connection; without `login` it is the bootstrap superuser's. */
   config(database: string, login?: string): pg.ClientConfig;
-  /** The same as a URL. */
+  /** The same settings as a URL. */
   url(database: string, login?: string): string;
-  /** Statements on a connection that lasts as long as they do. */
+  /** Runs statements on one connection, and closes it. Resolves with the rows of the last. */
   run<Row extends pg.QueryResultRow>(config: pg.ClientConfig, ...texts: string[]): Promise<Row[]>;
 }
 
-/** Drops the databases at the end of the file; roles go with their PostgreSQL. Call it once, at the top level. */
+/** Drops the databases at the end of the file; logins stay. Call it once, at the top level. */
 export function usePlaces(): Places {
   const databases: string[] = [];
   const unique = () => `places_${randomBytes(6).toString('hex')}`;
@@ -64,5 +67,5 @@ export function usePlaces(): Places {
   return places;
 }
 
-/** The migrated database that can be copied. */
+/** The migrated database, to copy from. */
 export const MIGRATED = TEMPLATE;

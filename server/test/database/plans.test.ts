@@ -8,12 +8,12 @@ import { readTails } from '../../src/ledger/history/sql/usage.ts';
 import { LANE_SETTINGS } from '../../src/ledger/lane/lane.ts';
 import { deleteHolds, findKnown } from '../../src/ledger/lane/sql/lane.ts';
 import { readDueHolds, readNamedHolds, readNextHoldEnds } from '../../src/ledger/lane/sql/state.ts';
-import { chunk } from '../../src/ledger/proof/sql/progress.ts';
+import { chunk } from '../../src/ledger/proof/sql/chunks.ts';
 import { dueAccounts } from '../../src/ledger/sql/sweeper.ts';
 import { useDatabase } from '../postgres.ts';
 
 const OPERATIONS = 20_000;
-/** A descent of the index and a row, many times over; a walk through the account takes hundreds. */
+/** Many times the pages of an index descent and a row. A scan of the account takes hundreds. */
 const MOST_PAGES = 40;
 const ACCOUNT = '00000000-0000-0000-0000-000000000001';
 
@@ -27,9 +27,9 @@ beforeAll(async () => {
 
 afterAll(() => client.end());
 
-test('a batch finds its idempotency keys without a walk through the account', async () => {
+test('a batch finds its idempotency keys without a scan of the account', async () => {
   await client.query('begin');
-  // Statistics that say that an account has one operation make the planner careless.
+  // If statistics say that an account has one operation, the planner chooses any index.
   await client.query(insertOf('gen_random_uuid()', OPERATIONS));
   await client.query('analyze operations');
   for (const [name, value] of Object.entries(LANE_SETTINGS)) {
@@ -46,14 +46,14 @@ test('a batch finds its idempotency keys without a walk through the account', as
   await client.query('rollback');
 });
 
-test('a hold is found by its number, however many have ended, and by its expiry where it is due', async () => {
+test('a hold is found by its number, however many have ended, and by its expiry if it is due', async () => {
   await client.query('begin');
   const { rowCount } = await client.query(
     `insert into holds (account_id, number, amount, expires_at, grants, amounts)
      select '${ACCOUNT}', n, 1, '2026-01-01', '{1}', '{1}' from generate_series(1, ${OPERATIONS}) n`,
   );
   await client.query('delete from holds where number <= $1', [OPERATIONS - 60]);
-  // What a vacuum leaves that runs while holds are made and end.
+  // The statistics that a vacuum leaves if it runs while holds are made and end.
   await client.query(`
     update pg_class set reltuples = 60, relpages = pg_relation_size(oid) / 8192
     where relname in ('holds', 'holds_pkey', 'holds_due')`);
@@ -75,7 +75,7 @@ test('a hold is found by its number, however many have ended, and by its expiry 
   await client.query('rollback');
 });
 
-test('the sweeper finds what is due without a walk through what is to come', async () => {
+test('the sweeper finds due events without a scan of later ones', async () => {
   await client.query('begin');
   await client.query(
     `insert into balances (account_id, last_at, next_due_at)
@@ -93,7 +93,7 @@ test('the sweeper finds what is due without a walk through what is to come', asy
   await client.query('rollback');
 });
 
-test('a spend limit finds where its period begins, and counts its last operations, without a walk', async () => {
+test('a spend limit finds the start of its period, and counts its last operations, without a scan', async () => {
   await client.query('begin');
   await client.query(insertOf('gen_random_uuid()', OPERATIONS));
   await client.query('analyze operations');
@@ -110,13 +110,13 @@ test('a spend limit finds where its period begins, and counts its last operation
       `explain (analyze, buffers, timing off, format json) execute ${look}`,
     );
     const { Plan } = rows[0]['QUERY PLAN'][0];
-    // A bisection is 15 look-ups, and ten operations are a part of one block.
+    // The binary search is 15 look-ups, and ten operations are a part of one block.
     expect(Plan['Shared Hit Blocks'] + Plan['Shared Read Blocks']).toBeLessThan(10 * MOST_PAGES);
   }
   await client.query('rollback');
 });
 
-test('a page of accounts or of keys is not walked to from the first one', async () => {
+test('a page of accounts or keys is found without a scan of earlier pages', async () => {
   await client.query('begin');
   await client.query(
     `insert into accounts (id, public_id, kind, name, created_at)

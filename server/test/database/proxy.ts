@@ -4,19 +4,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
 
-/** What befalls the traffic of a proxy: each is asked for every piece of data and may cut. */
+/** The faults of a proxy. The functions see every chunk of data, and can drop it and disconnect. */
 export interface Weather {
-  /** Data from the client; false: it does not arrive, and the connection breaks. */
+  /** Sees data from the client; false: drop it and disconnect. */
   toServer?: (data: Buffer) => boolean;
-  /** Data from PostgreSQL; false: it does not arrive, and the connection breaks. */
+  /** Sees data from PostgreSQL; false: drop it and disconnect. */
   toClient?: (data: Buffer) => boolean;
-  /** New connections are refused. */
+  /** Whether new connections are refused. */
   refuse?: boolean;
-  /** Nothing passes any more, and nothing breaks: a network that swallows. */
+  /**
+   * Whether all data is dropped while connections stay open, as by a network that loses packets.
+   */
   silent?: boolean;
 }
 
-/** PostgreSQL behind a socket of ours, whose connections a test can break at a chosen moment. */
+/** Starts a proxy in front of PostgreSQL. A test can break its connections at a chosen moment. */
 export async function startProxy(config: pg.ClientConfig): Promise<{
   readonly config: pg.ClientConfig;
   weather: Weather;
@@ -63,12 +65,12 @@ export async function startProxy(config: pg.ClientConfig): Promise<{
   return proxy;
 }
 
-/** Whether the piece carries PostgreSQL's word that a transaction was committed. */
+/** Whether the chunk has the command tag COMMIT. */
 export function saysCommitted(data: Buffer): boolean {
   return data.includes('COMMIT\0');
 }
 
-/** Whether the piece carries the lane's writes with their commit. */
+/** Whether the chunk has the lane's writes with their commit. */
 export function asksToCommit(data: Buffer): boolean {
   return data.includes('commit\0') && data.includes('append_operations\0');
 }

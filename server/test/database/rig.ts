@@ -13,7 +13,7 @@ import {
   type Outcome,
 } from '../../src/ledger/operations/operations.ts';
 
-/** What a ledger told its observer, counted by word. */
+/** Counts the events that a ledger tells its observer. */
 export class Counts implements LedgerObserver {
   readonly by: Record<string, number> = {};
   batch(operations: number): void {
@@ -43,13 +43,13 @@ export class Counts implements LedgerObserver {
 
 const silent = { warn: () => {}, error: () => {} };
 
-/** A ledger over a database, as a node has it. */
+/** Makes a ledger over a database, as a node does. */
 export function newLedger(database: PostgresDatabase): { ledger: Ledger; counts: Counts } {
   const counts = new Counts();
   return { ledger: new Ledger(database, { log: silent, observer: counts }), counts };
 }
 
-/** A ledger for the whole test file, stopped before its database goes. */
+/** Makes a ledger for the whole test file. It stops before its database is dropped. */
 export function useLedger(database: PostgresDatabase): { ledger: Ledger; counts: Counts } {
   const rig = {} as { ledger: Ledger; counts: Counts };
   beforeAll(() => Object.assign(rig, newLedger(database)));
@@ -63,7 +63,7 @@ export async function newAccount(database: PostgresDatabase): Promise<Account> {
   return made.created;
 }
 
-/** The digest of a text, as the wire makes it of an idempotency key or a payload. */
+/** The digest of a text, computed as HTTP routes do for an idempotency key or a payload. */
 export function digest(text: string): Digest {
   return `\\x${hash('sha256', text).slice(0, 32)}` as Digest;
 }
@@ -105,7 +105,7 @@ export function grantOf(account: Account, amount: bigint, change: Partial<GrantO
 
 export const wanted = (): boolean => true;
 
-/** How many outcomes there are of each kind; refusals and failures by their code. */
+/** Counts outcomes by kind, refusals and failures by code. */
 export function tally(outcomes: readonly Outcome[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const outcome of outcomes) {

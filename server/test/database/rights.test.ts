@@ -5,7 +5,7 @@ import { createAccount } from '../../src/ledger/accounts/accounts.ts';
 import { usePlaces } from './places.ts';
 import { grantOf, newLedger, wanted } from './rig.ts';
 
-/** What the server's login, its role, and others may do in its database. */
+/** The rights of the server's login, its role and other logins in its database. */
 
 const places = usePlaces();
 const opened: OpenDatabase[] = [];
@@ -29,7 +29,7 @@ async function open(databaseUrl: string, migrationUrl?: string): Promise<OpenDat
   return one;
 }
 
-/** Makes an account and a grant in it, as a server works. */
+/** Makes an account with a grant, as a server does. */
 async function work({ database }: OpenDatabase): Promise<void> {
   const { ledger } = newLedger(database);
   const made = await createAccount(database, { kind: 'individual', name: 'A', externalId: null });
@@ -39,7 +39,10 @@ async function work({ database }: OpenDatabase): Promise<void> {
   await ledger.stop();
 }
 
-/** The code of a statement's refusal in a session of the server, or what it is. */
+/**
+ * Runs statements in a server's session. Resolves with `done`, or the SQLSTATE of the first
+ * failure.
+ */
 async function inSession({ database }: OpenDatabase, ...texts: string[]): Promise<unknown> {
   return database
     .transaction(async (tx) => {
@@ -65,7 +68,7 @@ const CHANGES = [
 ];
 
 describe('one login for everything', () => {
-  test('works under a role of its own database, and the verification says what that leaves open', async () => {
+  test('works under a role for its own database, and the verification names the remaining risk', async () => {
     const name = await places.database();
     const one = await open(places.url(name));
     await work(one);
@@ -95,7 +98,7 @@ describe('one login for everything', () => {
 });
 
 describe('two logins', () => {
-  test('leave nothing that a session of the server could change an entry by', async () => {
+  test('give a session of the server no way to change an entry', async () => {
     const owner = await places.login();
     const serving = await places.login();
     const name = await places.database({ owner });
@@ -139,7 +142,7 @@ describe('two logins', () => {
     });
   });
 
-  test('of which the second has no rights yet are refused, with the cure', async () => {
+  test('are refused, with the cure, while the second has no rights', async () => {
     const name = await places.database();
     await migrate(places.config(name), log);
     await places.run(places.config(name), `grant connect on database ${name} to public`);
@@ -205,8 +208,8 @@ describe('a database', () => {
   });
 });
 
-describe('a database of the release before', () => {
-  /** As that release left it: one role for all databases. */
+describe('a database of the previous release', () => {
+  /** Makes a database as that release left it: one role for all databases. */
   const leftBehind = async () => {
     const name = await places.database();
     await migrate(places.config(name), log);
@@ -244,7 +247,7 @@ describe('a database of the release before', () => {
     expect(one.unprotected).toContainEqual(expect.stringContaining('drop owned by purser_server'));
   });
 
-  test('keeps the old role where the login may make none', async () => {
+  test('keeps the old role if the login may make none', async () => {
     const login = await places.login();
     const name = await places.database({ owner: login });
     await migrate(places.config(name, login), log);

@@ -8,7 +8,7 @@ import { openDatabase } from '../../src/db/open.ts';
 import { useDatabase } from '../postgres.ts';
 import { MIGRATED, usePlaces } from './places.ts';
 
-/** What each connection is set to, and what it is refused for. */
+/** The settings of each connection, and the reasons to refuse one. */
 
 const db = useDatabase();
 const places = usePlaces();
@@ -108,7 +108,7 @@ describe('a session is refused', () => {
     return error;
   };
 
-  test('where transactions are read-only, with the cure', async () => {
+  test('if transactions are read-only, with the cure', async () => {
     const config = { ...db.config, options: '-c default_transaction_read_only=on' };
     expect(await refusal(config)).toMatchObject({
       name: 'OperatorError',
@@ -118,7 +118,7 @@ describe('a session is refused', () => {
     });
   });
 
-  test('where the database has another encoding than UTF8', async () => {
+  test('if the database has another encoding than UTF8', async () => {
     const name = await places.database();
     await places.run(
       places.config('postgres'),
@@ -132,7 +132,7 @@ describe('a session is refused', () => {
     });
   });
 
-  test('where the role is not there, as unavailable and not as a defect', async () => {
+  test('if the role does not exist, as unavailable and not as a bug', async () => {
     const database = new PostgresDatabase({ source: () => db.config, role: 'nobody_here', log });
     await expect(database.rows(SETTINGS)).rejects.toMatchObject({ name: 'DatabaseUnavailable' });
     await expect(database.pipeline('purser test', {})).rejects.toMatchObject({
@@ -142,7 +142,7 @@ describe('a session is refused', () => {
   });
 });
 
-test('a start waits for a database that takes no writes yet', async () => {
+test('a start waits for a database that accepts no writes yet', async () => {
   const name = await places.database({ from: MIGRATED });
   const admin = { ...places.config(name), options: '-c default_transaction_read_only=off' };
   await places.run(admin, `alter database ${name} set default_transaction_read_only = on`);

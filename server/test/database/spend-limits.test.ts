@@ -7,6 +7,7 @@ import {
   readSpendLimit,
   setSpendLimit,
 } from '../../src/ledger/accounts/spend-limits.ts';
+import { CHARGE_KINDS, type OperationKind } from '../../src/ledger/operations/kinds.ts';
 import type { Operation, SpendPeriod } from '../../src/ledger/operations/operations.ts';
 import { useDatabase } from '../postgres.ts';
 import {
@@ -61,19 +62,19 @@ const limitOf = (
   apiKeyId: string | null = null,
 ): LimitKey => ({ account: account.id, apiKeyId, period });
 
-/** What a limit that is set now says is used. */
+/** Sets a limit now. Resolves with the amount that it counts as used. */
 async function usedOf(key: LimitKey): Promise<bigint | undefined> {
   const limit = await setSpendLimit(db.database, key, PLENTY);
   return limit === 'uncountable' ? undefined : limit.used;
 }
 
-/** What all that the account has done until now would be, had it happened a day before. */
+/** Moves all operations of the account one day into the past. */
 const dayPasses = (account: Account) =>
   db.query(`update operations set at = at - interval '1 day' where account_id = $1`, [account.id]);
 
 interface Row {
   number: bigint;
-  kind: string;
+  kind: OperationKind;
   at: Date;
   amount: bigint;
   subject: bigint | null;
@@ -81,7 +82,7 @@ interface Row {
   open: boolean;
 }
 
-/** What counts towards a limit, operation by operation, as ledger.md §6 has it. */
+/** The amount that counts towards a limit, operation by operation (README §6). */
 async function countedIn({ account, apiKeyId }: LimitKey, since: Date): Promise<bigint> {
   const read = await db.query<Record<string, string> & { at: Date; open: boolean }>(
     `select o.number, o.kind, o.at, o.amount, o.subject, o.api_key_id as key,
@@ -93,7 +94,7 @@ async function countedIn({ account, apiKeyId }: LimitKey, since: Date): Promise<
   const rows = read.map(
     (row): Row => ({
       number: BigInt(row['number'] ?? 0),
-      kind: row['kind'] ?? '',
+      kind: row['kind'] as OperationKind,
       at: row.at,
       amount: BigInt(row['amount'] ?? 0),
       subject: row['subject'] ? BigInt(row['subject']) : null,
@@ -105,7 +106,7 @@ async function countedIn({ account, apiKeyId }: LimitKey, since: Date): Promise<
   const subjectOf = (row: Row) => byNumber.get(row.subject ?? 0n) ?? row;
   let used = 0n;
   for (const row of rows) {
-    const spends = ['charge', 'capture', 'overage'].includes(row.kind) || row.open;
+    const spends = CHARGE_KINDS.includes(row.kind) || row.open;
     if (!spends && row.kind !== 'reversal') continue;
     const charge = row.kind === 'reversal' ? subjectOf(row) : row;
     const { at } = charge.kind === 'capture' ? subjectOf(charge) : charge;
@@ -164,7 +165,7 @@ describe('a limit that is set late', () => {
     }
   });
 
-  test('is current from then on: reversals of what was counted lower it, a later one stops', async () => {
+  test('is current from then on, with captures, reversals and later charges', async () => {
     const account = await fundedAccount();
     const charge = await numberOf(chargeOf(account, { amount: 60n }));
     const hold = await numberOf(holdOf(account, 30n));
@@ -225,8 +226,8 @@ describe('a limit that is set late', () => {
   });
 });
 
-describe('what is used', () => {
-  test('is nothing in a new period, before and after an operation of it', async () => {
+describe('the used amount of a limit', () => {
+  test('is zero in a new period, before and after its first operation', async () => {
     const account = await fundedAccount();
     const key = limitOf(account);
     await numberOf(chargeOf(account, { amount: 9n }));
@@ -247,7 +248,7 @@ describe('what is used', () => {
     });
   });
 
-  test('is without a hold that has become due, before its end is written', async () => {
+  test('leaves out a hold that has become due, before its end is written', async () => {
     const account = await fundedAccount();
     const apiKeyId = await newKeyOf(account);
     const keys = [limitOf(account), limitOf(account, 'total', apiKeyId)] as const;
@@ -266,7 +267,7 @@ describe('what is used', () => {
     }
   });
 
-  test('is what the ledger counts where limits come and go in the middle of a race', async () => {
+  test('is exact even if limits come and go during a race', async () => {
     const account = await fundedAccount();
     const apiKeyId = await newKeyOf(account);
     const other = newLedger(db.database);

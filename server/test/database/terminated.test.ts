@@ -12,7 +12,7 @@ import { useDatabase } from '../postgres.ts';
 import { usePlaces } from './places.ts';
 import { Counts, chargeOf, grantOf, newAccount, newLedger, tally, wanted } from './rig.ts';
 
-/** PostgreSQL ends a backend under each use of a connection: an administrator, a restart, a failover. */
+/** PostgreSQL ends a backend during each use of a connection, as in a restart or a failover. */
 
 const db = useDatabase();
 const places = usePlaces();
@@ -29,12 +29,12 @@ afterAll(() => rig.ledger.stop());
 const ONE: Statement = { name: 'one', text: 'select 1 as one' };
 const PID: Statement = { name: 'pid', text: 'select pg_backend_pid() as pid' };
 
-/** Ends a backend of this test's database, and waits until it is gone. */
+/** Ends a backend of this test's database, and waits for its exit. */
 async function terminate(pid: number): Promise<void> {
   await db.query('select pg_terminate_backend($1, 10000)', [pid]);
 }
 
-/** The backends of this database that wait for a lock under an application's name. */
+/** The pids of this database's backends that wait for a lock, by application name. */
 async function waitingBackends(application: string): Promise<number[]> {
   const rows = await db.query<{ pid: number }>(
     `select pid from pg_stat_activity
@@ -53,7 +53,7 @@ async function backendsOf(application: string): Promise<number[]> {
   return rows.map(({ pid }) => pid);
 }
 
-/** Holds a lock on a connection of its own while `during` runs. */
+/** Holds a lock in a separate session while `during` runs. */
 async function whileLocked<T>(lock: string, during: () => Promise<T>): Promise<T> {
   const holder = new pg.Client(db.config);
   await holder.connect();
@@ -66,7 +66,7 @@ async function whileLocked<T>(lock: string, during: () => Promise<T>): Promise<T
   }
 }
 
-/** Ends the backend that waits for a lock under the name. */
+/** Ends the backend with this application name that waits for a lock. */
 async function terminateWaiting(application: string): Promise<void> {
   await expect.poll(() => waitingBackends(application)).toHaveLength(1);
   const [pid] = await waitingBackends(application);
@@ -88,7 +88,7 @@ describe('a backend that is terminated', () => {
     const failed = db.database.transaction(async (tx) => {
       const [row] = await tx.rows<{ pid: number }>(PID);
       await terminate(row?.pid ?? 0);
-      // The socket tells it in a turn of the event loop in which the transaction has no statement.
+      // The socket reports the end in a turn of the event loop in which no statement runs.
       for (let turn = 0; turn < 3; turn += 1) await db.query('select');
     });
     await expect(failed).rejects.toBeInstanceOf(DatabaseUnavailable);
@@ -169,7 +169,7 @@ describe('a backend that is terminated', () => {
     expect(await verify(db.database)).toMatchObject({ problem: null });
   });
 
-  test('of the readiness makes it unready at most until it is asked again', async () => {
+  test('of the readiness makes the node unready at most until the next probe', async () => {
     const connect = () => db.database.pipeline('purser readiness', {}, 1_000);
     const first = new Readiness(connect);
     expect(await first.check()).toEqual({ database: true, migrations: true });
@@ -193,7 +193,7 @@ describe('while a database is opened, a backend that is terminated', () => {
     for (const holder of holders.splice(0)) await holder.end();
   });
 
-  test('in the middle of the migrations is told in three parts, and the next start works', async () => {
+  test('in the middle of the migrations is reported in three parts, and the next start works', async () => {
     const name = await places.database();
     const holder = new pg.Client(places.config(name));
     holders.push(holder);

@@ -69,7 +69,7 @@ const kindsOf = async (account: Account) => {
   return rows.map(({ kind }) => kind);
 };
 
-describe('what has become due', () => {
+describe('an event that has become due', () => {
   test('counts in the next read of a balance, by key and by account, before it is written', async () => {
     const account = await newAccount(db.database);
     const { secret } = await createApiKey(db.database, account.id, {
@@ -86,7 +86,9 @@ describe('what has become due', () => {
       nextExpiry: { at: terms.expiresAt, amount: 7n },
     });
     await expect
-      .poll(async () => (await reads.customerKey(sha256(secret)))?.available, { timeout: 5_000 })
+      .poll(async () => (await reads.customerKey(sha256(secret)))?.balance.available, {
+        timeout: 5_000,
+      })
       .toBe(5n);
     expect(await readBalance(db.database, account.publicId)).toMatchObject({
       available: 5n,
@@ -127,7 +129,7 @@ describe('what has become due', () => {
 });
 
 describe('a hold', () => {
-  test('keeps its row while it is open, and its replays answer what they answered first', async () => {
+  test('keeps its row while it is open, and its replays repeat the first answer', async () => {
     const account = await newAccount(db.database);
     await submit(grantOf(account, 100n, { terms: { ...TERMS, expiresAt: Date.now() + 60_000 } }));
     const hold = await numberOf(holdOf(account, 10n, { description: 'a call' }));

@@ -8,7 +8,9 @@ import { readBalance } from '../../src/ledger/lane/unlocked-read.ts';
 import { useDatabase } from '../postgres.ts';
 import { Counts, chargeOf, grantOf, newAccount, newLedger, tally, wanted } from './rig.ts';
 
-/** States of PostgreSQL that pass: none is final, and none makes an internal error. */
+/**
+ * Transient states of PostgreSQL: none is final for an operation, and none is an internal error.
+ */
 
 const db = useDatabase();
 let rig: ReturnType<typeof newLedger>;
@@ -62,7 +64,7 @@ test.each([['57P01'], ['08006'], ['25P03'], ['25P04'], ['XX000'], ['EPIPE'], [un
   },
 );
 
-describe('a migration that changes what a prepared statement answers', () => {
+describe('a migration that changes the columns of a prepared statement', () => {
   const FIND: Statement = { name: 'find', text: 'select name from accounts' };
   const widths = [250, 251, 252, 253];
   const migrate = () =>
@@ -124,7 +126,7 @@ test('rights that are missing for a moment fail reads of keys as unavailable, an
 describe('a database that is read-only for a moment', () => {
   const switchOn = async () => {
     await db.query(`alter database ${db.config.database} set default_transaction_read_only = on`);
-    // A session that is there keeps its setting.
+    // An open session keeps its old setting.
     await db.query(
       `select pg_terminate_backend(pid, 10000) from pg_stat_activity
        where datname = current_database() and application_name like 'purser%'`,
@@ -158,9 +160,10 @@ describe('a database that is read-only for a moment', () => {
   });
 });
 
-describe('a batch of which one operation cannot be written', () => {
-  test('fails that one alone, whatever defect it is', async () => {
-    // A defect of ours (42), raised for one description; a limit of PostgreSQL (54) for another.
+describe('a batch with an operation that cannot be written', () => {
+  test('fails that operation alone, whatever the error is', async () => {
+    // One description raises a bug of Purser's (SQLSTATE class 42), the other a PostgreSQL limit
+    // (54).
     await db.query(`
       create function refuse() returns trigger language plpgsql as $$
       begin

@@ -2,21 +2,21 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { createApiKey } from '../../src/auth/api-keys.ts';
 import type { Account } from '../../src/ledger/accounts/accounts.ts';
 import { rollUp } from '../../src/ledger/history/usage.ts';
-import { TABLES } from '../../src/ledger/proof/sql/progress.ts';
+import { TABLES } from '../../src/ledger/proof/sql/chunks.ts';
 import { VERIFY_BOUNDS, verify } from '../../src/ledger/proof/verify.ts';
 import { useDatabase } from '../postgres.ts';
 import { useCorruption } from './corruption.ts';
 import { liveOneDay } from './day.ts';
 import { chargeOf, newAccount, useLedger } from './rig.ts';
 
-/** Faults that `verify` finds in instants, in sums, in actors, and in rows of no account. */
+/** Faults that `verify` finds in instants, sums and actors, and in rows without an account. */
 
 const db = useDatabase();
 const rig = useLedger(db.database);
 const corrupt = useCorruption(db);
 let account: Account;
 
-/** So that the day of some thirty operations is a large account, of ten ranges. */
+/** Makes the day's thirty operations a large account, with ten ranges. */
 const SMALL_BOUNDS = { mostAccounts: 1, mostOperations: 3n };
 const EVERYTHING = { shortestTail: 1n, chunk: 8n, mostOperations: 1_000n, mostAccounts: 10 };
 
@@ -28,7 +28,7 @@ beforeAll(async () => {
   const call = JSON.stringify({ route: 'search', quantities: { calls: '1', pages: '2.5' } });
   await rig.ledger.submit(chargeOf(account, { amount: 2n, call }), () => true);
   await rollUp(db.database, null, EVERYTHING);
-  // The rollup does not count this one yet.
+  // The rollup does not count this charge yet.
   await rig.ledger.submit(chargeOf(account, { amount: 3n, call }), () => true);
   await db.query(
     `insert into call_endings (account_id, number, at, ending)
@@ -52,7 +52,7 @@ describe('verify', () => {
     });
   });
 
-  test('looks at every table whose rows belong to accounts', async () => {
+  test('checks every table with rows of accounts', async () => {
     const tables = await db.query<{ table_name: string }>(
       `select table_name from information_schema.columns
        where table_schema = 'public' and column_name = 'account_id'`,
@@ -320,7 +320,7 @@ describe('verify', () => {
   );
 });
 
-/** Copies a row of a table to another account. */
+/** Copies a row of a table to another account id. */
 const strayIn = (table: string, id: string) => `
   insert into ${table}
   select (jsonb_populate_record(t, jsonb_build_object('account_id', '${id}', 'id', gen_random_uuid()))).*

@@ -10,7 +10,7 @@ import { useDatabase } from '../postgres.ts';
 import { chanceOf } from './life.ts';
 import { digest, grantOf, newAccount, useLedger } from './rig.ts';
 
-/** Sound books never look unsound: a random life through the ledger, proved again and again meanwhile. */
+/** No false alarms: `verify` runs again and again while the ledger books random operations. */
 
 const db = useDatabase();
 const rig = useLedger(db.database);
@@ -18,12 +18,12 @@ const rig = useLedger(db.database);
 const ACCOUNTS = 6;
 const CLIENTS = 24;
 const OPERATIONS = 4_000;
-/** So that most accounts are large ones, and a rollup is always somewhere in the middle of one. */
+/** Makes most accounts large, with a rollup somewhere in the middle of each. */
 const SMALL_BOUNDS = { mostAccounts: 3, mostOperations: 40n };
 const SOME = { shortestTail: 1n, chunk: 23n, mostOperations: 200n, mostAccounts: 3 };
 const NEW_GRANT = { category: 'paid', priority: 50, effectiveAt: null, expiresAt: null } as const;
 
-/** An account with what its clients remember of it. */
+/** An account with the ids that its clients remember. */
 interface Lived {
   readonly account: Account;
   readonly keys: readonly string[];
@@ -50,7 +50,7 @@ async function begin(): Promise<Lived> {
   return { account, keys: keys.map(({ id }) => id), holds: [], charges: [], grants: [] };
 }
 
-/** One random operation, asked as the wire asks it. */
+/** One random operation, in the form in which HTTP routes submit it. */
 function anyOperation(chance: (below: number) => number, lived: Lived): Operation {
   const { account, keys, holds, charges, grants } = lived;
   const amount = BigInt(1 + chance(60));
@@ -114,7 +114,7 @@ function remember({ holds, charges, grants }: Lived, receipt: { kind: string; nu
   if (receipt.kind === 'charge' || receipt.kind === 'capture') charges.push(receipt.number);
 }
 
-/** Sets or ends a limit, also of one in the middle of its period. */
+/** Sets or removes a limit, also in the middle of its period. */
 async function limit(chance: (below: number) => number, { account, keys }: Lived): Promise<void> {
   const period = PERIODS[chance(3)] ?? 'day';
   const key = { account: account.id, apiKeyId: [...keys, null][chance(3)] ?? null, period };
@@ -126,7 +126,7 @@ beforeAll(async () => {
   for (let made = 0; made < ACCOUNTS; made += 1) lives.push(await begin());
 });
 
-test('a random life is sound at every moment, and afterwards, however it is looked at', async () => {
+test('random operations are sound at every moment and afterwards, with any bounds', async () => {
   const clients = Promise.all(Array.from({ length: CLIENTS }, (_, seed) => live(seed)));
   let after: Account['id'] | null = null;
   for (let looks = 0; done < OPERATIONS; looks += 1) {
@@ -150,7 +150,7 @@ test('a random life is sound at every moment, and afterwards, however it is look
   }
 });
 
-test('what is due and not written yet is sound, and so is what the next look writes', async () => {
+test('an event that is due and not written yet is sound, and so is the row that is then written', async () => {
   const isDue = 'next_due_at <= clock_timestamp()';
   await expect.poll(() => db.query(`select from balances where ${isDue}`)).not.toHaveLength(0);
   expect((await verify(db.database, {}, SMALL_BOUNDS)).problem).toBeNull();
@@ -158,9 +158,9 @@ test('what is due and not written yet is sound, and so is what the next look wri
   expect((await verify(db.database, {}, SMALL_BOUNDS)).problem).toBeNull();
 });
 
-test('what a node of the release before has booked is sound, late expiries too', async () => {
+test('operations of a node of the previous release are sound, late expiries too', async () => {
   const { account } = lives[0] as Lived;
-  // Until the middle of its life there were no actors.
+  // The first half of its operations gets no actor.
   await db.query(
     `update operations o set actor = null, actor_id = null
      where at <= (select at from operations m where m.account_id = o.account_id
@@ -168,7 +168,7 @@ test('what a node of the release before has booked is sound, late expiries too',
                                           where b.account_id = o.account_id) limit 1)`,
   );
   expect((await verify(db.database, {}, SMALL_BOUNDS)).problem).toBeNull();
-  // A hold that an older node forgot: the charge after its expiry is booked before it.
+  // An older node forgot this hold: it booked a later charge before the hold's expiry.
   const own = await begin();
   const { account: forgetful } = own;
   await rig.ledger.submit(grantOf(forgetful, 100n), () => true);

@@ -6,7 +6,7 @@ import { typeParsers } from '../../src/db/connection/types.ts';
 import { VERIFY_BOUNDS, verify } from '../../src/ledger/proof/verify.ts';
 import { useDatabase } from '../postgres.ts';
 
-/** The cost of a proof grows with the ledger, and not with the number of its snapshots. */
+/** The cost of `verify` grows with the ledger, and not with the number of its snapshots. */
 
 const ACCOUNTS = 400;
 const OPERATIONS = 25;
@@ -14,10 +14,10 @@ const LARGE = 10_000;
 
 const db = useDatabase();
 let client: pg.Client;
-/** The pages that the statements looked at. */
+/** The number of disk pages that the statements read. */
 let pages = 0;
 
-/** Runs each statement twice: for its rows, and for the pages that it looks at. */
+/** Runs each statement twice: for its rows, and for the number of pages that it reads. */
 const sql: Sql = {
   rows: async ({ text }, values = []) => {
     const asked = { text, values: values.map(parameterOf), types: typeParsers };
@@ -50,7 +50,7 @@ async function pagesOf(bounds: typeof VERIFY_BOUNDS): Promise<number> {
   return pages;
 }
 
-/** An account of so many charges, the last account by its id being the large one. */
+/** The accounts with their numbers of charges. The one with the last id is the large one. */
 const lives = `
   select ('00000000-0000-4000-8000-' || lpad(to_hex(n), 12, '0'))::uuid as id,
          case n when ${ACCOUNTS + 1} then ${LARGE} else ${OPERATIONS} end as operations

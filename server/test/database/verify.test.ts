@@ -18,7 +18,7 @@ beforeAll(async () => {
 
 const corrupt = useCorruption(db);
 
-/** The operation of a kind that comes first. */
+/** A subquery for the number of the first operation of a kind. */
 const first = (kind: string) =>
   `(select min(number) from operations where kind = '${kind}' and number > 1)`;
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { WriteBehind } from '../../src/db/write-behind.ts';
 
-/** A `WriteBehind` whose writes are recorded, and fail while `isAway`. */
+/** A `WriteBehind` that records its writes, which fail while `isAway`. */
 function recorder() {
   const written: string[][] = [];
   const warnings: string[] = [];
@@ -18,7 +18,7 @@ function recorder() {
   return { rows, written, warnings, state };
 }
 
-test('the newest row of a name is written, once', async () => {
+test('the newest row of each name is written once', async () => {
   const { rows, written } = recorder();
   rows.add('a', 'first');
   rows.add('b', 'only');
@@ -47,7 +47,7 @@ test('at most 5,000 rows go into one statement', async () => {
   expect(written.map(({ length }) => length)).toEqual([5_000, 5_000, 2_000]);
 });
 
-test('new names are dropped beyond 100,000 that wait', async () => {
+test('new names are dropped while 100,000 wait', async () => {
   const { rows, written } = recorder();
   for (let n = 0; n < 100_002; n += 1) rows.add(`${n}`, 'old');
   rows.add('0', 'new');

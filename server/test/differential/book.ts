@@ -1,14 +1,14 @@
 import type { Call } from './calls.ts';
 import { type Cost, costOf, type Ending, mostOf, type Pays } from './routes.ts';
 
-/** The model of an account, and of what a call writes into its books. Amounts are microcents. */
+/** The model of an account and of the operations that a call books. Amounts are microcents. */
 
 export interface Account {
   readonly posted: bigint;
   readonly overdraftLimit: bigint;
-  /** The number of its last operation. */
+  /** The number of the account's last operation. */
   readonly lastNumber: number;
-  /** The idempotency keys that are used. */
+  /** The used idempotency keys. */
   readonly keys: ReadonlyMap<string, UsedKey>;
 }
 
@@ -16,14 +16,14 @@ export interface UsedKey {
   readonly request: string;
   /** The number of the charge that paid; null: nothing was charged. */
   readonly charge: number | null;
-  /** Null: it cannot be given again. */
+  /** The kept answer; null: the gateway cannot replay it. */
   readonly answer: { readonly status: number; readonly id: string; readonly body: string } | null;
 }
 
 export interface Operation {
   readonly kind: string;
   readonly amount: bigint;
-  /** The number of the operation that it ends or undoes. */
+  /** The number of the operation that this one ends or reverses. */
   readonly subject: number | null;
   /** The quantities that its receipt shows; null: it has no receipt. */
   readonly quantities: Cost['quantities'] | null;
@@ -32,7 +32,7 @@ export interface Operation {
 export interface Told {
   readonly charged: bigint;
   readonly remaining: bigint;
-  /** The number of the charge. */
+  /** The number of the charge; null: there is none. */
   readonly charge: number | null;
 }
 
@@ -45,12 +45,12 @@ export class Book {
   readonly #call: Call;
   readonly #most: Cost;
   #isHeld: boolean;
-  /** The charges that are not given back, by their numbers. */
+  /** The amounts of the charges that are not reversed, by number. */
   #charged = new Map<number, bigint>();
   #charge: number | null = null;
   #posted: bigint;
 
-  /** A price that is known is charged at once; any other is held at its most. */
+  /** Charges a price that is known before the call; holds the maximum of any other. */
   constructor(account: Account, call: Call) {
     this.#account = account;
     this.#call = call;
@@ -63,7 +63,7 @@ export class Book {
     if (call.isLate) this.#add('hold_expiry', this.#most.amount, this.#first);
   }
 
-  /** Pays for an ending. What was paid before is not paid again, but it can be given back. */
+  /** Pays for an ending. A second call charges nothing more, but it can give back. */
   settle(ending: Ending, pays: Pays): void {
     if (pays === 'free') this.#giveBack();
     else if (this.#isHeld) this.#capture(this.#costOf(ending, pays));

@@ -1,17 +1,19 @@
 import { type Members, pathOf, type Route } from './routes.ts';
 
-/** One call of the differential run: what is asked, what the upstream does, and what the client does. */
+/**
+ * One call of the differential run: its request, and the behaviour of its upstream and its client.
+ */
 export interface Call {
-  /** Nothing else of the run has it; it goes to the upstream and stands in its answer. */
+  /** Unique in the run. The request carries it to the upstream, and the answer contains it. */
   readonly id: string;
   readonly request: Request;
   readonly answer: Answer;
   readonly leaves: Leaving;
-  /** Another request with the same idempotency key is sent while this one is with the upstream. */
+  /** The request to send with the same idempotency key while this call is with the upstream. */
   readonly probe: 'same' | 'other' | null;
-  /** PostgreSQL cannot be reached when the call ends. */
+  /** Whether PostgreSQL is unreachable when the call ends. */
   readonly isAway: boolean;
-  /** Its hold has expired when PostgreSQL can be reached again. */
+  /** Whether its hold has expired when PostgreSQL is reachable again. */
   readonly isLate: boolean;
 }
 
@@ -39,38 +41,38 @@ export interface Answer {
     | 'events uncounted'
     | 'events with an error'
     | 'events with an early error';
-  /** How much there is to count. */
+  /** The quantity in the answer. */
   readonly count: number;
-  /** How many bytes there are beside. */
+  /** The number of bytes to add to the body. */
   readonly padding: number;
-  /** Whether it does not say its length. Events never do. */
+  /** Whether the answer has no Content-Length. Streams of events never have one. */
   readonly isChunked: boolean;
-  /** After its first part it may break off, or hang. */
+  /** Whether the upstream disconnects or hangs after the first part. */
   readonly end: 'whole' | 'breaks off' | 'hangs';
 }
 
-/** When the client leaves. */
+/** The moment at which the client disconnects. */
 export type Leaving =
   | 'never'
-  /** Never, but it does not send all of its body. */
+  /** The client never disconnects, but sends only half of its body. */
   | 'never, with half a body'
   | 'before its body'
   | 'in its body'
-  /** As soon as it has sent its request. */
+  /** As soon as the client has sent its request. */
   | 'at once'
-  /** When the upstream has the request. The upstream goes on after that, if it is let. */
+  /** As soon as the upstream has the request. After that the upstream may answer. */
   | 'before the answer'
-  /** In the moment in which the upstream answers. */
+  /** At the moment at which the upstream answers. */
   | 'at the answer'
-  /** When it has a part of the body. The upstream goes on after that, if it is let. */
+  /** As soon as the client has a part of the body. After that the upstream may send the rest. */
   | 'midway'
   | 'after the last byte';
 
-/** A body that is neither priced nor repeatable, and large, is passed on as it comes. */
+/** Whether the gateway streams the body: it is large, and neither the price nor a key needs it. */
 export const passesBodyOn = ({ route, key }: Request): boolean =>
   route.name === 'upload' && key === null;
 
-/** The body of a request with POST; null: there is none. */
+/** The body of a POST request; null: the request has none. */
 export function bodyOf({ route, method, members }: Request): string | null {
   if (method !== 'POST') return null;
   if (route.name === 'upload') return 'u'.repeat(300_000);

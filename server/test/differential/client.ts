@@ -2,7 +2,7 @@ import { type IncomingHttpHeaders, request } from 'node:http';
 import { bodyOf, type Request, urlOf } from './calls.ts';
 import { CALL_HEADER, Signal } from './upstream.ts';
 
-/** A client of the gateway that can leave at any moment. */
+/** A client of the gateway that can disconnect at any moment. */
 
 /** An answer as a client saw it. Status 0: it saw none. */
 export interface Sight {
@@ -16,13 +16,13 @@ export interface Sight {
 }
 
 export interface Client {
-  /** It has all that there is to send on its way. */
+  /** Resolves when everything to send was handed to the socket. */
   readonly hasSent: Promise<void>;
-  /** It has a part of the answer's body. */
+  /** Resolves when a part of the answer's body has come. */
   readonly hasPart: Promise<void>;
-  /** So many bytes of the body have come. */
+  /** The number of bytes of the body so far. */
   readonly received: () => number;
-  /** Never rejects. */
+  /** Resolves at the end of the request. Never rejects. */
   readonly over: Promise<Sight>;
   leave(): void;
 }
@@ -32,9 +32,9 @@ export interface Sent {
   readonly apiKey: string;
   readonly request: Request;
   readonly id: string;
-  /** How much of the body is sent. */
+  /** The part of the body to send. */
   readonly part: 'none' | 'half' | 'whole';
-  /** Runs with each piece of the answer's body. */
+  /** Runs at each chunk of the answer's body. */
   readonly onPart?: (client: Client) => void;
 }
 

@@ -17,8 +17,8 @@ import { playStorm } from './storm.ts';
 import { type ObedientUpstream, startObedientUpstream } from './upstream.ts';
 
 /**
- * Random calls through two gateways against `model.ts`. The same seed makes the same calls; CONTRIBUTING.md
- * says how to run more of them, and how to repeat one story.
+ * Compares random calls through two gateways with `model.ts`. The same seed makes the same calls.
+ * CONTRIBUTING.md says how to run more of them, and how to repeat one story.
  */
 const {
   PURSER_DIFFERENTIAL_SEED: SEED = '1',
@@ -27,9 +27,9 @@ const {
 } = process.env;
 
 const CALLS_IN_STORM = 72;
-/** One call in five ends while PostgreSQL is away, or follows such a one. */
+/** One call in five belongs to a storm: half of these end while PostgreSQL is unreachable. */
 const STORMS = Math.max(2, Math.round(Number(CALLS) / 5 / CALLS_IN_STORM));
-/** More than are played. */
+/** More stories than are played. */
 const STORIES = Math.ceil(Number(CALLS) / 5);
 /** A run in which one of these did not come has shown too little. */
 const OFTEN = [
@@ -73,7 +73,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Plays all stories, so many at a time. */
+/** Plays the stories, `PLAYERS_AT_ONCE` at a time. */
 async function playStories(scene: Scene, tally: Tally, players: Player[]): Promise<void> {
   const stories = storiesOf(Number(SEED), STORIES).filter(({ name }) => isWanted(name));
   const next = stories[Symbol.iterator]();

@@ -9,7 +9,7 @@ import { inCents } from './routes.ts';
 import { ANSWER_HEADER } from './upstream.ts';
 import { digestOfKey, type Evidence, type SeenKey } from './witness.ts';
 
-/** Compares what was seen of a call with what the model says may come of it. */
+/** Compares everything observed of a call with the outcomes that the model allows. */
 
 /** A call, and all that was seen of it. */
 export interface Case {
@@ -21,7 +21,7 @@ export interface Case {
   readonly evidence: Evidence;
 }
 
-/** The differences from one outcome; none: this is what happened. */
+/** The differences from one outcome; empty: this is the outcome that happened. */
 export function differencesFrom(outcome: Outcome, seen: Case): readonly string[] {
   const difference = new Differences();
   compareBooks(outcome, seen, difference);
@@ -106,7 +106,7 @@ function compareBooks(
   if (late) difference.note('ending of the late charge', ending, late.ending);
 }
 
-/** Every key that is used has its row, and no other key has one. */
+/** Every used key has its row, and no other key has one. */
 function compareKeys(outcome: Outcome, seen: Case, difference: Differences) {
   const { before, call, evidence } = seen;
   const keys = new Map<string, UsedKey>(before.keys);
@@ -165,7 +165,7 @@ function compareSight(expected: Seen, client: Sight, seen: Case, difference: Dif
   if (expected.end) compareTold('end', expected.end, client.trailers, seen, difference);
 }
 
-/** The part of the gateway's own error that is expected. */
+/** The expected members of the gateway's own error, with their actual values. */
 function errorIn(body: string, expected: Readonly<Record<string, string>>, seen: Case): object {
   const error = JSON.parse(body) as Readonly<Record<string, string>>;
   const names = Object.keys(expected).filter((name) => name !== 'charge');
@@ -202,7 +202,9 @@ const NOT_TOLD = {
   'x-hold-id': undefined,
 };
 
-/** If PostgreSQL cannot answer for three seconds, a cost is not known in time. */
+/**
+ * The credits may be missing: if PostgreSQL does not answer for three seconds, no cost is known.
+ */
 function compareTold(
   where: string,
   told: Told | 'held' | null,
@@ -216,7 +218,7 @@ function compareTold(
   difference.note(`credits in the ${where}`, creditsOf(told, seen), actual);
 }
 
-/** The comment at the end of a stream; missing if a cost was not known in time. */
+/** The possible comments at the end of a stream. None is possible if no cost was known in time. */
 function commentsOf({ end, head }: Seen, seen: Case): readonly string[] {
   const told = end ?? head;
   if (told === null || told === 'held') return [''];

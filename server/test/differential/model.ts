@@ -7,17 +7,17 @@ import { cheapest, costOf, type Ending, inCents, mostOf, type Pays, type Route }
  * each the payment, the answer that the customer sees, and the idempotency key after it. It knows nothing
  * of the gateway's code. Amounts are microcents.
  *
- * More than one way is possible only if two things happen at the same time: a client leaves while its
- * request or its answer is on the way, or a time is over just then.
+ * More than one way is possible only in a race: a client disconnects, or a timeout fires, while the
+ * request or the answer is on its way.
  */
 
-// --- what may come of a call -----------------------------------------------------------------------
+// --- outcomes --------------------------------------------------------------------------------------
 
-/** One way in which a call may go. */
+/** One possible outcome of a call. */
 export interface Outcome {
-  /** Null: nothing was ever paid. */
+  /** The ending of the call; null: the call was never paid. */
   readonly ending: Ending | null;
-  /** The status of the upstream's answer; null: it has not begun. */
+  /** The status of the upstream's answer; null: no answer began; `either`: both are possible. */
   readonly status: number | null | 'either';
   readonly isForwarded: boolean;
   readonly operations: readonly Operation[];
@@ -39,7 +39,7 @@ export interface Seen {
   /** The payment as the head tells it; `held`: it names the hold. */
   readonly head: Told | 'held' | null;
   readonly end: Told | null;
-  /** Whether a comment tells it once more. */
+  /** Whether a comment at the end of the stream states it too. */
   readonly hasComment: boolean;
 }
 
@@ -52,13 +52,13 @@ export function outcomesOf(account: Account, call: Call): readonly Outcome[] {
   return mayBeLate ? [...paid, refusal(408, { code: 'request_timeout' })] : paid;
 }
 
-// --- calls that are not paid -----------------------------------------------------------------------
+// --- unpaid calls ----------------------------------------------------------------------------------
 
-/** A replay, a refusal, or a request that does not come; null: the call is paid. */
+/** The outcome of a replay, a refusal or an incomplete request; null: the call is paid. */
 function withoutPayment(account: Account, call: Call): Outcome | null {
   const { request, leaves } = call;
   const { route, key, members } = request;
-  // An account that has nothing to spend gets only the answers that it has paid for.
+  // An account without credit gets only the answers that it has paid for.
   const isPoor = spendable(account) < cheapest(route);
   const poor = refusal(402, shortOf(account, cheapest(route)));
   if (isPoor && key === null) return poor;
@@ -89,7 +89,7 @@ export function probed(probe: 'same' | 'other'): Outcome {
     : refusal(409, { code: 'in_progress' });
 }
 
-/** The same request is the same method, path, query and body, with the same `Accept`. HEAD is GET. */
+/** Requests are the same if method, path, query, body and `Accept` are. HEAD counts as GET. */
 function fingerprint(request: Request): string {
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   return [method, urlOf(request), bodyOf(request), request.accept].join('\n');
@@ -113,7 +113,7 @@ function refusal(status: number, error: Readonly<Record<string, string>>): Outco
   return { ...UNPAID, status: null, seen };
 }
 
-/** Nobody is there to see an answer. */
+/** The client is gone and sees no answer. */
 const unseen = (): Outcome => refusal(0, {});
 
 function replay(
@@ -126,7 +126,7 @@ function replay(
   return { ...UNPAID, status: null, seen };
 }
 
-// --- who pays --------------------------------------------------------------------------------------
+// --- payment ---------------------------------------------------------------------------------------
 
 /** The customer pays so for an ending, if the route says nothing else. */
 export const BY_DEFAULT: Readonly<Record<Ending, Pays>> = {
@@ -146,7 +146,7 @@ export const BY_DEFAULT: Readonly<Record<Ending, Pays>> = {
   client_left_midway: 'maximum',
 };
 
-/** The endings that a customer can bring about: they use the key, even if they cost nothing. */
+/** The endings that a customer can cause: they use the key, even if they cost nothing. */
 const BY_CUSTOMER: readonly Ending[] = [
   'delivered',
   'answer_malformed',
@@ -162,23 +162,23 @@ function paysFor({ route }: Request, { ending, isSent, isPassedOn }: Way): Pays 
   return route.settlement[ending] ?? BY_DEFAULT[ending];
 }
 
-// --- how it goes -----------------------------------------------------------------------------------
+// --- ways ------------------------------------------------------------------------------------------
 
-/** How a call that was paid goes on. */
+/** One possible course of a call after its payment. */
 interface Way {
   readonly ending: Ending;
   /** Whether anything was sent to the upstream. */
   readonly isSent: boolean;
-  /** The status of the upstream's answer; null: it has not begun. */
+  /** The status of the upstream's answer; null: no answer began; `either`: both are possible. */
   readonly status: number | null | 'either';
-  /** Whether an answer of the upstream's is passed on, and not one of the gateway's own. */
+  /** Whether the client gets the upstream's answer, and not the gateway's own. */
   readonly isPassedOn: boolean;
   readonly isWhole: boolean;
-  /** The ending for which it was paid before it ended, since all of the answer was known. */
+  /** The ending for which the call was settled early, because the whole answer was known. */
   readonly settledFor: Ending | null;
 }
 
-/** The gateway answers by itself. */
+/** A way in which the gateway answers itself. */
 const own = (ending: Ending, status: Way['status'] = null): Way => ({
   ending,
   status,
@@ -188,7 +188,7 @@ const own = (ending: Ending, status: Way['status'] = null): Way => ({
   settledFor: null,
 });
 
-/** How a call goes if its client stays. */
+/** The way of a call whose client stays. */
 function withClient(call: Call): Way {
   const { answer, request } = call;
   const { route } = request;
@@ -215,7 +215,7 @@ function withClient(call: Call): Way {
   return { ...passed, ending, settledFor: isCounted ? counted : null };
 }
 
-/** A small answer goes out when it has come whole, and so does JSON in which something is counted. */
+/** Whether the gateway reads an answer whole first: it is small, or JSON in which it counts. */
 export function goesOutWhole(call: Pick<Call, 'id' | 'answer' | 'request'>): boolean {
   const { answer, request } = call;
   const isSmall = !isEvents(answer) && !answer.isChunked && textOf(call).length <= 65_536;
@@ -223,12 +223,12 @@ export function goesOutWhole(call: Pick<Call, 'id' | 'answer' | 'request'>): boo
   return isSmall || (isJson && request.route.counts !== undefined && answer.status < 300);
 }
 
-/** Whether a stream reports that the upstream failed, in its first part. */
+/** Whether the first part of a stream has an error event. */
 function hasEarlyError({ answer, request }: Call): boolean {
   return request.route.reportsErrors && answer.form === 'events with an early error';
 }
 
-/** The ending of an answer that has come whole. */
+/** The ending of a whole answer. */
 function countedIn(call: Call): Ending {
   const { route, members } = call.request;
   const { form, status, count } = call.answer;
@@ -244,19 +244,19 @@ function countedIn(call: Call): Ending {
   return isAbove ? 'above_maximum' : 'delivered';
 }
 
-/** The ways in which a call may go, with its client. */
+/** The possible ways of a call with its client. */
 function waysOf(call: Call): readonly Way[] {
   const { request, answer, leaves } = call;
   const { route, key } = request;
   const stays = withClient(call);
   const early = own('client_left_before_answer', 'either');
   const unsent = { ...early, isSent: false };
-  // An error stays one. A cost that was known when the answer went out, or has been counted, stays.
+  // A disconnect changes neither an error nor a cost that is already settled.
   const isFixed = !stays.isPassedOn || answer.status >= 400;
   const left = { ...stays, ending: 'client_left_midway', isWhole: false } as const;
   const cut = isFixed ? [stays] : [isEvents(answer) ? { ...left, settledFor: null } : left];
   const late = isFixed ? [stays] : [stays, left, ...cut];
-  // With a key the answer is read to its end for the next attempt, if it is not too large to be kept.
+  // With a key, the gateway reads the answer to its end for the next attempt, if it can be kept.
   const isReadOn = key !== null && route.replayBytes > 0;
   const read = isKeepable(route, textOf(call)) ? [stays] : late;
   const times = [...timesOf(route), ...brokenBefore(stays)];
@@ -295,14 +295,14 @@ function timesOf({ isShort, upstream }: Route): readonly Way[] {
   return upstream === 'hasty' ? [own('upstream_timeout', 'either')] : [];
 }
 
-/** An answer that is paid before it goes out may break off until then. */
+/** The further way of an answer that is settled before it goes out: it may break in between. */
 function brokenBefore({ settledFor, status, ending, isWhole }: Way): readonly Way[] {
   const isBroken = settledFor !== null && !isWhole && ending !== 'time_exceeded';
   const isError = settledFor === ending;
   return isBroken ? [{ ...own(isError ? ending : 'upstream_broke_off', status), settledFor }] : [];
 }
 
-// --- what comes of it ------------------------------------------------------------------------------
+// --- the outcome of a way --------------------------------------------------------------------------
 
 function outcomeOf(account: Account, call: Call, way: Way): Outcome {
   const { request, answer } = call;

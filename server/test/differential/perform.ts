@@ -3,7 +3,7 @@ import { type Call, type Leaving, passesBodyOn, textOf } from './calls.ts';
 import { type Client, type Sent, type Sight, send } from './client.ts';
 import type { ObedientUpstream, Visit } from './upstream.ts';
 
-/** Carries one call out: the upstream and the client do in turn what it says. */
+/** Performs one call: directs the upstream and the client in turn. */
 
 /** A call as its client and its upstream saw it. */
 export interface Performance {
@@ -17,11 +17,11 @@ export interface Stage {
   readonly upstream: ObedientUpstream;
   readonly url: string;
   readonly apiKey: string;
-  /** The call is ready to end. Resolves when PostgreSQL is away. */
+  /** Called when the call is ready to end. Resolves when PostgreSQL is unreachable. */
   readonly untilAway: () => Promise<void>;
 }
 
-/** How much of a request's body is sent. */
+/** The part of the body that a client sends; it is `whole` for all other moments. */
 const PARTS: Readonly<Partial<Record<Leaving, Sent['part']>>> = {
   'before its body': 'none',
   'in its body': 'half',
@@ -44,10 +44,10 @@ export async function perform(call: Call, stage: Stage): Promise<Performance> {
 
 async function play(call: Call, stage: Stage, client: Client, visit: Visit): Promise<Sight | null> {
   const { leaves, request, isAway, probe } = call;
-  /** Waits for something; false: the call was over without it. */
+  /** Waits for `given`; false: the call ended first. */
   const until = async (given: Promise<void>) =>
     Promise.race([given.then(() => true), client.over.then(() => false)]);
-  // Without a key, or if nothing is kept, the upstream waits until the gateway hangs up.
+  // Without a key, or if no answer is kept, the upstream waits until the gateway disconnects.
   const isReadOn = request.key !== null && request.route.replayBytes > 0;
   switch (leaves) {
     case 'never':
@@ -93,7 +93,7 @@ async function play(call: Call, stage: Stage, client: Client, visit: Visit): Pro
   }
 }
 
-/** Sends another request under the key of a call that is with the upstream. */
+/** Sends another request with the key of a call that is with the upstream. */
 function sendProbe({ id, request }: Call, probe: 'same' | 'other', stage: Stage): Promise<Sight> {
   const accept = probe === 'same' ? request.accept : 'text/csv';
   const { url, apiKey } = stage;

@@ -1,11 +1,11 @@
 /**
- * The routes of the differential run: what the model reads, and the price book that is made of it.
- * Amounts are microcents.
+ * The routes of the differential run, which the model reads, and their price book. Amounts are
+ * microcents.
  */
 
 export const CENT = 1_000_000n;
 
-/** The endings of a call, as docs/price-book.md names them. */
+/** The endings of a call, with the names of docs/price-book.md. */
 export type Ending =
   | 'delivered'
   | 'upstream_unreachable'
@@ -26,13 +26,15 @@ export type Pays = 'free' | 'counted' | 'maximum';
 export interface Route {
   readonly name: string;
   readonly methods: readonly string[];
-  /** `secret` is sent the operator's secret, `closed` takes no connection, `hasty` has short timeouts. */
+  /**
+   * `secret` gets the operator's secret, `closed` refuses connections, `hasty` has short timeouts.
+   */
   readonly upstream: 'plain' | 'secret' | 'hasty' | 'closed';
-  /** So much for each call. */
+  /** The price of each call. */
   readonly perCall: bigint;
-  /** So much by `effort` of the request, which is `low` if it is left out. */
+  /** The price by the request's `effort`, whose default is `low`. */
   readonly byEffort?: Readonly<Record<string, bigint>>;
-  /** So much for each of `words` of the request. */
+  /** The price of each of the request's `words`. */
   readonly perWord?: bigint;
   /** The part of the price that is counted in the answer. */
   readonly counts?: Counts;
@@ -40,21 +42,21 @@ export interface Route {
   readonly settlement: Readonly<Partial<Record<Ending, Pays>>>;
   readonly replayBytes: number;
   readonly meteringBytes: number;
-  /** `longest_s` is one second. */
+  /** Whether `longest_s` is one second. */
   readonly isShort: boolean;
-  /** An event with the member `error` reports that the upstream failed. */
+  /** Whether an event with the member `error` reports a failure of the upstream. */
   readonly reportsErrors: boolean;
-  /** A stream of events ends with a comment that tells the charge. */
+  /** Whether a stream of events ends with a comment that states the charge. */
   readonly hasComment: boolean;
   readonly largestBodyBytes: number;
 }
 
 export interface Counts {
   readonly quantity: string;
-  /** The price of one, or of one by `model` of the request. */
+  /** The price of one item, fixed or by the request's `model`. */
   readonly each: bigint | Readonly<Record<string, bigint>>;
   readonly expression: string;
-  /** At most so many, or as many as `max` of the request. */
+  /** The maximum count; `max`: the request's member `max`. */
   readonly most: number | 'max';
 }
 
@@ -66,7 +68,7 @@ export interface Members {
   readonly max?: number;
 }
 
-/** Microcents, and what they are for. */
+/** An amount in microcents, with its quantities. */
 export interface Cost {
   readonly amount: bigint;
   readonly quantities: Readonly<Record<string, string>>;
@@ -91,7 +93,7 @@ export function costOf(route: Route, members: Members, count: number): Cost {
   };
 }
 
-/** The most that a request can cost. */
+/** The maximum cost of a request. */
 export function mostOf(route: Route, members: Members): Cost {
   const most = route.counts?.most ?? 0;
   return costOf(route, members, most === 'max' ? (members.max ?? 0) : most);
@@ -124,7 +126,7 @@ const ITEMS: Counts = {
 };
 const OUTPUT: Counts = { ...ITEMS, quantity: 'output', expression: 'answer.usage.output' };
 
-/** As far from the defaults as a route can be. */
+/** A settlement that differs from the defaults as much as possible. */
 const OTHER: Route['settlement'] = {
   upstream_unreachable: 'counted',
   upstream_timeout: 'counted',
@@ -199,7 +201,7 @@ export const ROUTES: readonly Route[] = [
   { ...PLAIN, name: 'upload', methods: ['POST'], largestBodyBytes: 1_000_000 },
 ];
 
-/** The price book as YAML, of which JSON is a part. */
+/** The price book as JSON, which is also YAML. */
 export function priceBook(upstream: string): string {
   // As few as can be, so that a call that keeps its share or its connection is noticed.
   const plain = { base_url: upstream, answer_timeout_s: 60, idle_timeout_s: 60, connections: 32 };

@@ -14,28 +14,28 @@ import type { Step, Story } from './stories.ts';
 import type { ObedientUpstream } from './upstream.ts';
 import { type Evidence, evidenceOf, isSettled } from './witness.ts';
 
-/** Runs stories against a gateway, and keeps what differs from the model. */
+/** Plays stories against a gateway, and collects differences from the model. */
 
 const ASK_AGAIN_MS = 40;
-/** A call that may have been dropped unpaid has so long to show that it was not. */
+/** If nothing is booked within this time, a call may have been dropped unpaid. */
 const DROPPED_AFTER_MS = 1_500;
 const LONGEST_SETTLING_MS = 60_000;
-/** Some rows are written a moment after an answer. */
+/** The longest wait for rows that the gateway writes after an answer. */
 const LONGEST_AFTERMATH_MS = 10_000;
 
 export interface Scene {
   readonly db: TestDatabase;
   readonly upstream: ObedientUpstream;
   readonly operatorKey: string;
-  /** Where accounts are made and changed: a gateway that is never without PostgreSQL. */
+  /** The gateway that can always reach PostgreSQL; accounts are made and changed there. */
   readonly url: string;
 }
 
 /** Counts all that happened. */
 export class Tally {
-  /** Calls, probes among them. */
+  /** The number of calls, including probes. */
   calls = 0;
-  /** How often each ending came, and each answer without a payment. */
+  /** The number of times that each ending, and each unpaid answer, occurred. */
   readonly ways = new Map<string, number>();
   /** Differences from the model. */
   readonly failures: string[] = [];
@@ -70,7 +70,7 @@ export class Player {
   readonly #scene: Scene;
   readonly #tally: Tally;
   #account: Account;
-  /** A call of which is not known yet whether it was dropped before it was paid. */
+  /** A call that may or may not have been dropped before its payment. */
   #open: Omit<Case, 'evidence'> | null = null;
   #isOver = false;
 
@@ -145,7 +145,9 @@ export class Player {
     } else await this.#decide({ ...seen, evidence }, outcomes, LONGEST_AFTERMATH_MS);
   }
 
-  /** Judges what is open, and that nothing came later. Every gateway must have stopped. */
+  /**
+   * Judges the open call, and checks that nothing was booked later. All gateways must have stopped.
+   */
   async end(): Promise<void> {
     const open = this.#open;
     if (open) {
@@ -164,7 +166,7 @@ export class Player {
   /** The evidence of a call, once it is settled; null: it may have been dropped unpaid. */
   async #settled(outcomes: readonly Outcome[], isAnswered: boolean): Promise<Evidence | null> {
     const mayBeUnpaid = outcomes.some(({ ending }) => ending === null);
-    // A refusal that nobody waits for may not have been made yet.
+    // If the client is gone, the ledger may not have refused the call yet.
     const isKnown = ({ ending, seen: { error } }: Outcome) =>
       ending === null && error?.['code'] !== 'insufficient_credits';
     const isUnpaid = outcomes.every(isKnown) || (mayBeUnpaid && isAnswered);
@@ -218,7 +220,7 @@ export class Player {
     );
   }
 
-  /** The receipt of a charge must say the same as the ledger. */
+  /** Checks that the receipt of a charge agrees with the ledger. */
   async #readReceipt(call: Call, { operations, ending }: Outcome, before: Account): Promise<void> {
     const index = operations.findIndex(({ kind }) => kind === 'charge' || kind === 'capture');
     const charge = operations[index];
@@ -256,7 +258,7 @@ export class Player {
     this.#account = { ...this.#account, overdraftLimit: BigInt(cents) * CENT };
   }
 
-  /** Takes note of operations that were no calls. */
+  /** Moves the model past operations that were no calls, to this posted balance. */
   async #lookUp(posted: bigint): Promise<void> {
     const evidence = await this.#look();
     if (evidence.posted !== posted) {

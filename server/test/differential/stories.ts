@@ -18,10 +18,12 @@ export interface Story {
   readonly steps: readonly Step[];
 }
 
-/** How PostgreSQL cannot be reached. */
+/** The way in which PostgreSQL is unreachable. */
 export type Weather = 'refuses' | 'is silent' | 'loses commits';
 
-/** Stories of customers who call at the same time. While every other call ends, PostgreSQL is away. */
+/**
+ * Stories of customers who call at once. PostgreSQL is unreachable at the end of every other call.
+ */
 export interface Storm {
   readonly weathers: readonly Weather[];
   readonly stories: readonly Story[];
@@ -29,7 +31,7 @@ export interface Storm {
 
 const CUSTOMERS_IN_A_STORM = 12;
 
-/** The stories of a seed. Those of a smaller number are the first ones. */
+/** The stories of a seed. A larger `count` only adds stories at the end. */
 export function storiesOf(seed: number, count: number): readonly Story[] {
   const sampled = fc.sample(fc.noBias(story), { seed, numRuns: count });
   return sampled.map((told, index) => {
@@ -91,7 +93,7 @@ function membersOf({ byEffort, perWord, counts }: Route): fc.Arbitrary<Members> 
   });
 }
 
-/** Few enough that one comes for two requests now and then. */
+/** Few keys, so that two requests sometimes have the same one. */
 const keys = fc.nat(19).map((number) => `key-${number}`);
 
 function requestsOf(routes: readonly Route[]): fc.Arbitrary<Request> {
@@ -109,13 +111,13 @@ function requestsOf(routes: readonly Route[]): fc.Arbitrary<Request> {
         method: isHead && method === 'GET' ? 'HEAD' : method,
         members,
         accept,
-        // A request without a price has none, whatever its key.
+        // `none` has no price: the request is refused with any key, so it gets no key.
         key: members.effort === 'none' ? null : key,
       })),
   );
 }
 
-// --- what upstreams do -----------------------------------------------------------------------------
+// --- answers of upstreams --------------------------------------------------------------------------
 
 const SOUND: Answer = {
   does: 'answers',
@@ -129,7 +131,7 @@ const SOUND: Answer = {
 
 const STATUSES = [400, 401, 401, 403, 404, 422, 429, 500, 503, 700] as const;
 
-/** The forms that a route can count; without any, all forms are the same. */
+/** The forms that a route can count. If it counts nothing, the form does not matter. */
 function formsOf({ counts }: Route): readonly Answer['form'][] {
   if (!counts) return ['json', 'text', 'events'];
   return counts.quantity === 'items' ? ['json'] : ['events', 'events', 'json'];
@@ -210,7 +212,7 @@ function answersOf(route: Route): fc.Arbitrary<Answer> {
 type Untold = Omit<Call, 'id'>;
 const SOME_ID = 's00000-00';
 
-/** The moments at which a client can leave, or be sure to leave. */
+/** The moments at which a client can disconnect from this call. */
 function leavingsOf({ request, answer }: Pick<Untold, 'request' | 'answer'>): readonly Leaving[] {
   const { route, method } = request;
   if (method === 'HEAD') return ['never'];
@@ -257,7 +259,9 @@ function callOf(request: Request): fc.Arbitrary<Untold> {
 }
 const HEAD_ANSWER = { form: 'json', padding: 0, isChunked: false } as const;
 
-/** So many calls of a few requests: a later one often repeats an earlier one. */
+/**
+ * From `least` to `most` calls of a few requests, so that later calls often repeat earlier ones.
+ */
 function callsOf(routes: readonly Route[], least: number, most: number) {
   return fc
     .array(requestsOf(routes), { minLength: 3, maxLength: 8 })
@@ -330,8 +334,9 @@ function withCalls(
 }
 
 /**
- * While every other call ends, PostgreSQL is away. A hold can expire then, unless commits arrive or the cost
- * was settled before: of what is no stream of events, when the first byte goes out.
+ * Makes PostgreSQL unreachable at the end of every other call. The hold can expire meanwhile,
+ * except if commits get through, or if the cost is already settled. If the answer is no stream of
+ * events, it is settled before its first byte goes out.
  */
 function stormy(told: Story, weathers: readonly Weather[]): Story {
   return withCalls(told, (call, index) => {

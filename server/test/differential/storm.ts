@@ -7,9 +7,11 @@ import { Player, type Scene, type Tally } from './run.ts';
 import type { Storm, Weather } from './stories.ts';
 import { Signal } from './upstream.ts';
 
-/** Plays a storm: its customers call at once, and PostgreSQL is away while their calls end. */
+/**
+ * Plays a storm: its customers call at once, and PostgreSQL is unreachable while their calls end.
+ */
 
-/** How long PostgreSQL is away, unless all calls have ended by then. */
+/** PostgreSQL is unreachable for this long, or until all calls have ended. */
 const LASTS_MS = 700;
 
 const TRAFFIC: Readonly<Record<Weather, Traffic>> = {
@@ -20,7 +22,7 @@ const TRAFFIC: Readonly<Record<Weather, Traffic>> = {
 
 export interface Place {
   readonly proxy: { weather: Traffic };
-  /** A gateway whose PostgreSQL is behind the proxy. */
+  /** The gateway whose PostgreSQL is behind the proxy. */
   readonly url: string;
 }
 
@@ -39,7 +41,7 @@ export async function playStorm(
   return players;
 }
 
-/** The call of a round of each customer. */
+/** Plays one round: one call of each customer. */
 async function playRound(
   round: number,
   weather: Weather | undefined,
@@ -68,7 +70,7 @@ async function playRound(
   if (weather !== undefined) await recover(players, place);
 }
 
-/** Takes PostgreSQL away. Holds that are to expire meanwhile do so at once. */
+/** Makes PostgreSQL unreachable. The holds that should expire meanwhile expire now. */
 async function blow(
   weather: Weather,
   round: number,
@@ -90,7 +92,7 @@ const EXPIRE = `
   update operations o set expires_at = h.expires_at from held h
   where o.account_id = h.account_id and o.number = h.number`;
 
-/** Waits until the gateway works again. */
+/** Waits until the gateway reaches PostgreSQL again. */
 async function recover(players: readonly Player[], { url }: Place): Promise<void> {
   const [player] = players;
   if (!player) return;
@@ -104,7 +106,7 @@ async function recover(players: readonly Player[], { url }: Place): Promise<void
 
 /** Holds calls back until all of them wait or are over. */
 class Gate {
-  /** Whether any call waits, once that is known of all. */
+  /** Resolves when every call waits or is over: with whether any waits. */
   readonly isFull: Promise<boolean>;
   readonly #opened = new Signal();
   readonly #most: number;
@@ -126,7 +128,7 @@ class Gate {
     return this.#opened.given;
   }
 
-  /** A call is over. */
+  /** Counts a call that is over. */
   pass(): void {
     this.#passed += 1;
     this.#look();

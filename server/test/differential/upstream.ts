@@ -2,10 +2,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { type Call, isEvents, partsOf } from './calls.ts';
 
-/** An upstream that does with each request what its call says, when the test lets it. */
+/** An upstream that answers each request as its call says, when the test allows it. */
 export interface ObedientUpstream {
   readonly url: string;
-  /** Expects a call. */
+  /** Prepares for the request of a call. */
   expect(call: Call): Visit;
   close(): Promise<void>;
 }
@@ -13,15 +13,15 @@ export interface ObedientUpstream {
 /** A call as the upstream sees it. */
 export class Visit {
   readonly call: Call;
-  /** How often it came. */
+  /** The number of times that the request came. */
   times = 0;
-  /** The head of its request has come. */
+  /** Given when the head of the request has come. */
   readonly hasBegun = new Signal();
-  /** All of its request has come. */
+  /** Given when the whole request has come. */
   readonly hasCome = new Signal();
-  /** The upstream may answer. */
+  /** The test gives it to let the upstream answer. */
   readonly mayAnswer = new Signal();
-  /** It may send the second part of its answer. */
+  /** The test gives it to let the upstream send the second part of its answer. */
   readonly mayGoOn = new Signal();
 
   constructor(call: Call) {
@@ -34,7 +34,7 @@ export class Visit {
   }
 }
 
-/** Something that happens once. */
+/** An event that happens once. */
 export class Signal {
   readonly given: Promise<void>;
   #give: () => void = () => {};
@@ -50,9 +50,9 @@ export class Signal {
   }
 }
 
-/** Names the call of a request. It is no part of what an idempotency key stands for. */
+/** The header with the id of a request's call. Idempotency keys do not depend on it. */
 export const CALL_HEADER = 'x-call';
-/** Names the call whose answer it is. */
+/** The header with the id of an answer's call. */
 export const ANSWER_HEADER = 'x-answer';
 
 export async function startObedientUpstream(): Promise<ObedientUpstream> {
@@ -82,7 +82,7 @@ export async function startObedientUpstream(): Promise<ObedientUpstream> {
 async function obey(visit: Visit, request: IncomingMessage, response: ServerResponse) {
   visit.times += 1;
   visit.hasBegun.give();
-  // The gateway may leave at any time.
+  // The gateway may disconnect at any time.
   for (const side of [request, response]) side.on('error', () => {});
   request.resume().once('end', () => visit.hasCome.give());
   const { call } = visit;

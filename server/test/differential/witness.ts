@@ -7,7 +7,7 @@ export interface Evidence {
   readonly posted: bigint;
   readonly held: bigint;
   readonly operations: readonly SeenOperation[];
-  /** The idempotency keys that have a row, by their digest. */
+  /** The rows of idempotency keys, by digest. */
   readonly keys: ReadonlyMap<string, SeenKey>;
 }
 
@@ -23,7 +23,7 @@ export interface SeenOperation {
     readonly quantities: object;
     readonly late?: true;
   } | null;
-  /** How the call ended that it began, or charged late; null: nothing is known yet. */
+  /** The ending of the call that it began or charged late; null: there is none yet. */
   readonly ending: string | null;
   readonly status: number | null;
 }
@@ -34,7 +34,7 @@ export interface SeenKey {
   readonly status: number | null;
   readonly headers: Readonly<Record<string, unknown>> | null;
   readonly body: string | null;
-  /** Whether it is kept for a day. */
+  /** Whether the key is kept for a day. */
   readonly isKeptForADay: boolean;
 }
 
@@ -89,10 +89,10 @@ export async function evidenceOf(
   };
 }
 
-/** The digest under which a customer's idempotency key is kept. */
+/** The digest of a customer's idempotency key, as its row has it. */
 export const digestOfKey = (key: string): string => digestOf(`customer\0${key}`);
 
-/** Whether all that the calls have begun has ended. */
+/** Whether every call of the account has its ending, and nothing is held. */
 export function isSettled({ held, operations }: Evidence): boolean {
   const isOpen = (operation: SeenOperation) =>
     (operation.kind === 'charge' || operation.kind === 'hold') && operation.ending === null;

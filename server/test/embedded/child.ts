@@ -1,5 +1,6 @@
-// A Purser process of embedded.test.ts: joins the embedded PostgreSQL as the options in its argument
-// say, tells its parent what happens in lines of JSON, and leaves when its standard input ends.
+// A Purser process for the tests in this folder. It joins the embedded PostgreSQL with the options
+// in its argument. It reports events to its parent as lines of JSON, and leaves at the end of its
+// input.
 
 import { type EmbeddedOptions, startEmbedded } from '../../src/db/embedded/embedded.ts';
 import { OperatorError } from '../../src/operator-error.ts';

@@ -71,7 +71,7 @@ describe('the cluster', () => {
     await sql(original.connection, 'create table t as select 1 as a; checkpoint');
     await original.stop();
     const again = await joinHere(join(dataDir, 'a'), 'server');
-    // -a keeps the owners, and copies postmaster.pid and the remembered socket too.
+    // -a keeps the owners. The copy also has postmaster.pid and the path of the first one's socket.
     const copying = spawn('cp', ['-a', join(dataDir, 'a'), join(dataDir, 'b')]);
     await new Promise((resolve) => copying.once('exit', resolve));
     const copy = await joinHere(join(dataDir, 'b'), 'server');
@@ -83,8 +83,8 @@ describe('the cluster', () => {
 });
 
 if (isRoot) {
-  describe('whoever runs Purser', () => {
-    test('as root, PostgreSQL runs as somebody else, with no more rights than needed', async () => {
+  describe('the user of PostgreSQL', () => {
+    test('as root, PostgreSQL runs as another user, with no more rights than needed', async () => {
       const base = folder();
       chmodSync(base, 0o755);
       const open = join(base, 'open');
@@ -101,7 +101,7 @@ if (isRoot) {
       const binDir = join(base, 'native', 'bin');
       const embedded = await joinHere(dataDir, 'server', { binDir });
       expect(whoRuns(dataDir).uid).not.toBe(0);
-      // CAP_DAC_READ_SEARCH is the third.
+      // The only capability is CAP_DAC_READ_SEARCH, bit 2.
       expect(capabilities(postmaster(dataDir))).toBe('0000000000000004');
       await sql(embedded.connection, 'create table t as select generate_series(1, 1000) as a');
       expect(await sql(embedded.connection, COUNT)).toEqual([{ n: 1000 }]);
@@ -123,7 +123,7 @@ if (isRoot) {
       expect((await again.up()).created).toBe(false);
     });
 
-    test('nobody else may connect, even where the socket could be reached', async () => {
+    test('no other user may connect, even if the socket can be reached', async () => {
       const base = folder();
       chmodSync(base, 0o755);
       const embedded = await joinHere(join(base, 'data'), 'server');
@@ -148,7 +148,7 @@ function capabilities(pid: number | null): string | undefined {
   return /CapEff:\s*(\w+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
 }
 
-/** 'in', or the code of the refusal. */
+/** Connects as an OS user. Resolves with `in`, or with the code of the refusal. */
 async function connectAs(user: typeof NOBODY, config: object): Promise<string> {
   const script = `
     import pg from ${JSON.stringify(import.meta.resolve('pg'))};
@@ -236,7 +236,7 @@ describe('after kill -9', () => {
     const up = await killed.up();
     await sql(() => up, 'create table t as select 1 as a');
     const pid = postmaster(dataDir);
-    // Out of reach of a Ctrl-C in our terminal.
+    // PostgreSQL leads its own process group, so Ctrl-C in the terminal does not reach it.
     expect(whoRuns(dataDir).group).toBe(pid);
     await killed.kill('SIGKILL');
     const next = await joinHere(dataDir, 'server');
@@ -316,7 +316,7 @@ describe('a backend that is terminated', () => {
   test('under a process that joins does not keep it out', async () => {
     const dataDir = newCluster();
     const first = await joinHere(dataDir, 'command');
-    // Who wants the lock of all users alone is waited for by those who join.
+    // A session that waits for the exclusive lock of all users makes joining processes wait too.
     const wanting = new pg.Client({ ...first.connection(), database: 'postgres' });
     await wanting.connect();
     const { rows } = await wanting.query('select pg_backend_pid() as pid');

@@ -33,7 +33,7 @@ import {
 cleanUpAfterEach();
 const newCluster = useClusters();
 
-/** What the operator is told when joining fails; no PostgreSQL may be left running then. */
+/** The error of a join that fails. No PostgreSQL may be left running then. */
 async function refusal(dataDir: string, binDir?: string): Promise<Failed> {
   const more = { patienceMs: 1_500, ...(binDir !== undefined && { binDir }) };
   const error = await joinHere(dataDir, 'server', more).then(
@@ -80,7 +80,7 @@ describe('the operator is told', () => {
     expect(readFileSync(join(dataDir, 'postgresql', 'letter.txt'), 'utf8')).toBe('dear');
   });
 
-  test('what PostgreSQL wrote last when it dies at the start', async () => {
+  test('the last output of a PostgreSQL that dies at the start', async () => {
     const dataDir = await stoppedCluster();
     rmSync(join(dataDir, 'postgresql', 'global', 'pg_control'));
     const { message, details } = await refusal(dataDir);
@@ -89,7 +89,7 @@ describe('the operator is told', () => {
     expect(details).not.toContain('is ready to accept connections');
   });
 
-  test('that there are no programs where they should be', async () => {
+  test('that the programs are missing', async () => {
     const base = folder();
     expect((await refusal(base, join(base, 'bin'))).details).toContain('ENOENT');
     mkdirSync(join(base, 'bin'));
@@ -124,7 +124,7 @@ describe('the operator is told', () => {
       expect(failed.details).toContain('EACCES');
     });
 
-    test('whose the cluster is', async () => {
+    test('the owner of the cluster', async () => {
       const base = folder();
       chmodSync(base, 0o755);
       const dataDir = join(base, 'data');
@@ -133,8 +133,8 @@ describe('the operator is told', () => {
       const child = await Child.start({ dataDir, as: 'command' }, user);
       const { message, details } = await child.failed();
       expect(message).toBe('The data directory belongs to another user.');
-      // The folder is root's and the cluster in it PostgreSQL's user's; under a closed checkout the
-      // cluster is met first.
+      // root owns the folder, and PostgreSQL's user owns the cluster in it. If daemon cannot enter
+      // the checkout, the error names the cluster.
       expect(details).toMatch(/belongs to (root|postgres|nobody); Purser runs as daemon \(uid 1\)/);
       await server.stop();
     });
@@ -178,7 +178,7 @@ async function withDisk(size: string, use: (disk: string) => Promise<void>): Pro
 }
 
 describe('a stale postmaster.pid', () => {
-  /** What a PostgreSQL that was killed would have left. */
+  /** Writes the postmaster.pid that a killed PostgreSQL would have left. */
   function stalePidFile(dataDir: string, pid: number | string): void {
     const directory = join(dataDir, 'postgresql');
     const { uid, gid } = statSync(directory);

@@ -46,10 +46,10 @@ const folders: string[] = [];
 const children: Child[] = [];
 const here: EmbeddedPostgres[] = [];
 
-/** Ends all that a test has started, and fails where a PostgreSQL outlived its users. */
+/** Ends everything that a test has started. Fails if a PostgreSQL outlived its users. */
 export function cleanUpAfterEach(): void {
   afterEach(async () => {
-    // A failed test may have left a PostgreSQL that cannot stop; it is killed below.
+    // After a failed test, PostgreSQL may be unable to stop: then it is killed below.
     const stops = Promise.all(here.splice(0).map((embedded) => embedded.stop()));
     await Promise.race([stops, delay(BOUND_MS, undefined, { ref: false })]);
     await Promise.all(children.splice(0).map((child) => child.end()));
@@ -69,7 +69,7 @@ function removeFolder(base: string): void {
   rmSync(base, { recursive: true, force: true });
 }
 
-/** Removes the folders for sockets that are remembered under `base`. */
+/** Removes the sockets' folders whose paths are stored under `base`. */
 export function removeSockets(base: string): void {
   for (const name of readdirSync(base, { recursive: true, encoding: 'utf8' })) {
     if (!name.endsWith('postgresql.socket')) continue;
@@ -78,7 +78,7 @@ export function removeSockets(base: string): void {
   }
 }
 
-/** All processes with their arguments; those that end meanwhile are left out. */
+/** All processes with their arguments, except those that end meanwhile. */
 export function processes(): { pid: number; args: string }[] {
   if (!existsSync('/proc/self')) return [];
   return readdirSync('/proc').flatMap((name) => {
@@ -91,7 +91,7 @@ export function processes(): { pid: number; args: string }[] {
   });
 }
 
-/** A folder of a test's own; `mkdtemp` makes it 0700, which PostgreSQL under root may not enter. */
+/** Makes a folder for a test. PostgreSQL, not run by root, could not enter mkdtemp's mode 0700. */
 export function folder(owner?: OsUser): string {
   const made = mkdtempSync('/tmp/embedded-test-');
   folders.push(made);
@@ -135,7 +135,7 @@ export async function until<T>(
   }
 }
 
-/** Joins from within the test's own process. */
+/** Joins in the test's own process. */
 export async function joinHere(
   dataDir: string,
   as: EmbeddedOptions['as'],
@@ -151,7 +151,7 @@ export async function joinHere(
   return Object.assign(embedded, { lines });
 }
 
-/** A Purser process of its own. */
+/** A separate Purser process. */
 export class Child {
   readonly events: Event[] = [];
   readonly #process: ChildProcess;
@@ -175,10 +175,10 @@ export class Child {
     }
   }
 
-  /** Starts one, as another user if `user` is given, which only root can. */
+  /** Starts a process, as another OS user if `user` is given. Only root can do that. */
   static async start(options: Omit<EmbeddedOptions, 'log'>, user?: OsUser): Promise<Child> {
     const args = ['--import', import.meta.resolve('tsx'), CHILD, JSON.stringify(options)];
-    // The checkout may be where only root can go; then this passes as PostgreSQL does.
+    // If only root can enter the checkout, the child needs the same launcher as PostgreSQL.
     const launcher = user && (await launcherFor(user, [dirname(process.execPath), dirname(CHILD)]));
     const command = launcher?.command(process.execPath, args);
     const child = new Child(
@@ -217,7 +217,7 @@ export class Child {
     }, 'the child tells');
   }
 
-  /** Asks it to leave, and waits until it has. */
+  /** Asks the process to leave, and waits until it has. */
   async leave(): Promise<void> {
     this.#process.stdin?.end();
     await this.#event((event) => event.stopped);
@@ -229,7 +229,7 @@ export class Child {
     return this.#exited;
   }
 
-  /** Leaves if it is there, and is killed if that takes too long. */
+  /** Asks the process to leave if it runs, and kills it if that takes too long. */
   async end(): Promise<void> {
     this.#process.stdin?.end();
     const patience = delay(BOUND_MS, undefined, { ref: false });
@@ -238,7 +238,7 @@ export class Child {
   }
 }
 
-/** Runs a statement over a connection of its own, as often as it takes to get one. */
+/** Runs a statement on a separate connection, with retries until one is accepted. */
 export async function sql(
   config: () => pg.ClientConfig,
   text: string,
@@ -258,7 +258,7 @@ export async function sql(
   }
 }
 
-/** The process id of the postmaster, null if there is none. */
+/** The process id of the postmaster; null: there is none. */
 export function postmaster(dataDir: string): number | null {
   return pidFile(dataDir)?.pid ?? null;
 }

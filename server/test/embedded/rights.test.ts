@@ -5,13 +5,13 @@ import { migrate } from '../../src/db/migrate.ts';
 import { type OpenDatabase, openDatabase } from '../../src/db/open.ts';
 import { cleanUpAfterEach, joinHere, sql, useClusters } from './processes.ts';
 
-/** The server's login in the embedded PostgreSQL, also in one that the release before made. */
+/** The server's login in the embedded PostgreSQL, also in a cluster of the previous release. */
 
 cleanUpAfterEach();
 const newCluster = useClusters();
 const log = { info: () => {}, warn: () => {} };
 const opened: OpenDatabase[] = [];
-// It leaves PostgreSQL before that is expected to be gone.
+// Closes the databases before `cleanUpAfterEach` expects PostgreSQL to have stopped.
 afterEach(async () => {
   for (const one of opened.splice(0)) await one.close();
 });
@@ -53,7 +53,7 @@ test('a database of the release before gets the login, and loses the role with i
   await sql(before.connection, 'create role purser_server nologin');
   await sql(before.connection, 'grant insert on operations to purser_server');
   const roles = `select rolname from pg_roles where rolname = 'purser_server'`;
-  // A server of that release may run beside a command, and works under the role.
+  // A server of that release may run beside a command, and still needs the role.
   const command = await open(dataDir, 'command');
   expect(await command.database.rows(WHO)).toEqual(SERVING);
   expect(await sql(before.connection, roles)).toHaveLength(1);

@@ -7,7 +7,7 @@ import { useGateway } from './rig.ts';
 const db = useDatabase();
 const rig = useGateway(db, (upstream) => PRICES(upstream));
 
-/** The kinds and actors of an account's operations but its grants, oldest first. */
+/** The kinds and actors of an account's operations except grants, oldest first. */
 const actorsOf = (account: string) =>
   db.query<{ kind: string; actor: string; actor_id: string | null }>(
     `select o.kind, o.actor, o.actor_id from operations o join accounts a on a.id = o.account_id

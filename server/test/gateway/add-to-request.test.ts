@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { withAdded } from '../../src/gateway/request/add-to-request.ts';
 
-/** What the gateway sets in the JSON body of a request. */
+/** The members that the gateway sets in the JSON body of a request (`add_to_request`). */
 
 const USAGE = { stream_options: { include_usage: true } };
 
@@ -14,7 +14,7 @@ describe('members that are added to a request', () => {
     ['{}', '{"stream_options":{"include_usage":true}}'],
     ['{"a":1}', '{"a":1,"stream_options":{"include_usage":true}}'],
     [' {\n "a": 1\n}\n', ' {\n "a": 1\n,"stream_options":{"include_usage":true}}\n'],
-    // An object is merged: what the customer asks for besides stays, and the operator's value wins.
+    // Objects are merged: the customer's other members stay, and the operator's value wins.
     [
       '{"stream_options":{"other":1,"include_usage":false},"a":1}',
       '{"stream_options":{"other":1,"include_usage":true},"a":1}',
@@ -29,7 +29,7 @@ describe('members that are added to a request', () => {
       '{"stream_options":{"\\u00e9":2}}',
       { stream_options: { é: 2 } },
     ],
-    // Only the member of the body itself is meant.
+    // `when` looks at the body's own members only.
     [
       '{"a":{"stream_options":1},"b":"\\"stream_options\\":1"}',
       '{"a":{"stream_options":1},"b":"\\"stream_options\\":1","stream_options":{"include_usage":true}}',
@@ -70,7 +70,7 @@ describe('members that are added to a request', () => {
     },
   );
 
-  test('say the same as objects that are merged', () => {
+  test('give the same JSON as merged objects', () => {
     const name = fc.constantFrom('a', 'b', 'stream', 'c"', 'é');
     const value = fc.jsonValue({ maxDepth: 2 });
     const object = fc.dictionary(name, fc.oneof(value, fc.dictionary(name, value)));
@@ -80,7 +80,7 @@ describe('members that are added to a request', () => {
       for (const [member, inner] of Object.entries(other)) {
         result.set(member, Object.hasOwn(one, member) ? merged(one[member], inner) : inner);
       }
-      // As members of its own, `__proto__` too.
+      // fromEntries makes `__proto__` an own member too.
       return Object.fromEntries(result);
     };
     fc.assert(

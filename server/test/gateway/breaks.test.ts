@@ -7,7 +7,7 @@ import { useDatabase } from '../postgres.ts';
 import { type Customer, useGatewayBy } from './rig.ts';
 import type { TestUpstream } from './upstream.ts';
 
-/** Streams that break off before their first byte, or after the upstream has said that it failed. */
+/** Streams that break before their first byte, or after an error event. */
 
 const db = useDatabase();
 useNodes();
@@ -36,11 +36,11 @@ routes:
   startUpstream,
 );
 
-/** An upstream that sends the head of a stream, and then breaks off or reports a failure. */
+/** An upstream that sends the head of a stream, and then disconnects or sends an error event. */
 async function startUpstream(): Promise<TestUpstream> {
   const server = createServer(({ url }, response) => {
     const query = new URL(url ?? '', 'http://upstream').searchParams;
-    // An answer of 304 has no body, and undici takes this length for one that is missing.
+    // A 304 has no body, but undici expects one of this length and reports that it is missing.
     if (query.get('do') === 'mismatch') {
       response.writeHead(304, { 'content-length': 100_000 }).end();
       return;
@@ -62,14 +62,14 @@ async function startUpstream(): Promise<TestUpstream> {
   };
 }
 
-/** Reports a failure after some work, and ends a while later. */
+/** Sends usage, then an error event, and ends the stream 500 ms later. */
 function fail(response: ServerResponse): void {
   response.write('data: {"usage":{"output":3}}\n\n');
   response.write('data: {"error":{"message":"overloaded"}}\n\n');
   setTimeout(() => response.end(), 500);
 }
 
-/** How the calls of an account ended, once so many have. */
+/** The endings of an account's calls, once so many have ended. */
 async function endingsOf({ account }: Customer, calls: number): Promise<string[]> {
   const read = () =>
     db.query<{ ending: string }>('select ending from call_endings where account_id = $1', [
@@ -79,7 +79,7 @@ async function endingsOf({ account }: Customer, calls: number): Promise<string[]
   return (await read()).map(({ ending }) => ending);
 }
 
-/** How the only call of an account ended, once it has. */
+/** The ending of an account's only call, once it has ended. */
 async function endingOf(customer: Customer): Promise<string | undefined> {
   return (await endingsOf(customer, 1))[0];
 }

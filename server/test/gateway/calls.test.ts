@@ -8,14 +8,14 @@ import { useGateway } from './rig.ts';
 const db = useDatabase();
 const gateway = useGateway(db, PRICES);
 
-/** What the upstream saw of the request with this mark in its URL. */
+/** The upstream's view of the request with this mark in its URL. */
 function seen(mark: string) {
   const found = gateway.upstream.requests.find(({ url }) => url.includes(mark));
   if (!found) throw new Error(`the upstream has seen no ${mark}`);
   return found;
 }
 
-/** Sends bytes as they are and takes what comes until the server closes. */
+/** Sends raw bytes. Resolves with everything that comes until the server closes the connection. */
 function raw(text: string): Promise<string> {
   const { hostname, port } = new URL(gateway.url);
   return new Promise((resolve) => {
@@ -30,7 +30,7 @@ function raw(text: string): Promise<string> {
 }
 
 describe('a call', () => {
-  test('gets the answer of the upstream, and what it has cost', async () => {
+  test('gets the answer of the upstream, with its cost', async () => {
     const customer = await gateway.customer('10');
     const answer = await customer.get('/v1/fixed?mark=headers&items=2', {
       headers: { 'user-agent': 'test/1' },
@@ -57,7 +57,7 @@ describe('a call', () => {
     });
   });
 
-  test("never shows the customer's key to the upstream, nor what belongs to the connection", async () => {
+  test("never shows the customer's key to the upstream, nor headers of the connection", async () => {
     const customer = await gateway.customer('10');
     await customer.get('/v1/fixed?mark=hidden', {
       headers: {
@@ -199,7 +199,7 @@ describe('a call', () => {
     await expect.poll(() => customer.balance()).toBe('9.5');
   });
 
-  test('of GET has no body for the upstream', async () => {
+  test('with GET has no body for the upstream', async () => {
     const customer = await gateway.customer('10');
     const headers = { 'content-type': 'application/json', 'content-length': '17' };
     const body = '{"effort":"high"}';
@@ -328,7 +328,7 @@ describe('a quote', () => {
   const quote = async (key: string, body: unknown) =>
     call('POST', `${gateway.url}/v1/quotes`, { key, body });
 
-  test('says what a call would cost and who would pay, and changes nothing', async () => {
+  test('states the cost and the payer of a call, and changes nothing', async () => {
     const customer = await gateway.customer('2');
     const exact = attributesOf(
       await quote(customer.key, { route: 'effort', request: { effort: 'low' } }),
@@ -358,7 +358,7 @@ describe('a quote', () => {
     expect(rows.length).toBe(1);
   });
 
-  test('names what is wrong with it', async () => {
+  test('names the fault of its request', async () => {
     const { key } = await gateway.customer('2');
     const unknown = await quote(key, { route: 'nothing' });
     expect([unknown.status, JSON.parse(unknown.body).code]).toEqual([404, 'route_not_found']);

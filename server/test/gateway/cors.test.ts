@@ -4,7 +4,7 @@ import type { Server } from '../server.ts';
 import { PRICES } from './prices-text.ts';
 import { type Customer, useGateway } from './rig.ts';
 
-/** Pages of other origins: which may call from a browser, and what they may read. */
+/** CORS: the origins whose pages may call from a browser, and the headers that they may read. */
 
 const APP = 'https://app.example.com';
 const ELSEWHERE = 'https://elsewhere.example';
@@ -25,7 +25,7 @@ afterAll(async () => {
   await all.end();
 });
 
-/** What CORS says in an answer. */
+/** The status and the CORS headers of an answer. */
 async function cors(url: string, init: RequestInit & { headers: Record<string, string> }) {
   const { status, headers } = await fetch(url, init);
   const said = [...headers].filter(([name]) => /^(access-control-|vary$|allow$)/.test(name));
@@ -75,7 +75,7 @@ describe('a preflight', () => {
     }
   });
 
-  test('does not repeat what is no list of header names', async () => {
+  test('does not echo a header that is no list of names', async () => {
     const answer = await cors(`${some.url}/v1/fixed`, preflight(APP, 'a b; c'));
     expect(answer).not.toHaveProperty('access-control-allow-headers');
   });
@@ -133,7 +133,7 @@ describe('an answer', () => {
     expect(answer).toEqual({ status: 200 });
   });
 
-  test('has what the gateway says of origins, and keeps the Vary of the upstream', async () => {
+  test('has the gateway’s CORS headers, and keeps the Vary of the upstream', async () => {
     const path = '/v1/fixed?do=cors';
     const answer = await ask(some.url, path, APP, customer.key);
     expect(answer).toMatchObject({

@@ -9,19 +9,22 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { processes } from '../embedded/processes.ts';
 
-/** The demonstration runs as it is printed: `npm run demo:gateway`. */
+/** The demonstration (`npm run demo:gateway`) runs, and the commands that it prints work. */
 
 const START = fileURLToPath(new URL('../../../examples/gateway/start.mjs', import.meta.url));
 const UPSTREAM = new URL('../../../examples/gateway/upstream.mjs', import.meta.url).href;
 
-/** Where demonstrations put what they make; PostgreSQL under root must be able to enter it. */
+/**
+ * The temporary folder of the demonstrations. PostgreSQL, not run by root, must be able to enter
+ * it.
+ */
 const folder = mkdtempSync(join(tmpdir(), 'demo-test-'));
 chmodSync(folder, 0o755);
 const demos: ChildProcess[] = [];
 let demo: ChildProcess;
 let output = '';
 
-/** Starts one as a shell does, in a process group of its own. */
+/** Starts a demonstration in its own process group, as a shell does. */
 function startDemo(port: string): ChildProcess {
   const env = { PATH: '/usr/bin:/bin', TMPDIR: folder, PURSER_PORT: port };
   const child = spawn(process.execPath, [START], { env, detached: true });
@@ -29,7 +32,10 @@ function startDemo(port: string): ChildProcess {
   return child;
 }
 
-/** Resolves when it has printed all; rejects with what it printed where it ends before. */
+/**
+ * Resolves when the demonstration has printed everything; rejects with its output if it ends
+ * before.
+ */
 function printed(child: ChildProcess): Promise<string> {
   let text = '';
   return new Promise((resolve, reject) => {
@@ -43,7 +49,7 @@ function printed(child: ChildProcess): Promise<string> {
   });
 }
 
-/** The processes that work on what demonstrations have made. */
+/** The processes that use a demonstration's folder. */
 const working = () => processes().filter(({ args }) => args.includes(folder));
 
 beforeAll(async () => {
@@ -60,10 +66,10 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Files of Purser's that a demonstration has left; a cache of its libraries' does not count. */
+/** Purser's files that a demonstration has left behind. Caches of its libraries do not count. */
 const left = () => readdirSync(folder).filter((name) => name.startsWith('purser'));
 
-/** Sends what a printed line would: curl's URL, headers and body. */
+/** Sends the request of a printed curl command: its URL, headers and body. */
 function send(line: string): Promise<Response> {
   const texts = [...line.matchAll(/'([^']*)'/g)].map(([, text = '']) => text);
   const [url = '', ...rest] = texts;
@@ -105,7 +111,7 @@ test('each call that it prints works, costs what it says, and is accounted for',
   expect(usage).toContainEqual({ route: 'search', charges: 3, net: String((15 + pages) / 10) });
 });
 
-test('a call with an idempotency key is answered again, for nothing', async () => {
+test('a call with an idempotency key is answered again, for free', async () => {
   const [line = ''] = output.split('\n').filter((text) => text.includes('Idempotency-Key'));
   const answers = [await send(line), await send(line)];
   expect(answers.map(({ headers }) => headers.get('idempotency-replayed'))).toContain('true');
@@ -132,7 +138,7 @@ test('a call leads to its receipt by the X-Charge-Id of its answer', async () =>
   });
 });
 
-test('the API behind it answers nobody without its secret', async () => {
+test('the API behind it refuses every request without its secret', async () => {
   const { startUpstream } = await import(UPSTREAM);
   const { server, url } = (await startUpstream('secret')) as { server: Server; url: string };
   const status = async (headers: Record<string, string>) =>
@@ -155,7 +161,7 @@ describe('it ends', () => {
     expect(left()).toEqual([]);
   });
 
-  test('and says why where its port is taken, with nothing left', async () => {
+  test('and says why if its port is taken, with nothing left', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as AddressInfo;

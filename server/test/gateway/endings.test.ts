@@ -4,7 +4,7 @@ import { useDatabase } from '../postgres.ts';
 import { CASES } from './endings.ts';
 import { type Delivered, useGateway } from './rig.ts';
 
-/** How each ending of a call is settled: by default, and where a route says otherwise. */
+/** The settlement of each ending of a call, by default and with a route's own settlement. */
 
 const db = useDatabase();
 const gateway = useGateway(
@@ -92,7 +92,7 @@ routes:
 `,
 );
 
-/** How the call of an account that made only one ended, once it has. */
+/** The ending of an account's only call, once it has ended. */
 async function endingOf(account: string): Promise<{ ending: string; number: bigint }> {
   for (;;) {
     const [row] = await db.query<{ ending: string; number: bigint }>(
@@ -104,10 +104,10 @@ async function endingOf(account: string): Promise<{ ending: string; number: bigi
   }
 }
 
-/** What the gateway says where it has no answer of the upstream's. */
+/** The gateway's error codes by status, for calls without an answer of the upstream. */
 const CODES: Readonly<Record<number, string>> = { 502: 'upstream_failed', 504: 'upstream_timeout' };
 
-/** What an answer says that it has cost, at its end or in its head. */
+/** The cost that an answer states in its trailers or, if it has none, in its headers. */
 function saidCost({ headers, trailers }: Delivered): unknown {
   return trailers['x-credits-charged'] ?? headers['x-credits-charged'];
 }

@@ -1,15 +1,17 @@
-/** Each ending of a call: what makes it, and what it costs by default and where a route says otherwise. */
+/**
+ * A case for each ending of a call: its cause, and its cost by default and by a route's settlement.
+ */
 
 export interface Case {
   readonly path: string;
   readonly leaveAfter?: number;
   readonly status: number;
   readonly ending: string;
-  /** What the call costs in the end, in cents. */
+  /** The final cost of the call, in cents. */
   readonly cost: string;
 }
 
-/** So many bytes has a stream of the upstream's, if it is not told otherwise. */
+/** The length of the upstream's default stream, in bytes. */
 const EVENTS_LENGTH = 128;
 
 export const CASES: Readonly<Record<string, Case>> = {

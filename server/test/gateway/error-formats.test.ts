@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { useDatabase } from '../postgres.ts';
 import { type Delivered, useGateway } from './rig.ts';
 
-/** The gateway's own errors on routes whose customers use the SDK of another API. */
+/** The gateway's own errors on routes in the format of another API, whose SDK customers use. */
 
 const db = useDatabase();
 const gateway = useGateway(
@@ -33,7 +33,7 @@ routes:
 
 const FORMATS = ['openai', 'anthropic'] as const;
 
-/** Everything that is refused, by what it is refused with. */
+/** A refused request for each error code. */
 const REFUSALS: Readonly<Record<string, (format: string) => Promise<Delivered>>> = {
   api_key_required: async (format) =>
     (await gateway.customer('1')).get(`/${format}`, { headers: { 'x-api-key': '' } }),
@@ -89,7 +89,7 @@ describe.each(FORMATS)('on a route with error_format: %s', (format) => {
     if ([401, 403, 429].includes(answer.status)) expect(answer.body.length).toBeLessThan(256);
   });
 
-  test('want of credit says how much is missing and where there is more', async () => {
+  test('a lack of credit says how much is missing and where to get more', async () => {
     const facts = {
       available: '3',
       required: '5',
@@ -105,7 +105,7 @@ describe.each(FORMATS)('on a route with error_format: %s', (format) => {
     );
   });
 
-  test('a request without a price is told in one sentence, and lists what is wrong', async () => {
+  test('the refusal of a request without a price is one sentence, with a list of the faults', async () => {
     const answer = await (await gateway.customer('1')).get(`/${format}?effort=x`);
     const body = JSON.parse(answer.body);
     expect(body.error.message).toBe('effort must be one of low, high');
@@ -122,7 +122,7 @@ test("a route without it answers in Purser's own format", async () => {
   });
 });
 
-test('a path that is no route answers in it too', async () => {
+test('an unknown path answers in it too', async () => {
   const answer = await (await gateway.customer('1')).get('/nothing');
   expect(JSON.parse(answer.body)).toEqual({
     detail: 'There is nothing at this path',

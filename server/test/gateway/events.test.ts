@@ -3,12 +3,14 @@ import { EventMeter } from '../../src/gateway/upstream/answers.ts';
 import { costAfter, costBefore } from '../../src/pricing/cost.ts';
 import { routeOf, textWith } from '../pricing/books.ts';
 
-/** How a stream of events is counted as it passes. */
+/** The metering of a stream of events as it passes. */
 
 const OUTPUT =
   '      - {per: output, cents: "1", count: answer.usage.output, at_most: 100, event: usage}';
 
-/** What a stream that comes in pieces of so many bytes counts; or why it does not. */
+/**
+ * The quantities of a stream that comes in chunks of `pieceBytes`, or the reason why it has none.
+ */
 async function metered(
   text: string,
   { pieceBytes = 1_000, price = OUTPUT, more = '', request = {} as object } = {},
@@ -29,7 +31,7 @@ async function metered(
 
 const USAGE = '{"usage":{"output":7},"text":"é"}';
 
-/** As the HTML standard lets a stream of events be written (§9.2.6). */
+/** The syntax of event streams in the HTML standard (§9.2.6). */
 describe.each([1, 3, 1_000])('events in pieces of %d bytes', (pieceBytes) => {
   test.each([
     ['line feeds', `data: {"n":1}\n\ndata: ${USAGE}\n\ndata: [DONE]\n\n`],
@@ -67,7 +69,7 @@ describe.each([1, 3, 1_000])('events in pieces of %d bytes', (pieceBytes) => {
     expect(await metered(text, { pieceBytes })).toBe('answer_too_large');
   });
 
-  test('are counted by the last that is JSON where none is named', async () => {
+  test('are counted in the last JSON event if no event is named', async () => {
     const price = '      - {per: n, cents: "1", count: answer.n, at_most: 100}';
     const text = `data: {"n":1}\n\ndata: {"n":2}\n\ndata: [DONE]\n\n`;
     expect(await metered(text, { pieceBytes, price })).toEqual({ n: '2' });
@@ -127,17 +129,17 @@ data: {"type":"message_stop"}
     expect(await metered(missing, { price, more: names })).toBe('answer_malformed');
   });
 
-  test('cannot be counted where one of them is missing', async () => {
+  test('cannot be counted if one of them is missing', async () => {
     for (const event of ['message_start', 'message_delta']) {
       const without = STREAM.replaceAll(event, 'other');
       expect(await metered(without, { price: PRICE })).toBe('answer_malformed');
     }
   });
 
-  test('keeps no more than the buffer of all of them together', async () => {
+  test('keeps at most one buffer for all of them together', async () => {
     const large = padded(600);
     expect(await metered(large, { price: PRICE })).toBe('answer_too_large');
-    // Only the last of a name is kept.
+    // The meter keeps only the last event of each name.
     const often = STREAM + padded(300).repeat(5);
     expect(await metered(often, { price: PRICE })).toEqual({ input: '25', output: '15' });
   });
@@ -152,7 +154,7 @@ describe('a price of each event', () => {
   const event = (...sizes: number[]) =>
     `data: ${JSON.stringify({ results: sizes.map((size) => ({ size })) })}\n\n`;
 
-  test('adds up what it counts, over any number of events', async () => {
+  test('adds up its counts, over any number of events', async () => {
     const text = `${event(1, 2, 3)}data: {"n":1}\n\n${event()}${event(2)}data: [DONE]\n\n`;
     const options = { price: PRICE, request: { least: 2 } };
     expect(await metered(text, options)).toEqual({ results: '3' });
@@ -160,7 +162,7 @@ describe('a price of each event', () => {
     expect(await metered(event(2, 1).repeat(500), options)).toEqual({ results: '500' });
   });
 
-  test('is nothing where there is none', async () => {
+  test('is zero without such an event', async () => {
     const options = { price: PRICE, request: { least: 2 } };
     expect(await metered('data: {"n":1}\n\n', options)).toEqual({ results: '0' });
   });
@@ -212,7 +214,7 @@ describe('an error event', () => {
     expect(await metered(`${text}data: ${USAGE}\n\n`, { more })).toEqual({ output: '7' });
   });
 
-  test('is noticed where nothing of the answer is counted', async () => {
+  test('is noticed even if nothing of the answer is counted', async () => {
     const fixed = { price: '      - per_call: "1"', more: ERRORS };
     expect(await metered('data: {"error":{}}\n\n', fixed)).toBe('upstream_error_event');
     expect(await metered('data: {"n":1}\n\n', fixed)).toEqual({});

@@ -8,7 +8,7 @@ import { Pool } from 'undici';
 import { afterEach, expect, test } from 'vitest';
 import { Exchange } from '../../src/gateway/upstream/exchange.ts';
 
-/** A request to an upstream and its answer, by all the ways that it can end. */
+/** Every ending of an exchange: a request to an upstream, and its answer. */
 
 const open: { server: Server; pool: Pool }[] = [];
 afterEach(async () => {
@@ -51,7 +51,7 @@ test('a small answer comes whole', async () => {
   expect(exchange.status).toBe(201);
 });
 
-/** More than the buffers between two processes hold. */
+/** More chunks than the socket buffers between two processes can hold. */
 const PIECES = 400;
 const PIECE = Buffer.alloc(100_000, 'p');
 
@@ -90,7 +90,7 @@ test('events stream, however few they are', async () => {
   expect(String(first)).toBe('data: 1\n');
 });
 
-test('what comes before the answer is none', async () => {
+test('an interim response (1xx) is not the answer', async () => {
   const pool = await upstream((_, response) => {
     response.writeEarlyHints({ link: '</a>; rel=preload' });
     response.end('answer');
@@ -146,7 +146,10 @@ test('a call that ends while it waits for a connection ends at once, and is not 
   expect(sent).toEqual(['GET', 'GET']);
 });
 
-/** An answer that has begun and does not end; `closed` tells whether the upstream lost its connection. */
+/**
+ * An answer that begins and does not end. `closed` tells whether the upstream's connection is
+ * closed.
+ */
 async function exchangeWithoutEnd() {
   let isClosed = false;
   const pool = await upstream((request, response) => {
@@ -167,14 +170,14 @@ test('a call that ends takes its connection and its body with it', async () => {
   await expect.poll(closed).toBe(true);
 });
 
-test('a body that nobody reads any more ends the upstream', async () => {
+test('a body that is no longer read ends the upstream', async () => {
   const { answer, closed } = await exchangeWithoutEnd();
   const { body } = await answer;
   (body as Readable).destroy();
   await expect.poll(closed).toBe(true);
 });
 
-test('a status that is none is no answer', async () => {
+test('an invalid status is no answer', async () => {
   const pool = await upstream((_, response) => {
     response.statusCode = 799;
     response.end();

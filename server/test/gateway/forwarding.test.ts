@@ -4,7 +4,7 @@ import { useDatabase } from '../postgres.ts';
 import type { Server } from '../server.ts';
 import { type Customer, type SendOptions, useGateway } from './rig.ts';
 
-/** What goes on to the upstream, and what never does. */
+/** The parts of a request that the gateway forwards, and those that it never does. */
 
 const gateway = useGateway(
   useDatabase(),
@@ -51,7 +51,7 @@ beforeAll(async () => {
 });
 afterAll(() => proxied.end());
 
-/** What the upstream saw of a request that it answered. */
+/** Sends a request. Resolves with the upstream's view of it. */
 async function seen(path: string, options: SendOptions = {}) {
   const before = gateway.upstream.requests.length;
   const answer = await customer.get(path, options);
@@ -61,7 +61,7 @@ async function seen(path: string, options: SendOptions = {}) {
   return { url, headers, method, answer };
 }
 
-/** The status and code of a refusal; the upstream saw nothing. */
+/** The status and code of a refusal. Checks that the upstream saw nothing. */
 async function refused(path: string, options: SendOptions = {}): Promise<[number, string]> {
   const before = gateway.upstream.requests.length;
   const { status, body } = await customer.get(path, options);
@@ -111,7 +111,7 @@ describe('a header of the client', () => {
     for (const name of names({ ...NEVER, ...OF_PROXIES })) expect(passed).not.toContain(name);
   });
 
-  test('is believed by what a trusted proxy says of its sender, and no more', async () => {
+  test('that names the sender passes from a trusted proxy, and no other does', async () => {
     const options = { url: proxied.url, headers: { ...NEVER, ...OF_PROXIES } };
     const { headers } = await seen('/open', options);
     const expected = { ...OF_PROXIES, 'x-forwarded-for': '10.9.9.9, 127.0.0.1' };
@@ -146,7 +146,7 @@ describe('a header of the client', () => {
     expect((await seen('/counted', { headers })).headers).not.toMatchObject(headers);
   });
 
-  test('that HTTP knows for the upstream passes', async () => {
+  test('that HTTP defines for the upstream passes', async () => {
     const sent = {
       accept: 'application/json',
       'accept-language': 'de',
@@ -164,7 +164,7 @@ describe("the customer's key", () => {
   const encoded = (key: string) => key.replace('_', '%5f').replace('p', '%70');
   const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
 
-  test('is in no header that goes on', async () => {
+  test('is in no forwarded header', async () => {
     const { key } = customer;
     const { headers } = await seen('/open', {
       headers: {
@@ -180,7 +180,7 @@ describe("the customer's key", () => {
     expect(beside.headers).not.toHaveProperty('authorization');
   });
 
-  test('as a Bearer token does not go on either', async () => {
+  test('as a Bearer token is not forwarded either', async () => {
     const headers = { 'x-api-key': '', authorization: `Bearer ${customer.key}` };
     const { headers: passed } = await seen('/open', { headers });
     expect(passed).not.toHaveProperty('authorization');
@@ -188,7 +188,7 @@ describe("the customer's key", () => {
     expect(passed['x-purser-account']).toBe(customer.account);
   });
 
-  test('of another kind or customer does not go on either', async () => {
+  test('of another kind or customer is not forwarded either', async () => {
     const { key: other } = await gateway.customer('1');
     for (const key of [other, gateway.operatorKey]) {
       const headers = { authorization: `Bearer ${key}` };
@@ -197,7 +197,7 @@ describe("the customer's key", () => {
     }
   });
 
-  test('is taken out of the query with its member, before the price reads it', async () => {
+  test('is removed from the query with its member, before the price reads it', async () => {
     const { key } = customer;
     expect((await seen(`/open?api_key=${key}`)).url).toBe('/open');
     expect((await seen(`/open?a=1&${key}&b=%20`)).url).toBe('/open?a=1&b=%20');
@@ -207,7 +207,7 @@ describe("the customer's key", () => {
     expect([url, answer.headers['x-credits-charged']]).toEqual(['/effort?a=1&effort=high', '10']);
   });
 
-  test('is refused where it cannot be taken out: in a path, or in what describes the body', async () => {
+  test('is refused if it cannot be removed: in a path, or in the headers that describe the body', async () => {
     const { key } = customer;
     const misplaced = [400, 'api_key_misplaced'];
     expect(await refused(`/tools/${key}`)).toEqual(misplaced);
@@ -219,7 +219,7 @@ describe("the customer's key", () => {
 });
 
 describe('a path with parameters', () => {
-  /** The first line of the answer to a request target, and its code. */
+  /** The status of the answer to a raw request target, with its error code. */
   async function raw(target: string): Promise<string> {
     const client = connect(Number(new URL(gateway.url).port), '127.0.0.1');
     const head = [`GET ${target} HTTP/1.1`, 'Host: x', `X-API-Key: ${customer.key}`];

@@ -4,7 +4,9 @@ import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { HttpClient } from '../../src/http/gateway/client.ts';
 
-/** How long a client may hold its answer up, so that it cannot make the upstream break off for nothing. */
+/**
+ * A bound on the time without reading: a client cannot make the upstream disconnect to pay nothing.
+ */
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
 afterEach(() => void vi.useRealTimers());

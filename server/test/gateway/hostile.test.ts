@@ -7,7 +7,7 @@ import { useDatabase } from '../postgres.ts';
 import { answering, useRawUpstream } from './raw-upstream.ts';
 import { type Customer, useGatewayBy } from './rig.ts';
 
-/** Customers and upstreams that do what none should do. */
+/** Hostile customers and upstreams. */
 
 const db = useDatabase();
 const upstream = useRawUpstream();
@@ -59,7 +59,7 @@ routes:
 `,
 );
 
-/** How the calls of an account ended, once all have. */
+/** The endings of an account's calls, once all have ended. */
 async function endingsOf({ account }: Customer, calls = 1): Promise<string[]> {
   const read = () =>
     db.query<{ ending: string }>(
@@ -122,7 +122,7 @@ test('nothing of an answer that cannot be parsed is logged', async () => {
   expect(gateway.node.output()).not.toContain('private');
 });
 
-/** What the gateway sends for some bytes, until it closes the connection. */
+/** Sends raw bytes. Resolves with everything that comes until the gateway closes the connection. */
 async function rawAnswer(lines: readonly string[], body = ''): Promise<string> {
   const client = connect(Number(new URL(gateway.url).port), '127.0.0.1');
   client.write(`${lines.join('\r\n')}\r\n\r\n${body}`);
@@ -145,7 +145,7 @@ test('a client of HTTP/1.0 gets a stream without chunks and trailers, and pays i
   expect(await customer.balance()).toBe('9.7');
 });
 
-test('a client that waits for 100 Continue is told to, and its expectation goes no further', async () => {
+test('a client that waits for 100 Continue gets it, and its Expect header is not forwarded', async () => {
   const customer = await gateway.customer('10');
   const path = `/fixed${answering(JSON_HEAD, TWO)}`;
   const lines = [`POST ${path} HTTP/1.1`, 'Host: x', `X-API-Key: ${customer.key}`];
@@ -227,7 +227,7 @@ test('a client that leaves before the first byte of its large body pays nothing'
   expect(upstream.heads.length).toBe(before);
 });
 
-/** The status of a request whose body begins and does not end. */
+/** The status of the answer to a request whose body begins and does not end. */
 function statusWithoutEnd(path: string, key: string): Promise<number> {
   return new Promise((resolve) => {
     const sent = request(`${gateway.url}${path}`, {
@@ -245,7 +245,7 @@ test('a client that leaves midway in an answer that was counted as a whole has l
   expect(await endingsOf(customer)).toEqual(['client_left_midway']);
 });
 
-test('what was charged above the hold is given back with the rest', async () => {
+test('an overage is given back with the rest', async () => {
   const customer = await gateway.customer('10');
   await customer.get('/large?items=900000', { leaveAfter: 1 });
   expect(await endingsOf(customer)).toEqual(['client_left_midway']);
@@ -300,6 +300,6 @@ test('after all of it the books add up', async () => {
   expect((await verify(db.database)).problem).toBeNull();
 });
 
-test('no call is left over that would hold up the stop', async () => {
+test('no call is left over to delay the stop', async () => {
   expect(await gateway.node.end()).toBe(0);
 });

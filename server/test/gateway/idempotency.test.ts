@@ -161,7 +161,7 @@ describe("a customer's idempotency key", () => {
     }
   });
 
-  test('that was free again buys the next attempt, which is paid by itself', async () => {
+  test('that was freed serves the next attempt, which is paid separately', async () => {
     const customer = await gateway.customer('10');
     const ask = asking(customer);
     const path = `/v1/fixed?do=fail-once&mark=${newKey()}`;
@@ -190,7 +190,7 @@ describe("a customer's idempotency key", () => {
     expect(await customer.balance()).toBe('9.5');
   });
 
-  test('keeps an error that was paid, and gives it again', async () => {
+  test('keeps a paid error, and gives it again', async () => {
     const customer = await gateway.customer('10');
     const ask = asking(customer);
     const path = `/v1/paid-errors?status=404&mark=${newKey()}`;
@@ -200,7 +200,7 @@ describe("a customer's idempotency key", () => {
     expect(await customer.balance()).toBe('9.5');
   });
 
-  test.each([1_000, 0])('that is refused for want of credit leaves no row', async (times) => {
+  test.each([1_000, 0])('that is refused for lack of credit leaves no row', async (times) => {
     const customer = await gateway.customer(times === 0 ? '0' : '0.5');
     const ask = asking(customer);
     for (let turn = 0; turn < 7; turn += 1) expect((await ask('/v1/counted')).status).toBe(402);
@@ -214,7 +214,7 @@ describe("a customer's idempotency key", () => {
     expect((await ask('/v1/counted')).status).toBe(200);
   });
 
-  test('gives its answer again though the account has nothing left', async () => {
+  test('gives its answer again although the account has nothing left', async () => {
     const customer = await gateway.customer('0.5');
     const ask = asking(customer);
     const [first, again] = [await ask('/v1/fixed'), await ask('/v1/fixed')];
@@ -300,7 +300,7 @@ describe('a client that leaves', () => {
 });
 
 describe('a thief', () => {
-  test('who reads a stream, closes it before its end and repeats it pays for it', async () => {
+  test('pays for a stream that it reads, closes before its end and repeats', async () => {
     const customer = await gateway.customer('10');
     const ask = asking(customer);
     const path = '/v1/short-events?do=events&then=silence';
@@ -313,7 +313,7 @@ describe('a thief', () => {
     expect(await customer.balance()).toBe('8');
   });
 
-  test('who repeats a paid call with another Accept gets nothing back', async () => {
+  test('gets nothing back for a paid call that it repeats with another Accept', async () => {
     const customer = await gateway.customer('10');
     const ask = asking(customer);
     await ask('/v1/events?do=events&items=20');
@@ -324,7 +324,7 @@ describe('a thief', () => {
     expect(await customer.balance()).toBe('8');
   });
 
-  test('who takes nearly all of an answer five times gets one for one price', async () => {
+  test('gets one answer for one price if it takes nearly all of it five times', async () => {
     const customer = await gateway.customer('10');
     const ask = asking(customer);
     const path = `/v1/fixed?do=trickle&mark=${newKey()}`;
@@ -339,7 +339,7 @@ test('after all of it the books add up', async () => {
   expect((await verify(db.database)).problem).toBeNull();
 });
 
-/** How many idempotency keys of the customer's have a row. */
+/** The number of the customer's idempotency keys that have a row. */
 async function claimsOf({ account }: Customer): Promise<number> {
   const rows = await db.query('select from idempotent_calls where account_id = $1', [
     account.slice(0, 32),

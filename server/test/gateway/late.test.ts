@@ -5,7 +5,7 @@ import { useDatabase } from '../postgres.ts';
 import { PRICES } from './prices-text.ts';
 import { type Customer, newKey, useGateway } from './rig.ts';
 
-/** A delivered call is paid once, in whatever state PostgreSQL is when it ends. */
+/** A delivered call is paid once, whatever the state of PostgreSQL when the call ends. */
 
 const db = useDatabase();
 let proxy: Awaited<ReturnType<typeof startProxy>>;
@@ -70,7 +70,7 @@ function expectPaid(deliveries: readonly Delivery[], timeout = 20_000) {
     .toEqual(deliveries.map(({ cents, cost }) => cents - cost));
 }
 
-/** The balance, read past the proxy. */
+/** The balance in cents, read without the proxy. */
 async function availableOf({ account }: Customer): Promise<number> {
   const [row] = await db.query<{ available: string }>(
     'select ((posted - held) / 1e6)::float8::text as available from balances where account_id = $1',
@@ -79,7 +79,7 @@ async function availableOf({ account }: Customer): Promise<number> {
   return Number(row?.available);
 }
 
-/** Ends every connection of the gateway's, so that it makes new ones. */
+/** Ends all PostgreSQL backends of the gateway, so that it must reconnect. */
 const cut = () =>
   db.query(
     `select pg_terminate_backend(pid) from pg_stat_activity
@@ -171,7 +171,7 @@ describe('delivered calls are paid', () => {
   }, 40_000);
 });
 
-test('a call with an idempotency key is kept though PostgreSQL is away when it ends', async () => {
+test('a call with an idempotency key is kept although PostgreSQL is unreachable when it ends', async () => {
   const customer = await gateway.customer('10');
   const headers = { 'idempotency-key': newKey() };
   const path = `/v1/events?do=events&items=7&mark=${newKey()}`;
@@ -189,7 +189,7 @@ test('a call with an idempotency key is kept though PostgreSQL is away when it e
   expect(await availableOf(customer)).toBe(9.3);
 }, 40_000);
 
-test('a call that is free is given back though PostgreSQL is away when it ends', async () => {
+test('a free call is given back although PostgreSQL is unreachable when it ends', async () => {
   const customer = await gateway.customer('10');
   const { answered, isAtUpstream } = call(customer, '/v1/short?do=silence');
   await isAtUpstream;

@@ -11,7 +11,7 @@ import { grantOf, newAccount, useLedger } from '../database/rig.ts';
 import { useDatabase } from '../postgres.ts';
 import { startUpstream, type TestUpstream } from './upstream.ts';
 
-/** Clients that leave when all of an answer is on its way, and before it has arrived. */
+/** Clients that disconnect after the whole answer was sent, and before it has arrived. */
 
 const db = useDatabase();
 const rig = useLedger(db.database);
@@ -47,7 +47,7 @@ beforeAll(async () => {
 });
 afterAll(() => upstream.close());
 
-/** A client whose connection closes when `close` is told to. */
+/** A client that disconnects when the test calls `leave`. */
 class TestClient {
   hasLeft = false;
   readonly isSlow = false;
@@ -63,7 +63,9 @@ class TestClient {
   }
 }
 
-/** Calls with an idempotency key, and leaves when the whole answer has been handed over. */
+/**
+ * Calls with an idempotency key, and disconnects after the whole answer was handed to the client.
+ */
 async function callAndLeave(search: string): Promise<string> {
   const account = await newAccount(db.database);
   await rig.ledger.submit(grantOf(account, 10_000_000n), () => true);
@@ -77,15 +79,13 @@ async function callAndLeave(search: string): Promise<string> {
     body: null,
     principal: {
       kind: 'customer',
-      isValid: true,
-      sha256: sha256(secret),
       apiKeyId: apiKey.id,
+      keySecret: sha256(secret),
       accountPublicId: account.publicId,
       accountStatus: 'active',
       scopes: ['search'],
-      available: 10_000_000n,
-      overdraftLimit: 0n,
     },
+    balance: { available: 10_000_000n, overdraftLimit: 0n },
     address: '127.0.0.1',
     requestId: 'request',
     idempotencyKey: randomUUID(),
@@ -112,7 +112,7 @@ test.each([
   expect(await rows('holds')).toEqual([]);
 });
 
-test('no call is left over that would hold up the stop', async () => {
+test('no call is left over to delay the stop', async () => {
   gateway.beginStop();
   await gateway.stop();
 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { membersOf } from '../../src/gateway/request/members.ts';
 
-/** Bodies as large as a price book may allow. */
+/** Bodies of the largest size that a price book may allow. */
 
 const NAMES = { top: new Set(['model']), deep: new Set<string>() };
 const TEXT = '\\n'.repeat(10_000_000);
@@ -14,12 +14,12 @@ const membersIn = (json: string) =>
     contentType: 'application/json',
   });
 
-test('a text with millions of escapes is read like any other', () => {
+test('a string with millions of escapes is read like any other', () => {
   const { model, text } = membersIn(`{"model":"small","text":"${TEXT}"}`);
   expect([model, (text as string).length]).toEqual(['small', 10_000_000]);
 });
 
-test('a name that is there twice is found behind such a text', () => {
+test('a repeated name is found behind such a string', () => {
   expect(() => membersIn(`{"model":"small","text":"${TEXT}","model" : "large"}`)).toThrow(
     'model is twice in one object',
   );

@@ -5,16 +5,16 @@ import { BodyNotJson } from '../../src/gateway/request/request-body.ts';
 import { costBefore, RequestNotPriced } from '../../src/pricing/cost.ts';
 import { routeOf, textWith } from '../pricing/books.ts';
 
-/** A request that has a price is read alike by servers of many kinds: each sees the value that was priced. */
+/** Many kinds of servers parse a priced request alike: each sees the value that was priced. */
 
 const ROUTE = routeOf(
   textWith('      - {by: research_effort, default: lite, cents: {lite: "1", frontier: "100"}}'),
 );
 
-/** Runs enough to meet each pair of the pieces below. */
+/** Enough runs to try each pair of the pieces below. */
 const RUNS = 20_000;
 
-/** The value that the price saw; undefined: the request is refused. */
+/** The value that chose the price; undefined: the request is refused. */
 async function priced(search: string): Promise<string | undefined> {
   try {
     const sent = { method: 'GET', search, body: null, contentType: undefined };
@@ -51,17 +51,17 @@ const asp = (text: string) =>
     text.replace(/%u([0-9a-f]{4})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16))),
   );
 
-/** As PHP registers names; a list counts as another value. */
+/** Parses a name as PHP does. A list counts as another value. */
 function php([name, value]: Pair): Pair {
   const plain = name.trimStart().split('\0')[0] ?? '';
   const [head = ''] = plain.split('[');
   const underscored = (text: string) => text.replace(/[. [[]/g, '_');
-  // A bracket that is not closed is no index, but a part of the name.
+  // An unclosed bracket is part of the name, and no index.
   if (!/\[.*\]/.test(plain)) return [underscored(plain), value];
   return [underscored(head), `list of ${value}`];
 }
 
-/** How servers of a kind read a query. */
+/** The members that each kind of server finds in a query. */
 const SERVERS: Readonly<Record<string, (search: string) => Pair[]>> = {
   php: (search) => pairsOf(search, /&/).map(([name, value]) => php([utf8(name), utf8(value)])),
   servlet: (search) => pairsOf(search, /&/).map(([name, value]) => [latin1(name), latin1(value)]),
@@ -87,7 +87,7 @@ const piece = fc.constantFrom(
   ...['=', '=frontier', '=lite', '&', ';', '%3B', '%26', 'x', '=1&', '%', '%23'],
 );
 
-test('the query of a request that has a price is read alike by all of them', async () => {
+test('every kind of server reads the query of a priced request alike', async () => {
   const queries = fc.array(piece, { maxLength: 8 }).map((pieces) => `?${pieces.join('')}`);
   let admitted = 0;
   await fc.assert(

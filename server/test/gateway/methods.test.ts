@@ -4,11 +4,13 @@ import { useDatabase } from '../postgres.ts';
 import { PRICES } from './prices-text.ts';
 import { useGateway } from './rig.ts';
 
-/** Methods: HEAD where GET is sold, and what is told where a path has others. */
+/** Methods: HEAD if GET is sold, and the answers to a method that the path does not have. */
 
 const gateway = useGateway(useDatabase(), PRICES);
 
-/** Sends a head as it is and takes what comes until the server closes. */
+/**
+ * Sends a raw request. Resolves with everything that comes until the server closes the connection.
+ */
 async function raw(method: string, path: string, lines: readonly string[] = [], body = '') {
   const client = connect(Number(new URL(gateway.url).port), '127.0.0.1');
   const head = [`${method} ${path} HTTP/1.1`, 'Host: x', 'Connection: close', ...lines];
@@ -36,7 +38,7 @@ describe('HEAD', () => {
     for (const name of ['content-type', 'x-own', 'content-length']) {
       expect(head.headers[name]).toBe(got.headers[name]);
     }
-    // The upstream is asked for what is counted.
+    // The upstream gets a GET, because its answer is counted.
     expect(gateway.upstream.requests.slice(-2).map(({ method }) => method)).toEqual(['GET', 'GET']);
   });
 

@@ -1,18 +1,18 @@
 import type Anthropic from '@anthropic-ai/sdk';
 import type OpenAI from 'openai';
 
-/** What OpenAI and Anthropic send, by the types of their own SDKs. */
+/** The answers of OpenAI and Anthropic, typed by their own SDKs. */
 
 /** The text of every answer. */
 export const TEXT = 'Hello, customer!';
 
-/** The text in pieces, as models write it. */
+/** The text in pieces, as models stream it. */
 const PIECES = ['Hello', ', ', 'customer', '!'];
 
-/** Of a stream so many events come, with a part of the text, before anything happens to it. */
+/** A stream sends this many events, with part of the text, before it pauses or fails. */
 export const PAUSE_AT = 4;
 
-/** A request's body, as far as the answers depend on it. */
+/** The members of a request's body that the answers depend on. */
 export interface Asked {
   readonly model: string;
   readonly stream?: boolean;
@@ -21,17 +21,17 @@ export interface Asked {
   readonly input?: string;
 }
 
-/** How an API answers. */
+/** The format of an API's answers. */
 export interface Format {
   answer(asked: Asked): object;
-  /** The events of a stream, as they are sent. */
+  /** The events of a stream, as text. */
   events(asked: Asked): readonly string[];
   /** The event that reports a failure in the middle of a stream. */
   readonly errorEvent: string;
   error(type: string, message: string): object;
 }
 
-/** An event with its data, and its type if the format has one. */
+/** A server-sent event with its data, and with its type if the data has one. */
 function sse(value: object): string {
   const { type } = value as { type?: string };
   return `${type === undefined ? '' : `event: ${type}\n`}data: ${JSON.stringify(value)}\n\n`;

@@ -4,13 +4,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Asked, CHAT, type Format, MESSAGES, PAUSE_AT, RESPONSES } from './model-formats.ts';
 import type { SeenRequest, TestUpstream } from './upstream.ts';
 
-/** The APIs of OpenAI and Anthropic, as far as the example price book sells them. See `act`. */
+/** The APIs of OpenAI and Anthropic, as far as the example price book sells them (see `act`). */
 export interface ModelProviders extends TestUpstream {
-  /** Lets every answer go on that waits. */
+  /** Resumes every answer that waits. */
   goOn(): void;
 }
 
-/** The operator's secret, as `rig.ts` has it. */
+/** The operator's secret, the same as in `rig.ts`. */
 const SECRET = 'secret-of-the-upstream';
 
 /** Starts the APIs at one address. */
@@ -51,12 +51,12 @@ export async function startModelProviders(): Promise<ModelProviders> {
   };
 }
 
-/** An API at its path. */
+/** One API at its path. */
 interface Api {
   readonly format: Format;
-  /** Whether a request has the operator's secret, and no other. */
+  /** Whether a request has the operator's secret and no other credential. */
   readonly isAllowed: (headers: IncomingHttpHeaders) => boolean;
-  /** Why it is refused; undefined: it is sound. */
+  /** The reason to refuse the request; undefined: it is valid. */
   readonly refusalOf: (asked: Asked, headers: IncomingHttpHeaders) => string | undefined;
   readonly requestIdHeader: string;
 }
@@ -85,16 +85,16 @@ const APIS: Readonly<Record<string, Api>> = {
 };
 
 interface Turn {
-  /** Requests with this body until now, this one included. */
+  /** The number of requests with this body so far, including this one. */
   readonly attempts: number;
   untilGoOn(): Promise<void>;
 }
 
 /**
- * Answers as the prompt begins: `fail N` is 500 for the first N attempts, `overloaded` is always 529,
- * `wait` pauses before the answer, or in the middle of a stream, until the test lets it go on, `late` takes
- * a while, and `error` sends an error event in the middle and leaves the stream open. Anything else is
- * answered.
+ * Answers as the first word of the prompt says. `fail N`: 500 for the first N attempts.
+ * `overloaded`: always 529. `wait`: pauses before the answer, or in the middle of a stream, until
+ * `goOn`. `late`: answers after 300 ms. `error`: sends an error event in the middle and leaves the
+ * stream open. Any other prompt gets its answer.
  */
 async function act({ url, headers, body }: SeenRequest, response: ServerResponse, turn: Turn) {
   const api = APIS[url];
@@ -112,7 +112,7 @@ async function act({ url, headers, body }: SeenRequest, response: ServerResponse
   const refusal = api.refusalOf(asked, headers);
   if (refusal) return json(400, format.error('invalid_request_error', refusal), ids);
   const [does, times = '0'] = (asked.input ?? asked.messages?.at(-1)?.content ?? '').split(' ');
-  // The SDKs obey it, so that their retries need not take long.
+  // The SDKs obey `retry-after-ms`, so their retries come soon.
   const soon = { ...ids, 'retry-after-ms': '10' };
   if (does === 'fail' && turn.attempts <= Number(times)) {
     return json(500, format.error('api_error', 'It broke'), soon);

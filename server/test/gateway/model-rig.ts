@@ -13,17 +13,19 @@ export interface ModelRig {
   readonly providers: ModelProviders;
   newCustomer(cents?: string): Promise<Customer>;
   placeOf(customer: Pick<Customer, 'key'>): Place;
-  /** What the providers were asked with a prompt. */
+  /** The requests with this prompt that the providers got. */
   askedWith(prompt: string): SeenRequest[];
-  /** What an answer cost, and what its receipt says of the call, once it has ended. */
+  /** The amount and the call in an answer's receipt, once the call has ended. */
   receiptOf(customer: Customer, response: Response): Promise<object>;
-  /** The charges of a customer, in cents, the newest first. */
+  /** The charges of a customer, in cents, newest first. */
   chargesOf(customer: Customer): Promise<unknown[]>;
-  /** The most that a call may cost, in cents, which is held for it. */
+  /** The maximum cost of a call, in cents, which is held for it. */
   mostOf(customer: Customer, sdk: ModelSdk, prompt: string): Promise<string>;
 }
 
-/** Starts the rig. Call it once, at the top level; `changed` may change the text of the price book. */
+/**
+ * Starts the rig. `changed` may change the text of the price book. Call it once, at the top level.
+ */
 export function useModels(
   db: TestDatabase,
   changed: (prices: string) => string = (prices) => prices,
@@ -65,13 +67,13 @@ export function useModels(
   };
 }
 
-/** What is left of an amount, in cents. */
+/** Subtracts costs from an amount, in cents. */
 export function less(cents: string, ...costs: readonly string[]): string {
   const microcents = (text: string) => Math.round(Number(text) * 1e6);
   return String(costs.reduce((left, cost) => left - microcents(cost), microcents(cents)) / 1e6);
 }
 
-/** What a promise rejects with. */
+/** The reason with which a promise rejects. */
 export async function caught(promise: Promise<unknown>): Promise<unknown> {
   const [result] = await Promise.allSettled([promise]);
   expect(result.status).toBe('rejected');

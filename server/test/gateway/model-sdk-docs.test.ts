@@ -8,7 +8,7 @@ import { TEXT } from './model-formats.ts';
 import { useModels } from './model-rig.ts';
 import { CHAT_SDK, MESSAGES_SDK, SDKS, watched } from './model-sdks.ts';
 
-/** What docs/gateway.md tells customers who use the official SDKs. */
+/** The examples of docs/gateway.md for customers who use the official SDKs. */
 
 const db = useDatabase();
 const { gateway, newCustomer } = useModels(db);
@@ -16,7 +16,7 @@ const { gateway, newCustomer } = useModels(db);
 const DOCS = readFileSync(new URL('../../../docs/gateway.md', import.meta.url), 'utf8');
 const [SECTION = ''] = DOCS.split("### OpenAI's and Anthropic's SDKs").slice(1);
 
-/** Runs a program as a customer does, who has the SDKs; resolves with what it prints. */
+/** Runs a program as a customer who has the SDKs does. Resolves with its output. */
 async function run(program: string, env: Readonly<Record<string, string>>): Promise<string> {
   const cwd = fileURLToPath(new URL('../../', import.meta.url));
   const options = { cwd, env: { PATH: '/usr/bin:/bin', ...env } };
@@ -25,7 +25,7 @@ async function run(program: string, env: Readonly<Record<string, string>>): Prom
   return stdout;
 }
 
-test('the code in it runs as it stands, but for the address', async () => {
+test('the code in it runs unchanged, except for the address', async () => {
   const { key, balance } = await newCustomer();
   const blocks = [...SECTION.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code = '']) => code);
   const program = blocks.join('\n').replaceAll('https://api.example.com', gateway.url);

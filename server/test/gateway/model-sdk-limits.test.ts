@@ -5,7 +5,10 @@ import { caught, less, useModels } from './model-rig.ts';
 import { CHAT_SDK, MESSAGES_SDK, watched, whole } from './model-sdks.ts';
 import { newKey } from './rig.ts';
 
-/** The official SDKs in their default configuration beyond the gateway's limits: they wait, and end well. */
+/**
+ * The official SDKs in their default configuration, above the gateway's limits: they wait and
+ * succeed.
+ */
 
 const db = useDatabase();
 const rig = useModels(db, (prices) =>
@@ -23,7 +26,7 @@ describe.each([CHAT_SDK, MESSAGES_SDK])('the SDK for $name', (sdk) => {
     const { fetch, statuses } = watched();
     const place = { ...placeOf(customer), fetch };
     for (let n = 0; n < 5; n += 1) expect((await sdk.ask(place, 'Hello')).text).toBe(TEXT);
-    // Both of its retries would have come too early if it had chosen the pause itself.
+    // With a pause of its own choice, both retries of the SDK would have come too early.
     expect(statuses).toEqual([200, 200, 200, 200, 429, 200]);
     expect(await customer.balance()).toBe(less('100', ...Array(5).fill(cost)));
   });

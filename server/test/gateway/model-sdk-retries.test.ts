@@ -5,13 +5,13 @@ import { caught, less, useModels } from './model-rig.ts';
 import { type ModelSdk, type Place, SDKS, type Streamed, watched, whole } from './model-sdks.ts';
 import { newKey } from './rig.ts';
 
-/** What clients pay that leave their answers, or lose them, with the official SDKs. */
+/** The cost for clients with the official SDKs that abort or lose their answers. */
 
 const db = useDatabase();
 const rig = useModels(db);
 const { newCustomer, placeOf, askedWith, receiptOf, chargesOf, mostOf } = rig;
 
-/** Reads a stream until it has some of the text, and aborts it. */
+/** Reads a stream until some of the text has come, and aborts it. */
 async function readSome(stream: Streamed): Promise<string> {
   let text = '';
   for await (const piece of stream.texts) {
@@ -21,7 +21,7 @@ async function readSome(stream: Streamed): Promise<string> {
   return text;
 }
 
-/** A connection that is lost as soon as the provider has the first request. */
+/** A `fetch` that loses its connection as soon as the provider has the first request. */
 function losing(prompt: string): typeof fetch {
   let isFirst = true;
   return async (input, init) => {
@@ -58,7 +58,7 @@ describe.each(SDKS)('the SDK for $name', (sdk: ModelSdk) => {
     const first = await sdk.stream(placeOf(customer), prompt, { headers });
     await readSome(first);
     const { fetch, statuses, seen } = watched();
-    // It is told to wait while the first attempt is under way, and does.
+    // While the first attempt is under way, the gateway answers 409, and the SDK waits.
     seen.onStatus = (status) => status === 409 && rig.providers.goOn();
     const again = await sdk.stream({ ...placeOf(customer), fetch }, prompt, { headers });
     expect([await whole(again), statuses]).toEqual([TEXT, [409, 200]]);

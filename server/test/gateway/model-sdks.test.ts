@@ -33,7 +33,7 @@ describe.each(SDKS)('the SDK for $name', (sdk) => {
   });
 
   test.each(models)(
-    'gets the answer of %s whole, for what its tokens cost',
+    'gets the answer of %s whole, for the cost of its tokens',
     async (model, cents) => {
       const customer = await newCustomer();
       const { text, response } = await sdk.ask(placeOf(customer), 'Hello', { model });
@@ -66,7 +66,7 @@ describe.each(SDKS)('the SDK for $name', (sdk) => {
     await whole(await sdk.stream({ ...placeOf(customer), fetch }, prompt));
     const keys = sent.map((headers) => [headers.get('authorization'), headers.get('x-api-key')]);
     expect(keys).toEqual(Array(2).fill([`Bearer ${customer.key}`, null]));
-    // The provider answers only to the operator's secret, with no other beside it.
+    // The provider refuses a request without the operator's secret, or with another one beside it.
     expect(askedWith(prompt)).toHaveLength(2);
     expect(JSON.stringify(askedWith(prompt))).not.toContain(customer.key);
   });
@@ -98,7 +98,7 @@ describe.each(SDKS)('the SDK for $name', (sdk) => {
     });
   });
 
-  test('shows what is missing and where there is more: 402', async () => {
+  test('shows the missing credit and where to get more: 402', async () => {
     const customer = await newCustomer('0.01');
     const required = await mostOf(customer, sdk, 'Hello');
     const shortfall = less(required, '0.01');
@@ -125,7 +125,7 @@ describe.each(SDKS)('the SDK for $name', (sdk) => {
         ? sdk.ask(place, prompt).then((said) => said.text)
         : sdk.stream(place, prompt).then(whole));
       expect([text, statuses]).toEqual([TEXT, [500, 500, 200]]);
-      // By itself it sends no idempotency key: each attempt is a call of its own.
+      // The SDK itself sends no idempotency key, so each attempt is a separate call.
       expect(sent.map((headers) => headers.get('idempotency-key'))).toEqual([null, null, null]);
       const counts = askedWith(prompt).map(({ headers }) => headers['x-stainless-retry-count']);
       expect(counts).toEqual(['0', '1', '2']);
@@ -208,7 +208,7 @@ describe("OpenAI's SDK", () => {
     expect(await customer.balance()).toBe(less('100', '0.5575'));
   });
 
-  test('throws for what is not sold: 404 and 405', async () => {
+  test('throws for an unsold path or method: 404 and 405', async () => {
     const customer = await newCustomer();
     const unknown = sdkOf(customer).embeddings.create({ model: 'x', input: 'Hello' });
     expect(await caught(unknown)).toMatchObject({ constructor: OpenAI.NotFoundError });
@@ -233,7 +233,7 @@ describe("Anthropic's SDK", () => {
     expect(await balance()).toBe(less('100', '0.4275'));
   });
 
-  test('throws for what is not sold: 404 and 405', async () => {
+  test('throws for an unsold path or method: 404 and 405', async () => {
     const { key: apiKey } = await newCustomer();
     const anthropic = new Anthropic({ baseURL: rig.gateway.url, apiKey });
     const unknown = await caught(anthropic.models.list());

@@ -1,16 +1,16 @@
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 
-/** The official SDKs as customers have them, asked for the same in their own ways. */
+/** The official SDKs as customers use them, behind one interface. */
 
-/** Where a customer calls, with what key; `fetch` lets a test look on. */
+/** The URL and the key of a customer's calls. `fetch` lets a test watch them. */
 export interface Place {
   readonly url: string;
   readonly key: string;
   readonly fetch?: typeof fetch;
 }
 
-/** Options of one request, as both SDKs have them. */
+/** Options of one request that both SDKs have. */
 export interface AskOptions {
   readonly model?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -19,7 +19,7 @@ export interface AskOptions {
   readonly idempotencyKey?: string;
 }
 
-/** A stream of an answer's text. */
+/** An answer whose text is streamed. */
 export interface Streamed {
   readonly texts: AsyncIterable<string>;
   readonly response: Response;
@@ -30,24 +30,24 @@ export interface ModelSdk {
   readonly name: string;
   /** The route of the example price book. */
   readonly route: string;
-  /** What an answer costs, in cents, by model. The first model is asked if none is named. */
+  /** The cost of an answer in cents, by model. The first model is the default. */
   readonly costs: Readonly<Record<string, string>>;
-  /** What the receipt counts, besides the call. */
+  /** The quantities on the receipt, without the call. */
   readonly quantities: Readonly<Record<string, string>>;
-  /** What chose the price besides the model. */
+  /** The members besides the model that chose the price, with their values. */
   readonly choices: Readonly<Record<string, string>>;
   /** The request that `ask` sends. */
   bodyOf(prompt: string, model?: string): object;
   ask(place: Place, prompt: string, options?: AskOptions): Promise<Said>;
   stream(place: Place, prompt: string, options?: AskOptions): Promise<Streamed>;
-  /** The whole answer of the SDK's own reader of streams. */
+  /** Reads a stream with the SDK's own reader. Resolves with the whole answer. */
   gather(place: Place, prompt: string): Promise<string>;
-  /** What it throws, by status. */
+  /** The classes of the SDK's errors, by status. */
   readonly errors: Readonly<Record<number, ErrorClass>>;
-  /** What reading a stream throws that fails in the middle. */
+  /** The error of reading a stream that fails in the middle. */
   readonly streamError: object;
   readonly abortError: unknown;
-  /** What an error says to its reader. */
+  /** The message in an error's body. */
   messageOf(error: unknown): string | null;
 }
 
@@ -135,7 +135,7 @@ export const RESPONSES_SDK: ModelSdk = {
     const asked = clientOf(place).responses.create(body, options);
     const { data, response } = await asked.withResponse();
     const texts = textsOf(data, (event) => {
-      // The SDK leaves this event to its reader.
+      // The SDK does not throw for this event.
       if (event.type === 'response.failed') throw new Error(event.response.error?.message);
       return event.type === 'response.output_text.delta' ? event.delta : undefined;
     });
@@ -224,14 +224,14 @@ async function* textsOf<Event>(
   for await (const event of events) yield textOf(event) ?? '';
 }
 
-/** All of a stream's text, as far as it came. */
+/** Reads all text of a stream. */
 export async function whole({ texts }: Streamed): Promise<string> {
   let text = '';
   for await (const piece of texts) text += piece;
   return text;
 }
 
-/** Lets a test see what an SDK sends, and what it gets. */
+/** A `fetch` that records the requests of an SDK and the answers to them. */
 export function watched() {
   const statuses: number[] = [];
   const sent: Headers[] = [];

@@ -3,24 +3,27 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestUpstream } from './upstream.ts';
 
-/** A search platform behind the gateway, sold at the prices of the example. */
+/** A search platform behind the gateway, with the prices of the example price book. */
 
 const EXAMPLE = new URL('../../../examples/you-prices.yaml', import.meta.url);
 
-/** How many results a section has. */
+/** The number of results in a section. */
 export const PAGES = 10;
 
-/** What a customer's key may do in these tests. */
+/** The scopes of a customer's key in these tests. */
 export const SCOPES: readonly string[] = ['balance:read', 'billing:read', 'search', 'contents'];
 
-/** The example price book as it is, but for the addresses and the secret of its upstreams. */
+/** The example price book with other addresses and another secret for its upstreams. */
 export function examplePrices(upstream: string): string {
   return readFileSync(EXAMPLE, 'utf8')
     .replaceAll(/base_url: \S+/g, `base_url: ${upstream}`)
     .replace('env: UPSTREAM_KEY', 'env: TEST_UPSTREAM_KEY');
 }
 
-/** Answers as the platform does: ten results a section, and each page that contents are asked of. */
+/**
+ * Starts the platform. A search has ten results in each section; `contents` has each requested
+ * page.
+ */
 export async function startPlatform(): Promise<TestUpstream> {
   const server = createServer((request, response) => {
     let body = '';

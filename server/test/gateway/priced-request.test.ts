@@ -4,7 +4,7 @@ import { call } from '../nodes/client.ts';
 import { useDatabase } from '../postgres.ts';
 import { type SendOptions, useGateway } from './rig.ts';
 
-/** The price reads what the upstream will read, and nothing else can change what a call costs. */
+/** The price reads the same request as the upstream, and nothing else changes the cost. */
 
 const gateway = useGateway(
   useDatabase(),
@@ -43,7 +43,9 @@ routes:
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-/** What a request costs, or the status and the message of its refusal and that the upstream saw nothing. */
+/**
+ * The cost of a request, or the status and message of its refusal. Then the upstream saw nothing.
+ */
 async function costOf(path: string, options: SendOptions = {}): Promise<string> {
   const customer = await gateway.customer('1000');
   const seen = gateway.upstream.requests.length;
@@ -55,7 +57,7 @@ async function costOf(path: string, options: SendOptions = {}): Promise<string> 
   return `${status} ${code}: ${Array.isArray(detail) ? detail[0].msg : detail}`;
 }
 
-/** The same of a request with a JSON body. */
+/** `costOf` a request with a JSON body. */
 const costOfBody = (path: string, body: string, headers: Record<string, string> = JSON_TYPE) =>
   costOf(path, { method: 'POST', headers, body });
 
@@ -173,7 +175,7 @@ describe('a body that is priced', () => {
     );
   });
 
-  test('has no byte order mark, is UTF-8, and says what it is', async () => {
+  test('has no byte order mark, is UTF-8, and has a Content-Type', async () => {
     expect(await costOfBody('/v1/research', `\ufeff${FRONTIER}`)).toMatch(/^422 /);
     expect(await costOfBody('/v1/research', FRONTIER, {})).toMatch(/^422 /);
     const { key, balance } = await gateway.customer('1000');
@@ -228,7 +230,7 @@ describe('a body that is priced', () => {
   });
 });
 
-/** What the gateway answers to some bytes, until it closes the connection. */
+/** Sends raw bytes. Resolves with everything that comes until the gateway closes the connection. */
 async function rawAnswer(lines: readonly string[], body: string): Promise<string> {
   const client = connect(Number(new URL(gateway.url).port), '127.0.0.1');
   const close = lines.some((line) => line.startsWith('Connection:')) ? [] : ['Connection: close'];

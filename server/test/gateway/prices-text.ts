@@ -1,4 +1,4 @@
-/** A price book of a few routes for tests of everything but endings. */
+/** A price book with a few routes, for all tests except those of endings. */
 export const PRICES = (upstream: string, fixed = '0.5'): string => `
 top_up_url: https://example.com/billing
 upstreams:

@@ -12,7 +12,7 @@ const gateway = useGateway(db, PRICES);
 
 const { purser } = useCommandLine(db.databaseUrl);
 
-/** A price book in which a call costs so much. */
+/** Writes a price book in which a call costs `fixed`. */
 function fileWith(fixed: string, change: (text: string) => string = (text) => text): string {
   const file = gateway.priceBook.replace('.yaml', `-${fixed}.yaml`);
   writeFileSync(file, change(PRICES(gateway.upstream.url, fixed)));

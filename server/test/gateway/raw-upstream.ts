@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll } from 'vitest';
 
-/** An upstream that answers any bytes, as soon as it has the head of a request. */
+/** An upstream that answers with any bytes, as soon as it has the head of a request. */
 export interface RawUpstream {
   readonly url: string;
   /** The heads of the requests that came. */
@@ -9,8 +9,8 @@ export interface RawUpstream {
 }
 
 /**
- * Starts the upstream. Call it at the top level. The query of a request says in base64url what it is
- * answered, see `answering`; the connection stays open.
+ * Starts the upstream. The query of a request contains the bytes of its answer in base64url (see
+ * `answering`). The connection stays open. Call it at the top level.
  */
 export function useRawUpstream(): RawUpstream {
   const heads: string[] = [];
@@ -36,7 +36,7 @@ export function useRawUpstream(): RawUpstream {
   };
 }
 
-/** The query that makes the upstream answer these lines of a head, and this body. */
+/** The query that makes the upstream answer with these header lines and this body. */
 export function answering(head: readonly string[], body = ''): string {
   return `?raw=${Buffer.from(`${head.join('\r\n')}\r\n\r\n${body}`).toString('base64url')}`;
 }

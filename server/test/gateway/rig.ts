@@ -27,11 +27,11 @@ export interface Customer {
   readonly account: string;
   readonly key: string;
   readonly apiKeyId: string;
-  /** What is left, in cents. */
+  /** The balance, in cents. */
   balance(): Promise<string>;
-  /** Asks the gateway; never rejects. */
+  /** Calls the gateway. Never rejects. */
   get(path: string, options?: SendOptions): Promise<Delivered>;
-  /** A receipt, by the id of a charge or hold, once its call has ended. */
+  /** The receipt of a charge or hold, by its id, once its call has ended. */
   receipt(id: string | undefined): Promise<Record<string, unknown>>;
 }
 
@@ -39,14 +39,14 @@ export interface SendOptions {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Leave after so many bytes of the answer; 0: as soon as the upstream has the request. */
+  /** Disconnect after so many bytes of the answer; 0: as soon as the upstream has the request. */
   readonly leaveAfter?: number;
-  /** Leave after so many milliseconds. */
+  /** Disconnect after so many milliseconds. */
   readonly leaveAfterMs?: number;
   readonly url?: string;
 }
 
-/** An answer as far as it came; status 0: none came. */
+/** The part of an answer that came; status 0: nothing came. */
 export interface Delivered {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;

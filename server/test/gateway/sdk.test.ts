@@ -11,7 +11,7 @@ import { type Customer, useGateway } from './rig.ts';
 
 const db = useDatabase();
 const gateway = useGateway(db, examplePrices, startPlatform);
-/** The SDK as a customer has it. */
+/** The SDK as a customer configures it. */
 function sdkOf(key: string) {
   const you = new You({ apiKeyAuth: key });
   const options = { serverURL: gateway.url };
@@ -76,7 +76,7 @@ describe('the official SDK', () => {
     });
   });
 
-  test('throws its default error where there is no credit: 402', async () => {
+  test('throws its default error without credit: 402', async () => {
     const poor = await gateway.customer('0.4', SCOPES);
     const noCredit = await caught(sdkOf(poor.key).search('a'));
     expect(noCredit).toMatchObject({ constructor: errors.YouDefaultError, statusCode: 402 });
@@ -94,7 +94,7 @@ describe('the official SDK', () => {
     const sdk = sdkOf(rich.key);
     const answers: unknown[] = [];
     const begun = performance.now();
-    // A machine that is slow enough lets a whole burst pass.
+    // On a slow machine the rate limit can let a whole burst pass: try again.
     while (!answers.some((error) => error !== undefined) && answers.length < 1_000) {
       const burst = Array.from({ length: 30 }, () => caught(sdk.search('a')));
       answers.push(...(await Promise.all(burst)));
@@ -115,7 +115,7 @@ describe('the official SDK', () => {
 test('100 calls, 50 of them in parallel, on credit for 60 end with exactly 60 charged', async () => {
   const customer = await gateway.customer('30', SCOPES);
   const statuses: number[] = [];
-  // The rate limit is of a key and lets 10 calls come at once: ten keys of one account.
+  // The rate limit of a key allows 10 calls at once, so the account has ten keys.
   const keys = [customer.key, ...(await moreKeys(customer, 9))];
   for (const half of [keys.slice(0, 5), keys.slice(5)]) {
     await Promise.all(

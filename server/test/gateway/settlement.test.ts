@@ -5,12 +5,13 @@ import type { Purchase } from '../../src/gateway/payment/purchase.ts';
 import type { RouteTable } from '../../src/gateway/routes/route-table.ts';
 import { findCharge } from '../../src/ledger/history/lists.ts';
 import type { FailureCode, Operation, Outcome } from '../../src/ledger/operations/operations.ts';
-import { DEFAULT_SETTLEMENT, type Price, type Route } from '../../src/pricing/book/price-book.ts';
+import { DEFAULTS } from '../../src/pricing/book/defaults.ts';
+import type { Price, Route } from '../../src/pricing/book/price-book.ts';
 import { type Cost, costBefore } from '../../src/pricing/cost.ts';
 import { digest, grantOf, newAccount, useLedger } from '../database/rig.ts';
 import { useDatabase } from '../postgres.ts';
 
-/** What becomes of payments while the ledger cannot tell or cannot work. */
+/** Payments while the ledger fails, or cannot tell the outcome. */
 
 const db = useDatabase();
 const rig = useLedger(db.database);
@@ -49,11 +50,11 @@ function routeOf(price: readonly Price[]): Route {
     receiptComment: false,
     price,
     memberNames: NO_NAMES,
-    settlement: DEFAULT_SETTLEMENT,
+    settlement: DEFAULTS.settlement,
   };
 }
 
-/** A purchase by an account with 10 cents, in a ledger that first fails as told, after or before it works. */
+/** A purchase by an account with 10 cents. */
 async function purchaseOf(price: readonly Price[], name: string): Promise<Purchase> {
   const account = await newAccount(db.database);
   await rig.ledger.submit(grantOf(account, 10_000_000n), () => true);
@@ -71,7 +72,9 @@ async function purchaseOf(price: readonly Price[], name: string): Promise<Purcha
   };
 }
 
-/** Payments over the real ledger; the first operation of each kind in `faults` fails with its code. */
+/**
+ * Payments in the real ledger; the first operation of each kind in `faults` fails with its code.
+ */
 function paymentsWith(faults: Partial<Record<Operation['kind'], Fault>>) {
   const left = new Map(Object.entries(faults));
   const submit = async (operation: Operation, isWanted: () => boolean): Promise<Outcome> => {
@@ -89,7 +92,7 @@ function paymentsWith(faults: Partial<Record<Operation['kind'], Fault>>) {
 
 interface Fault {
   readonly code: FailureCode;
-  /** Whether the operation was carried out all the same. */
+  /** Whether the operation is carried out in spite of its failure. */
   readonly isDone: boolean;
 }
 
@@ -147,7 +150,7 @@ test('a hold that has expired has given itself back, and nothing is logged', asy
   expect(errors).toEqual([]);
 });
 
-test('what is above a hold is paid only where there is credit for it', async () => {
+test('an overage is paid only if there is credit for it', async () => {
   const purchase = await purchaseOf([CALL, ITEMS], 'above');
   const payments = paymentsWith({});
   const held = await payments.begin(purchase, () => true);
@@ -156,7 +159,7 @@ test('what is above a hold is paid only where there is credit for it', async () 
   expect(paid).toMatchObject({ charged: 2_500_000n, available: 7_500_000n });
 });
 
-/** Lets the hold of a purchase end now. */
+/** Makes the hold of a purchase expire now. */
 async function expire({ account }: Purchase): Promise<void> {
   const now = `date_trunc('milliseconds', clock_timestamp())`;
   await db.query(`update holds set expires_at = ${now} where account_id = $1`, [account]);

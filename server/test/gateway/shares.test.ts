@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { useDatabase } from '../postgres.ts';
 import { type Customer, useGateway } from './rig.ts';
 
-/** Nobody takes more than a fair share of the gateway. */
+/** No customer takes more than a fair share of the gateway. */
 
 const db = useDatabase();
 const gateway = useGateway(
@@ -46,7 +46,7 @@ afterEach(() => {
 const seen = (mark: string) =>
   gateway.upstream.requests.filter(({ url }) => url.includes(mark)).length;
 
-/** Begins a call that its upstream does not answer; resolves once the upstream has it. */
+/** Begins a call that the upstream does not answer. Resolves once the upstream has it. */
 async function hang(customer: Customer, path: string): Promise<() => void> {
   const mark = `mark=${seen('')}-${Math.random()}`;
   const sent = request(`${gateway.url}${path}?do=silence&${mark}`, {
@@ -97,7 +97,7 @@ describe('an account', () => {
     leave[1]?.();
   });
 
-  test('of 140 bodies that do not end starves no other', async () => {
+  test('with 140 bodies that do not end starves no other', async () => {
     const [slow, quick] = [await gateway.customer('1000'), await gateway.customer('10')];
     const { port } = new URL(gateway.url);
     for (let n = 0; n < 140; n += 1) {
@@ -116,7 +116,7 @@ describe('an account', () => {
     expect(await slow.balance()).toBe('1000');
   });
 
-  test('that has nothing to spend is refused before its body is read', async () => {
+  test('without credit is refused before its body is read', async () => {
     const poor = await gateway.customer('0');
     const { port } = new URL(gateway.url);
     const socket = connect(Number(port), '127.0.0.1').on('error', () => {});

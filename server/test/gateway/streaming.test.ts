@@ -13,14 +13,14 @@ const gateway = useGatewayBy(startNode, db, PRICES);
 
 const MEGABYTE = 1_048_576;
 
-/** The memory of a process, in bytes, as Linux counts it. */
+/** The resident memory of a process in bytes, from Linux's /proc. */
 function rssOf(pid: number | undefined): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1_024;
 }
 
 describe('a streamed answer', () => {
-  test('comes event by event, and says at its end what it has cost', async () => {
+  test('comes event by event, and states its cost at the end', async () => {
     const customer = await gateway.customer('10');
     const pieces: string[] = [];
     const answer = await new Promise<{ trailers: object; headers: object }>((resolve) => {
@@ -30,7 +30,7 @@ describe('a streamed answer', () => {
         events.on('end', () => resolve(events));
       }).end();
     });
-    // The upstream waits between them: together they would come as one piece.
+    // The upstream waits between the events: without streaming they would come as one chunk.
     expect(pieces.length).toBeGreaterThanOrEqual(4);
     expect(answer.headers).toMatchObject({
       'content-type': 'text/event-stream',
@@ -48,7 +48,7 @@ describe('a streamed answer', () => {
     expect(await customer.receipt(hold)).toEqual(await customer.receipt(charge));
   });
 
-  test('that nobody reads any more ends at the upstream at once', async () => {
+  test('that is no longer read ends at the upstream at once', async () => {
     const customer = await gateway.customer('10');
     const before = gateway.upstream.aborted();
     await customer.get('/v1/events?do=events&then=silence', { leaveAfter: 30 });
@@ -66,7 +66,7 @@ describe('a streamed answer', () => {
     const answers = await Promise.all(
       Array.from({ length: 8 }, () => paused(`/v1/fixed?do=pour&bytes=${size}`, headers)),
     );
-    // What could come without being read has come: buffers of sockets and streams, never the answer.
+    // By now all that an unread answer can fill is full: the buffers of sockets and streams.
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     expect(rssOf(gateway.node.process.pid) - before).toBeLessThan(64 * MEGABYTE);
     const lengths = await Promise.all(answers.map((read) => read()));
@@ -109,12 +109,12 @@ describe('a streamed answer', () => {
 
 const MIDWAY = [{ ending: 'client_left_midway' }];
 
-/** How the calls of an account have ended. */
+/** The endings of an account's calls. */
 function endingsOf(account: string) {
   return db.query('select ending from call_endings where account_id = $1', [account.slice(0, 32)]);
 }
 
-/** Begins to read an answer and stops; resolves with what reads the rest and tells how much it was. */
+/** Gets the head of an answer and pauses. Resolves with a function that reads the body's length. */
 function paused(
   path: string,
   headers: Readonly<Record<string, string>>,
@@ -162,7 +162,7 @@ describe.concurrent('a gateway that stops', () => {
         const asked = request(`${node.url}${path}`, { agent, headers }, (answer) => {
           answer.resume().on('end', () => resolve(answer.statusCode));
         });
-        // A connection that was idle is closed, and no new one is taken.
+        // A stopping gateway closes idle connections and accepts no new ones: this counts as 503.
         asked.on('error', () => resolve(503)).end();
       });
     expect(await status('/readyz')).toBe(200);
@@ -177,7 +177,7 @@ describe.concurrent('a gateway that stops', () => {
     agent.destroy();
   });
 
-  test('cuts off what takes too long, and settles it', async ({ expect }) => {
+  test('ends calls that take too long, and settles them', async ({ expect }) => {
     const node = await gateway.another();
     const customer = await gateway.customer('10');
     const under = customer.get('/v1/events?do=events&then=silence&mark=cut', { url: node.url });
@@ -191,7 +191,7 @@ describe.concurrent('a gateway that stops', () => {
     expect(await db.query(held, [customer.account.slice(0, 32)])).toEqual([]);
   }, 20_000);
 
-  test('begins nothing whose body comes later than that', async ({ expect }) => {
+  test('begins no call if its body comes after that', async ({ expect }) => {
     const node = await gateway.another();
     const customer = await gateway.customer('10');
     const body = '{"effort":"high"}';
@@ -222,7 +222,7 @@ describe('a gateway that is killed', () => {
     await killedDuring(customer.get.bind(customer), '/v1/short?do=silence&mark=killed-fixed');
     const [charge] = await chargesOf(customer.account);
     expect(charge).toMatchObject({ amount: '0.5', call: { ending: 'in_progress' } });
-    // The call may take a second, and its settlement a minute more: as if that had passed.
+    // Moves the deadline into the past: the call may take a second, its settlement a minute more.
     await db.query(
       `update operations set call = jsonb_set(call::jsonb, '{until}', '0') where call is not null`,
     );
@@ -238,7 +238,7 @@ describe('a gateway that is killed', () => {
     );
     expect(await customer.balance()).toBe('8');
     const account = customer.account.slice(0, 32);
-    // As if the minute had passed that a hold outlives its call.
+    // Makes the hold expire now; it would outlive its call by a minute.
     const now = `date_trunc('milliseconds', now())`;
     for (const change of [
       `operations set expires_at = ${now} where kind = 'hold' and account_id = $1`,

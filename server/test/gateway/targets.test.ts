@@ -3,14 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { holdsKey, holdsKeyInBasic } from '../../src/gateway/request/key-in-text.ts';
 import { targetOf, withoutKey, withoutParameters } from '../../src/gateway/request/targets.ts';
 
-/** Enough to meet each three of the pieces below. */
+/** Enough runs to try each three of the pieces below. */
 const RUNS = 20_000;
 
 const decoded = (path: string) =>
   path.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
 const cut = (path: string) => path.replace(/;[^/]*/g, '');
 
-/** A path without empty segments and those of dots, as servers make it before they look it up. */
+/** A path without empty segments and dot segments, as servers normalize it before the look-up. */
 function normalized(path: string): string {
   const kept: string[] = [];
   for (const segment of path.replaceAll('\\', '/').split('/').slice(1)) {
@@ -20,7 +20,7 @@ function normalized(path: string): string {
   return `/${kept.join('/')}${/[^/]\/$/.test(path) ? '/' : ''}`;
 }
 
-/** How servers of a kind read a path. */
+/** The normalization of a path by each kind of server. */
 const SERVERS: Readonly<Record<string, (path: string) => string>> = {
   nginx: (path) => normalized(decoded(path)),
   tomcat: (path) => normalized(decoded(cut(path))),
@@ -34,7 +34,7 @@ const piece = fc.constantFrom(
   ...['%2f', '%5c', '\\', '%00', '%25', '%252e', '%0a', '%20', '%c0%ae', '%u002e', '#', ' '],
 );
 
-test('a path that passes is one path to all servers, but for its parameters', () => {
+test('every kind of server reads a forwarded path alike, except for its parameters', () => {
   const paths = fc.array(piece, { maxLength: 7 }).map((pieces) => `/${pieces.join('')}`);
   let passed = 0;
   fc.assert(
@@ -84,13 +84,13 @@ describe('a key', () => {
     }
   });
 
-  test('leaves a query with its members, and a target that cannot be cleaned is none', () => {
+  test('is removed from a query with its member; a target that cannot be cleaned is refused', () => {
     const clean = (search: string, path = '/a') => withoutKey({ path, search }, KEY)?.search;
     expect(clean('')).toBe('');
     expect(clean('?a=1;b&&c')).toBe('?a=1;b&&c');
     expect(clean(`?a=1&${form}&b=2`)).toBe('?a=1&b=2');
     expect(clean(`?${form}`)).toBe('');
-    // Members that only together are the key.
+    // Two members that contain the key only together.
     expect(clean('?k=sk/live%2Bof="the"+custom=er&1')).toBeUndefined();
     expect(clean('', `/a/${encoded}`)).toBeUndefined();
   });

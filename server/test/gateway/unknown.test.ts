@@ -5,7 +5,7 @@ import { useDatabase } from '../postgres.ts';
 import { PRICES } from './prices-text.ts';
 import { newKey, useGateway } from './rig.ts';
 
-/** A payment that commits while nobody is told, since PostgreSQL is away from then on. */
+/** A payment that commits although its answer is lost, because PostgreSQL becomes unreachable. */
 
 const db = useDatabase();
 let proxy: Awaited<ReturnType<typeof startProxy>>;
@@ -24,7 +24,7 @@ const gateway = useGateway(
   PRICES,
 );
 
-/** From the next commit of a charge on PostgreSQL is away, for long enough that the lane gives up. */
+/** Makes PostgreSQL unreachable from the next commit of a charge, until the lane has given up. */
 function goAway(): void {
   let isCharging = false;
   proxy.weather = {
@@ -74,7 +74,7 @@ test('a server that stops gives such a payment back first, if PostgreSQL comes b
   expect(await customer.balance()).toBe('10');
 }, 40_000);
 
-test('a claim of an idempotency key that nobody was told of does not keep the key', async () => {
+test('a claim whose answer was lost does not keep the idempotency key', async () => {
   const customer = await gateway.customer('10');
   const headers = { 'idempotency-key': newKey() };
   let isClaiming = false;

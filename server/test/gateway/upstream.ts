@@ -7,12 +7,12 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** An upstream that does what the query of a request says. */
+/** An upstream that behaves as the query of a request says. */
 export interface TestUpstream {
   readonly url: string;
-  /** What came, the newest last. */
+  /** The requests that came, newest last. */
   readonly requests: SeenRequest[];
-  /** Requests whose connection was closed before their answer had ended. */
+  /** The number of requests whose connection was closed before the end of their answer. */
   aborted(): number;
   close(): Promise<void>;
 }
@@ -25,8 +25,8 @@ export interface SeenRequest {
 }
 
 /**
- * Starts the upstream. `?do=` names what it does, `?after=` in how many milliseconds, `?items=` how many
- * items its JSON has.
+ * Starts the upstream. `?do=` names its behaviour, `?after=` delays it by milliseconds, `?items=`
+ * is the number of items in its JSON.
  */
 export async function startUpstream(): Promise<TestUpstream> {
   const requests: SeenRequest[] = [];
@@ -98,7 +98,7 @@ function act(query: URLSearchParams, response: ServerResponse, isFirst: boolean)
       setTimeout(() => response.destroy(), 50);
       return;
     case 'snap':
-      // It breaks off before anybody can have acted on its beginning.
+      // Disconnects before the gateway can have acted on the beginning of the answer.
       response.writeHead(status, { 'content-type': query.get('type') ?? 'application/json' });
       response.write(json.slice(0, 5));
       response.socket?.destroySoon();
@@ -139,7 +139,7 @@ function act(query: URLSearchParams, response: ServerResponse, isFirst: boolean)
   }
 }
 
-/** A JSON answer of unknown length, a third of it at a time. */
+/** Sends a JSON answer without Content-Length, in thirds. */
 function trickle(response: ServerResponse, head: OutgoingHttpHeaders, json: string): void {
   response.writeHead(200, head);
   const pieces = [0, 1, 2].map((n) =>
@@ -154,7 +154,7 @@ function trickle(response: ServerResponse, head: OutgoingHttpHeaders, json: stri
   next();
 }
 
-/** As many bytes as are wanted, as fast as they are taken; then the end, or silence. */
+/** Sends so many bytes as fast as they are read; then ends, or stays silent. */
 function pour(response: ServerResponse, bytes: number, isEndless: boolean): void {
   response.writeHead(200, { 'content-type': 'application/octet-stream' });
   const piece = Buffer.alloc(65_536, 'x');
@@ -170,8 +170,8 @@ function pour(response: ServerResponse, bytes: number, isEndless: boolean): void
 }
 
 /**
- * Some events, one with `usage`; `?then=` what follows: nothing, a break or silence before the last two,
- * an event that reports an error, or an end that comes late or never. `?open` leaves the stream open.
+ * Sends some events, one with `usage`. `?then=` chooses a fault: `break` or `silence` before the
+ * last two, an `error` event, or a `late` end. `?open` leaves the stream open.
  */
 function sendEvents(query: URLSearchParams, response: ServerResponse): void {
   const output = Number(query.get('items') ?? 3);

@@ -5,7 +5,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type UpstreamClient, Upstreams } from '../../src/gateway/upstream/upstreams.ts';
 import type { Upstream } from '../../src/pricing/book/price-book.ts';
 
-/** When the connections to an upstream are closed that a new price book changes or drops. */
+/**
+ * A new price book closes the connections of upstreams that it changes or drops, once calls end.
+ */
 
 let server: Server;
 beforeAll(async () => {
@@ -16,7 +18,7 @@ afterAll(() => void server.close());
 
 const connections = () => promisify(server.getConnections.bind(server))();
 
-/** The upstreams of a version of a price book, with one that lets an answer take so long. */
+/** Uses a price book with one upstream, which has this timeout for its answer. */
 function versionWith(upstreams: Upstreams, answerTimeoutMs: number): UpstreamClient {
   const upstream: Upstream = {
     name: 'up',

@@ -3,11 +3,11 @@ import { useDatabase } from '../postgres.ts';
 import { examplePrices, SCOPES, startPlatform } from './platform.ts';
 import { type Delivered, useGateway } from './rig.ts';
 
-/** What clients of the platform rely on, to the letter: headers, and the bodies of errors. */
+/** The exact headers and error bodies that clients of the platform rely on. */
 
 const SEARCH = '/v1/search?query=a';
 const JSON_TYPE = 'application/json; charset=utf-8';
-/** Some clients take no longer body of an error, 402 apart. */
+/** Some clients accept no longer body of an error, except for 402. */
 const LONGEST_ERROR = 200;
 
 const gateway = useGateway(useDatabase(), examplePrices, startPlatform);
@@ -15,14 +15,14 @@ const gateway = useGateway(useDatabase(), examplePrices, startPlatform);
 const plain = (headers: Record<string, string>, path = SEARCH) =>
   fetch(`${gateway.url}${path}`, { headers });
 
-/** What is compared of an answer. */
+/** The compared parts of an answer. */
 async function shown(answer: Response) {
   const { status, headers } = answer;
   return { status, type: headers.get('content-type'), body: await answer.text() };
 }
 
 describe('the headers of an answer', () => {
-  test('say what it has cost, what is left, how often one may ask, and how it is called', async () => {
+  test('state the cost, the credit that is left, the rate limit and the request id', async () => {
     const { key } = await gateway.customer('10', SCOPES);
     const before = Math.floor(Date.now() / 1_000);
     const answer = await plain({ 'x-api-key': key, 'x-request-id': 'mine-1' });
@@ -48,7 +48,7 @@ describe('the headers of an answer', () => {
     expect(headers.get('x-credits-remaining')).toBe('7.5');
   });
 
-  test('tell the rate limit where the call failed or could not be paid, too', async () => {
+  test('state the rate limit also if the call failed or could not be paid', async () => {
     const poor = await gateway.customer('0.4', SCOPES);
     const rich = await gateway.customer('10', SCOPES);
     const answers = [
@@ -100,7 +100,7 @@ describe('the body of an error', () => {
     });
   });
 
-  test('names no scope where one is missing: 403', async () => {
+  test('names no scope if one is missing: 403', async () => {
     const { key } = await gateway.customer('10', ['balance:read']);
     expect(await shown(await plain({ 'x-api-key': key }))).toEqual({
       status: 403,
@@ -109,11 +109,11 @@ describe('the body of an error', () => {
     });
   });
 
-  test('says what is missing and where there is more: 402', async () => {
+  test('states the missing credit and where to get more: 402', async () => {
     const { key } = await gateway.customer('0.4', SCOPES);
     const { status, type, body } = await shown(await plain({ 'x-api-key': key }));
     expect([status, type]).toEqual([402, JSON_TYPE]);
-    // Neither `limit` nor `used`, which an SDK reads as integers.
+    // The body has neither `limit` nor `used`, which an SDK reads as integers.
     expect(JSON.parse(body)).toStrictEqual({
       detail: 'Insufficient credits',
       code: 'insufficient_credits',
@@ -166,7 +166,7 @@ describe('the body of an error', () => {
     expect(body).toBe('{"detail":"Rate limit exceeded","code":"rate_limited"}');
   });
 
-  test('is a list on a product route where a parameter has no price: 422', async () => {
+  test('is a list on a product route if a parameter has no price: 422', async () => {
     const { key } = await gateway.customer('10', SCOPES);
     const path = `${SEARCH}&livecrawl=all&count=many`;
     const { status, body } = await shown(await plain({ 'x-api-key': key }, path));
@@ -177,7 +177,7 @@ describe('the body of an error', () => {
     });
   });
 
-  test("is the upstream's own where it has one: 500", async () => {
+  test("is the upstream's own if it has one: 500", async () => {
     const { key } = await gateway.customer('10', SCOPES);
     const answer = await plain({ 'x-api-key': key }, '/v1/search?query=break');
     expect(await shown(answer)).toEqual({

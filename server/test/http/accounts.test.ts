@@ -63,7 +63,7 @@ describe('an account that is moved over', () => {
     expect(attributesOf(await create({ id: otherHalf }), 201)['id']).toBe(otherHalf);
   });
 
-  test('is told of its external id first, so that a migration may be run again', async () => {
+  test('reports a taken external id first, so that a migration may be run again', async () => {
     const body = { id: newId(), external_id: 'moved-1' };
     attributesOf(await create(body), 201);
     expect(await refusalOf(body)).toMatchObject({ code: 'external_id_taken', account: body.id });

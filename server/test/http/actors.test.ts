@@ -10,7 +10,7 @@ import { attributesOf, call } from '../nodes/client.ts';
 import { useDatabase } from '../postgres.ts';
 import { type Server, startServer, useServers } from '../server.ts';
 
-/** The actor of an operation, as operators and customers are told. */
+/** The actor of an operation, as the routes of operators and customers show it. */
 
 const PURSER = fileURLToPath(new URL('../../bin/purser.js', import.meta.url));
 const db = useDatabase();
@@ -65,7 +65,7 @@ describe('an operation names the operator key that asked for it', () => {
     expect(newest?.attributes['actor']).toEqual(actorOf(first));
   });
 
-  test('a replay answers who asked first', async () => {
+  test('a replay names the key of the first request', async () => {
     const body = { account, amount: '1' };
     const idempotencyKey = randomUUID();
     const charge = ({ secret: key }: { secret: string }) =>
@@ -75,7 +75,7 @@ describe('an operation names the operator key that asked for it', () => {
     expect(again.body).toBe(made.body);
   });
 
-  test('a hold, and who ended it', async () => {
+  test('a hold, and its ending', async () => {
     const hold = async () =>
       attributesOf(await post('/v1/holds', { account, amount: '3', expires_in_s: 60 }), 201);
     const captured = await hold();
@@ -156,7 +156,7 @@ test('the command line is the operator on the machine, without a key', async () 
 });
 
 describe('a customer', () => {
-  test('is told that it was the operator, and never by which key', async () => {
+  test('sees that it was the operator, and never which key', async () => {
     for (const what of ['charges', 'entries', 'grants']) {
       const { body } = await get(`/v1/billing/${what}?limit=500`, customer);
       const actors = JSON.parse(body).data.map(({ attributes }: Resource) => attributes['actor']);

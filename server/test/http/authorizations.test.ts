@@ -66,7 +66,7 @@ describe('an authorization', () => {
     expect(node.output()).not.toContain(key);
   });
 
-  test('holds where it names an expiry', async () => {
+  test('holds if it names an expiry', async () => {
     const { key } = await newCustomer(['2']);
     const asked = { api_key: key, scope: 'search', amount: '1.5', expires_in_s: 60 };
     const { hold_id, charge_id, available } = attributesOf(await charge(asked), 200);
@@ -89,7 +89,7 @@ describe('an authorization', () => {
     expect(attributesOf(refused, 200)).toMatchObject({ allowed: false, status: 403 });
   });
 
-  test('refused comes with exactly what to answer the customer', async () => {
+  test('refused has exactly the answer for the customer', async () => {
     const good = await newCustomer(['0.3']);
     const suspended = await newCustomer(['9']);
     await call('PATCH', `${node.url}/v1/accounts/${suspended.account}`, {
@@ -177,7 +177,7 @@ describe('an authorization', () => {
       });
     expect((await ask({ api_key: judged.key })).status).toBe(200);
     expect((await ask({ api_key: charged.key, amount: '1' })).status).toBe(200);
-    // A server writes what it knows of uses before it goes.
+    // A stopping server first writes the last uses of its keys.
     await own.end();
     const rows = await db.query(
       `select count(*)::int as used from api_key_uses u join api_keys k on k.id = u.api_key_id
@@ -261,7 +261,7 @@ describe('a batch of authorizations', () => {
     expect(JSON.parse(again.body).data[0]).toEqual(data[0]);
   });
 
-  test('says of each refusal what was left when it was judged, as its body does', async () => {
+  test('states with each refusal the credit at that moment, as its body does', async () => {
     const { key } = await newCustomer(['1']);
     const items = ['0.6', '0.5', '0.3', '0.2'].map((amount, index) => ({
       api_key: key,
@@ -307,7 +307,7 @@ describe('a batch of authorizations', () => {
     expect(JSON.parse(answer.body).detail).toContain(words);
   });
 
-  test('answers each item, also where the idempotency key of one was used for another', async () => {
+  test('answers each item, also if the idempotency key of one was used for another', async () => {
     const { key } = await newCustomer(['9']);
     const item = { api_key: key, scope: 'search', amount: '1', idempotency_key: 'once' };
     await post('/v1/authorizations/batch', { items: [item] });

@@ -110,7 +110,7 @@ describe('the balance endpoint', () => {
   });
 });
 
-/** What holds for every refusal of this endpoint. */
+/** Checks the promises of every refusal by this endpoint. */
 function expectRefusal(answer: Answer, status: number, detail: string, secret: string): void {
   expect(answer.status).toBe(status);
   const body = JSON.parse(answer.body);

@@ -4,7 +4,7 @@ import { attributesOf, call } from '../nodes/client.ts';
 import { useDatabase } from '../postgres.ts';
 import { type Server, startServer, useServers } from '../server.ts';
 
-/** A key may come as a Bearer token, on every route; a key in `X-API-Key` outranks it. */
+/** Every route accepts a key as a Bearer token. A key in `X-API-Key` outranks it. */
 
 const db = useDatabase();
 useServers();

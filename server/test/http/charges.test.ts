@@ -25,6 +25,16 @@ const charge = (body: unknown, idempotencyKey: string = randomUUID()) =>
   call('POST', `${node.url}/v1/charges`, { key, idempotencyKey, body });
 const get = (path: string) => call('GET', `${node.url}${path}`, { key });
 
+test('a word for a switch is refused, and the answer tells what a switch may be', async () => {
+  const body = { account, amount: '1', reason: 'refund', allow_negative: 'yes' };
+  const asked = { key, idempotencyKey: randomUUID(), body };
+  const refused = await call('POST', `${node.url}/v1/adjustments`, asked);
+  expect([refused.status, JSON.parse(refused.body).detail]).toEqual([
+    422,
+    'allow_negative must be true or false',
+  ]);
+});
+
 describe('a charge', () => {
   test('answers its receipt with the grants that paid in burn order, and is found again', async () => {
     const own = await newFundedAccount(node.url, key, ['2']);
@@ -72,7 +82,7 @@ describe('a charge', () => {
     expect(JSON.parse(other.body).code).toBe('idempotency_key_reused');
   });
 
-  test('beyond the credit is 402 with what there is, what is needed and what is missing', async () => {
+  test('beyond the credit is 402 with the available, required and missing amounts', async () => {
     const own = await newFundedAccount(node.url, key, ['0.3']);
     const answer = await charge({ account: own, amount: '0.5' });
     expect(answer.status).toBe(402);
@@ -88,7 +98,7 @@ describe('a charge', () => {
     });
   });
 
-  test('in debt is 402 with what repays the debt and pays: a grant of the shortfall is enough', async () => {
+  test('in debt is 402 with a shortfall that includes the debt: a grant of it is enough', async () => {
     const own = await newFundedAccount(node.url, key, ['1']);
     const post = (path: string, body: object) =>
       call('POST', `${node.url}/v1/${path}`, { key, idempotencyKey: randomUUID(), body });

@@ -26,7 +26,7 @@ const charge = (account: string, amount: string) =>
     body: { account, amount },
   });
 
-test('a balance at an instant is told once the instant is over: nothing can be added to it', async () => {
+test('a balance at an instant is given once the instant is over: nothing can be added to it', async () => {
   const account = await newFundedAccount(node.url, key, ['10']);
   const at = Date.now() + 1_000;
   await clock.set(at);

@@ -2,12 +2,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { authenticateLocally } from '../../src/auth/authentication.ts';
 import type { CustomerKeyRead } from '../../src/auth/key-reads.ts';
-import { LOCAL_OPERATOR } from '../../src/auth/principal.ts';
 import { DatabaseUnavailable } from '../../src/db/connection/database.ts';
+import type { HttpParts } from '../../src/http/door/parts.ts';
 import { ERRORS, type ErrorCode } from '../../src/http/errors/codes.ts';
 import { socketErrorHandler } from '../../src/http/errors/socket.ts';
-import type { HttpParts } from '../../src/http/parts.ts';
 import { buildHttp } from '../../src/http/server.ts';
 import { accountIdOf, operationId } from '../../src/ledger/operations/ids.ts';
 import type { FailureCode, Outcome } from '../../src/ledger/operations/operations.ts';
@@ -48,14 +48,14 @@ function membersOnPage(code: ErrorCode): string[] {
   return Object.keys(JSON.parse(/```json\n([\s\S]*?)\n```/.exec(page)?.[1] ?? '{}'));
 }
 
-/** The API over parts of which some do what a test wants; the rest is not asked. */
+/** The API with some parts of the test's own. The other parts reject every call. */
 async function apiWith(parts: Partial<HttpParts>) {
   const unused = new Proxy({}, { get: () => () => Promise.reject(new Error('not asked')) });
   return buildHttp({
     database: unused,
     ledger: unused,
     keys: unused,
-    authenticate: async () => LOCAL_OPERATOR,
+    authenticate: authenticateLocally,
     metrics: new Metrics(),
     log: pino({ level: 'silent' }),
     readiness: async () => ({ database: true, migrations: true, clock: true }),
@@ -63,7 +63,7 @@ async function apiWith(parts: Partial<HttpParts>) {
   } as HttpParts);
 }
 
-describe('what cannot be said now is an error that can be repeated', () => {
+describe('a request that cannot be answered now gets an error that allows a retry', () => {
   test.each<FailureCode>([
     'overloaded',
     'account_busy',
@@ -100,15 +100,16 @@ describe('what cannot be said now is an error that can be repeated', () => {
       return { kind: 'failed', code: 'account_busy' };
     };
     const key: CustomerKeyRead = {
-      kind: 'customer',
       isValid: true,
-      sha256: '0'.repeat(64),
-      apiKeyId: '00000000-0000-0000-0000-000000000001',
-      accountPublicId: 'a'.repeat(64),
-      accountStatus: 'active',
-      scopes: ['search'],
-      available: 0n,
-      overdraftLimit: 0n,
+      principal: {
+        kind: 'customer',
+        apiKeyId: '00000000-0000-0000-0000-000000000001',
+        keySecret: '0'.repeat(64),
+        accountPublicId: 'a'.repeat(64),
+        accountStatus: 'active',
+        scopes: ['search'],
+      },
+      balance: { available: 0n, overdraftLimit: 0n },
     };
     const app = await apiWith({
       ledger: { submit, advance: submit } as HttpParts['ledger'],
@@ -138,7 +139,7 @@ describe('what cannot be said now is an error that can be repeated', () => {
     },
   );
 
-  test('database_unavailable is what a key gets that cannot be looked up', async () => {
+  test('database_unavailable answers a key that cannot be looked up', async () => {
     const authenticate = async () => Promise.reject(new DatabaseUnavailable('away'));
     const app = await apiWith({ authenticate });
     const answer = await app.inject('/v1/billing/account_balance');
@@ -163,7 +164,7 @@ describe('what cannot be said now is an error that can be repeated', () => {
   });
 });
 
-describe('who asks, and how', () => {
+describe('the caller and the request', () => {
   const charge = (idempotencyKey?: string) =>
     fetch(`${node.url}/v1/charges`, {
       method: 'POST',

@@ -50,7 +50,7 @@ async function newKey(of: string, scopes: string[]): Promise<{ id: string; key: 
   return { id: String(id), key: String(key) };
 }
 
-/** An instant that no operation shares: PostgreSQL's clock has gone on since. */
+/** An instant that no operation shares. Waits until PostgreSQL's clock has passed it. */
 async function instant(): Promise<string> {
   const [row] = await db.query<{ at: Date }>(
     `select date_trunc('milliseconds', clock_timestamp()) + interval '1 ms' as at, pg_sleep(0.005)`,
@@ -81,7 +81,7 @@ function expectInvalid({ status, body }: Answer, detail: RegExp): void {
 }
 
 describe('lists', () => {
-  test('are filtered, and say in the next page’s path by what', async () => {
+  test('are filtered, and the path of the next page keeps the filter', async () => {
     const filtered = `charges?from=${before}&to=${after}&limit=1`;
     const first = await page(ofAccount(filtered));
     expect(first.data.map(({ id }) => id)).toEqual([charges[1]]);
@@ -118,7 +118,7 @@ describe('lists', () => {
 });
 
 describe('the past', () => {
-  test('is what was posted at an instant; zero before there was an account', async () => {
+  test('is the posted balance at an instant; zero before the account existed', async () => {
     const at = async (time: string) =>
       attributesOf(await get(ofAccount(`balance?at=${time}`)), 200);
     const byCategory = { promotional: '0', overdraft: '0' };
@@ -137,7 +137,7 @@ describe('the past', () => {
     expect(missing.status).toBe(404);
   });
 
-  test('is stated in sums: opening and these are closing', async () => {
+  test('is stated in sums, which lead from the opening to the closing balance', async () => {
     const statement = await get(ofAccount(`statement?from=${before}&to=${after}`));
     expect(attributesOf(statement, 200)).toEqual({
       id: account,
@@ -200,7 +200,7 @@ describe('the past', () => {
   });
 });
 
-/** An answer to the operator as a customer is told it. */
+/** Makes the operator's answer the customer's: without the operator keys' ids. */
 const asCustomer = (body: string) =>
   body.replaceAll(/\{"type":"operator_key","id":"opk_\w+"\}/g, '{"type":"operator","id":null}');
 

@@ -66,7 +66,7 @@ describe('a hold', () => {
     expect(attributesOf(await get(`/v1/holds/${id}`), 200)).toEqual(rest);
   });
 
-  test('captured above what it holds makes a second charge; beyond the credit it stays open', async () => {
+  test('captured above its amount makes a second charge; beyond the credit it stays open', async () => {
     const account = await newFundedAccount(node.url, key, ['10']);
     const id = await hold(account, '6');
     const refused = await post(`/v1/holds/${id}/capture`, { amount: '10.5' });
@@ -178,7 +178,7 @@ describe('a reversal', () => {
 });
 
 describe('an adjustment', () => {
-  test('above zero makes a grant; below zero burns, and goes below zero where that is allowed', async () => {
+  test('above zero makes a grant; below zero burns, and goes below zero if that is allowed', async () => {
     const account = await newFundedAccount(node.url, key, ['1']);
     const up = { account, amount: '2.5', category: 'promotional', reason: 'goodwill' };
     const once = randomUUID();
@@ -236,7 +236,7 @@ describe('a grant', () => {
     });
   });
 
-  test('that is to come cannot be spent before, and pays only for the scopes that it names', async () => {
+  test('that starts later cannot be spent before, and pays only for the scopes that it names', async () => {
     const account = await newFundedAccount(node.url, key, []);
     const made = await grant(account, { amount: '3', effective_at: inMs(800) });
     expect(attributesOf(made, 201)).toMatchObject({ status: 'pending', remaining: '3' });

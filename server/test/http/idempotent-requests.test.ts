@@ -5,7 +5,7 @@ import { type Answer, attributesOf, call } from '../nodes/client.ts';
 import { useDatabase } from '../postgres.ts';
 import { type Server, startServer, useServers } from '../server.ts';
 
-/** Requests that make an account, a key or a secret, repeated because their answer was lost. */
+/** Retries of requests that make an account, a key or a secret, after their answer was lost. */
 
 const db = useDatabase();
 useServers();
@@ -187,7 +187,7 @@ describe('a request that is repeated under its Idempotency-Key', () => {
 });
 
 describe('the secret of a repeated request', () => {
-  test('is told to nobody but the operator key that asked first', async () => {
+  test('is given only to the operator key of the first request', async () => {
     const own = await newAccount();
     const { id } = attributesOf(await post(keysOf(own), {}, 'key-1'), 201);
     const other = await newOperatorKey(db);
@@ -201,7 +201,7 @@ describe('the secret of a repeated request', () => {
     expect(await secretsOf(own)).toBe(1);
   });
 
-  test('is told for 24 hours; then what made it is forgotten', async () => {
+  test('is given for 24 hours; then its salt is deleted', async () => {
     const own = await newAccount();
     const { id, key } = attributesOf(await post(keysOf(own), {}, 'key-1'), 201);
     await db.query(`update idempotent_requests set at = at - interval '24 hours' - interval '1 s'`);
@@ -281,7 +281,7 @@ test('no lost answer leaves a valid key whose secret nobody has', async () => {
   const secrets = await Promise.all(
     Array.from({ length: 40 }, async (_, index) => {
       const idempotencyKey = `lost-${index}`;
-      // The client hangs up before, while or after the key is made.
+      // The client disconnects before, while or after the key is made.
       await post(keysOf(own), {}, idempotencyKey, { timeoutMs: 1 + (index % 20) });
       const answer = await post(keysOf(own), {}, idempotencyKey, { node: 1 });
       return attributesOf(answer, 201)['key'];

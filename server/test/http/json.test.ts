@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseJson } from '../../src/http/json.ts';
+import { parseJson } from '../../src/http/input/json.ts';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { call } from '../nodes/client.ts';
 import { useDatabase } from '../postgres.ts';
@@ -21,7 +21,7 @@ beforeAll(async () => {
 
 afterAll(() => node.end());
 
-/** Charges with metadata of that JSON text. */
+/** Charges with this JSON text as metadata. */
 async function charge(metadata: string | Buffer, idempotencyKey: string = randomUUID()) {
   const start = Buffer.from(`{"account":"${account}","amount":"1","metadata":`);
   const answer = await fetch(`${node.url}/v1/charges`, {
@@ -65,7 +65,7 @@ describe('a number in a body', () => {
     expect(answer.text).toContain(`"metadata":${kept}`);
   });
 
-  test('is read as it is, or refused, whatever it is', () => {
+  test('is read exactly or refused, whatever it is', () => {
     const numbers = fc
       .tuple(fc.constantFrom('', '-'), fc.nat(), fc.bigInt(0n, 10n ** 20n), fc.integer())
       .map(([sign, whole, fraction, exponent]) => `${sign}${whole}.${fraction}e${exponent % 330}`);
@@ -78,7 +78,7 @@ describe('a number in a body', () => {
           try {
             value = parseJson(body);
           } catch {
-            // A number that JavaScript prints is exact.
+            // A refused number must not be one that JavaScript prints unchanged.
             expect(String(Number(number))).not.toBe(number);
             return;
           }

@@ -32,7 +32,7 @@ async function newKey(body: object = {}): Promise<{ id: string; secret: string }
   return { id: String(id), secret: String(key) };
 }
 
-/** Asks the other node than the one that changes keys. */
+/** The status of a balance read with a secret, on the node that does not change keys. */
 const statusWith = async (secret: string) =>
   (await call('GET', `${nodes[1].url}/v1/billing/account_balance`, { key: secret })).status;
 
@@ -57,7 +57,7 @@ describe('a change of a key', () => {
     expect(await statusWith(secret)).toBe(403);
   });
 
-  test('leaves alone what it does not name, and null lifts the expiry', async () => {
+  test('leaves the members that it does not name, and null removes the expiry', async () => {
     const { id } = await newKey({ name: 'a', expires_at: '2040-01-01T00:00:00Z' });
     const renamed = attributesOf(await ask('PATCH', `/v1/api_keys/${id}`, { name: 'b' }), 200);
     expect(renamed).toMatchObject({ name: 'b', expires_at: '2040-01-01T00:00:00.000Z' });
@@ -212,7 +212,7 @@ describe('a rotation', () => {
     const { secret, attributes } = await rotate(String(id));
     expect(attributes['masked']).toBe(`${secret.slice(0, 9)}…${secret.slice(-4)}`);
     expect([await statusWith(imported), await statusWith(secret)]).toEqual([401, 200]);
-    // The old hash stays this key's: importing it again makes neither a key nor a valid secret.
+    // The old hash still belongs to this key: a new import makes neither a key nor a valid secret.
     expect(attributesOf(await ask('POST', path, { sha256 }), 200)['id']).toBe(id);
     expect(await statusWith(imported)).toBe(401);
   });

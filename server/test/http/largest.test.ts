@@ -12,7 +12,7 @@ let node: Server;
 let key: string;
 
 const LARGEST = '9223372036854.775807';
-/** A microcent below. */
+/** The largest amount less one microcent. */
 const ALMOST = '9223372036854.775806';
 
 beforeAll(async () => {
@@ -40,7 +40,7 @@ const limit = (account: string, period: string, amount: string) =>
   });
 
 describe('sums beyond int64', () => {
-  test('of what was spent refuse a spend limit by name, and one that is set counts what was reversed', async () => {
+  test('of spent amounts refuse a spend limit by name, until reversals have lowered them', async () => {
     const account = await newFundedAccount(node.url, key, [LARGEST]);
     const { id: first } = await charge(account, LARGEST);
     await grant(account, LARGEST);
@@ -56,7 +56,7 @@ describe('sums beyond int64', () => {
     expect(attributesOf(await limit(account, 'total', '1'), 200)).toMatchObject({ used: LARGEST });
   });
 
-  test('are told in usage and statements', async () => {
+  test('are exact in usage and statements', async () => {
     const account = await newFundedAccount(node.url, key, [LARGEST]);
     await charge(account, LARGEST);
     await grant(account, LARGEST);
@@ -93,14 +93,14 @@ describe('sums beyond int64', () => {
     expect(balance).toMatchObject({ posted: '0', available: `-${LARGEST}` });
   });
 
-  test('are not reached by an overdraft of all that there can be', async () => {
+  test('are not reached by the largest overdraft', async () => {
     const account = await newFundedAccount(node.url, key, [LARGEST]);
     const body = { overdraft_limit: LARGEST };
     attributesOf(await call('PATCH', `${node.url}/v1/accounts/${account}`, { key, body }), 200);
     const held = await post('holds', { account, amount: '1', expires_in_s: 60 });
     const { id } = attributesOf(held, 201);
     await charge(account, LARGEST);
-    // The hold's own cent and the line pay; then nothing is left of either.
+    // The hold's own cent and the overdraft line pay, and use both up.
     const captured = await post(`holds/${id}/capture`, { amount: LARGEST });
     expect(attributesOf(captured, 200)).toMatchObject({ available: `-${LARGEST}` });
     const refused = await post('charges', { account, amount: LARGEST });

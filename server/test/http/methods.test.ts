@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { useDatabase } from '../postgres.ts';
 import { type Server, startServer, useServers } from '../server.ts';
 
-/** Methods without a gateway: the same answers. */
+/** Answers to wrong methods are the same without a gateway. */
 
 const db = useDatabase();
 useServers();

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
-import type { HttpParts } from '../../src/http/parts.ts';
-import { trustOnly } from '../../src/http/peers.ts';
+import type { HttpParts } from '../../src/http/door/parts.ts';
+import { trustOnly } from '../../src/http/door/peers.ts';
 import { buildHttp } from '../../src/http/server.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 
@@ -32,7 +32,7 @@ describe('a proxy', () => {
 });
 
 describe('a request id from outside', () => {
-  /** The request id of an answer to a request that comes from an address. */
+  /** The request id in the answer to a request that brings an id, behind these proxies. */
   async function requestId(trustedProxies: readonly string[], given: string): Promise<unknown> {
     const unused = new Proxy({}, { get: () => () => Promise.reject(new Error('not asked')) });
     const app = await buildHttp({

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RateLimits } from '../../src/gateway/routes/rate-limits.ts';
-import { networkOf } from '../../src/http/peers.ts';
+import { networkOf } from '../../src/http/door/peers.ts';
 import { newFundedAccount, newOperatorKey } from '../nodes/books.ts';
 import { attributesOf, call } from '../nodes/client.ts';
 import { useDatabase } from '../postgres.ts';
 import { type Server, startServer, useServers } from '../server.ts';
 
-/** Limits of customers' own routes, and of keys that are refused. The buckets here hardly fill again. */
+/** Rate limits of customers' routes and of refused keys. The buckets here refill very slowly. */
 
 const db = useDatabase();
 useServers();
@@ -47,11 +47,11 @@ async function newKey(): Promise<string> {
 
 const BALANCE = '/v1/billing/account_balance';
 
-/** Asks once, with a key and by the proxy for a client's address. */
+/** Sends one request with a key, through a proxy that states the client's address. */
 const ask = (path: string, key: string, forwardedFor = '192.0.2.1', url = node.url) =>
   fetch(`${url}${path}`, { headers: { 'x-api-key': key, 'x-forwarded-for': forwardedFor } });
 
-/** The statuses of requests one after the other; `send` is told which it is. */
+/** The statuses of `times` requests, one after the other. `send` gets the number of the turn. */
 const statusesOf = async (times: number, send: (turn: number) => Promise<Response>) => {
   const statuses: number[] = [];
   for (let turn = 1; turn <= times; turn += 1) statuses.push((await send(turn)).status);
@@ -74,7 +74,7 @@ describe('the balance of a key', () => {
     expect(await refused.text()).toBe('{"detail":"Rate limit exceeded","code":"rate_limited"}');
   });
 
-  test('counts for each key by itself, and apart from what else a key asks', async () => {
+  test('counts for each key by itself, and apart from the key’s other requests', async () => {
     const [one, other] = [await newKey(), await newKey()];
     await statusesOf(4, () => ask(BALANCE, one));
     expect((await ask(BALANCE, one)).status).toBe(429);
@@ -115,7 +115,7 @@ describe('keys that are refused', () => {
     expect((await ask(BALANCE, key, from)).status).toBe(200);
   });
 
-  test('are counted where none is sent, too', async () => {
+  test('are counted also if no key is sent', async () => {
     const from = '192.0.2.3';
     expect(await statusesOf(3, () => ask(BALANCE, '', from))).toEqual([401, 401, 429]);
   });

@@ -30,7 +30,7 @@ afterAll(async () => {
 const ask = (method: string, path: string, body?: object, key = operatorKey) =>
   call(method, `${nodes[0].url}${path}`, { key, ...(body && { body }) });
 
-/** Charges at the other node than the one that sets limits. */
+/** Charges on the node that does not set limits. */
 const charge = (amount: string, apiKeyId?: string) =>
   call('POST', `${nodes[1].url}/v1/charges`, {
     key: operatorKey,
@@ -87,7 +87,7 @@ test('a limit of an account is set, read, changed and removed', async () => {
   attributesOf(await charge('5'), 201);
 });
 
-test('a limit of a key counts what is spent with it, and stops nothing else', async () => {
+test('a limit of a key counts only the key’s spending, and stops nothing else', async () => {
   const path = limitOf('total', `api_keys/${keyId}`);
   attributesOf(await charge('4', keyId), 201);
   const set = await ask('PUT', path, { amount: '4' });

@@ -25,7 +25,7 @@ afterAll(async () => {
 
 const OPENAPI = new URL('../../../openapi/openapi.json', import.meta.url);
 
-/** Sends bytes as they are and reads the answer until the connection ends. */
+/** Sends raw bytes. Resolves with everything that comes until the connection ends. */
 function sendRaw(text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = createConnection(Number(new URL(node.url).port), '127.0.0.1');
@@ -47,7 +47,7 @@ const post = (body: string, headers: Record<string, string> = {}) =>
     headers: { 'x-api-key': key, 'content-type': 'application/json', ...headers },
   });
 
-describe('what is refused before a route looks at it', () => {
+describe('a request that is refused before its route', () => {
   test.each<[string, () => Promise<Response>, number, string]>([
     ['bad JSON', () => post('{"kind":'), 400, 'invalid_json'],
     ['an empty body', () => post(''), 400, 'invalid_json'],
@@ -142,8 +142,8 @@ describe('accounts', () => {
   });
 });
 
-describe('what machines ask', () => {
-  test('is answered: health, readiness, metrics with their token', async () => {
+describe('the requests of machines', () => {
+  test('are answered: health, readiness, metrics with their token', async () => {
     expect((await call('GET', `${node.url}/healthz`)).status).toBe(200);
     expect((await call('GET', `${node.url}/readyz`)).status).toBe(200);
     expect((await call('GET', `${node.url}/metrics`)).status).toBe(401);

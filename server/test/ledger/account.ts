@@ -8,7 +8,7 @@ import {
 } from '../../src/ledger/operations/operations.ts';
 import type { AccountState } from '../../src/ledger/rules/account-state.ts';
 
-/** One account without a database, and what can be asked of it. */
+/** One account without a database, and operations on it. */
 
 export const ACCOUNT = '00000000-0000-0000-0000-000000000001' as AccountId;
 export const PUBLIC_ID = '00'.repeat(15) + '01'.repeat(17);

@@ -1,21 +1,24 @@
 import type { OperationKind } from '../../src/ledger/operations/kinds.ts';
 import { LARGEST_AMOUNT } from '../../src/ledger/operations/money.ts';
-import type {
-  Book,
-  InsufficientCredits,
-  Operation,
-  Refusal,
-  SpendPeriod,
+import {
+  type Book,
+  type InsufficientCredits,
+  isRepeatable,
+  type Operation,
+  type Refusal,
+  type SpendPeriod,
 } from '../../src/ledger/operations/operations.ts';
 
 /**
- * The rules of money once more, as plainly as they can be said: an account is the list of its lines,
- * holds and charges, and whatever is asked is computed from all of them each time. Slow, and easy to
- * check by eye.
+ * A second, plain version of the rules of money. An account is the list of its lines, holds and charges,
+ * and each answer is computed from all of them. That is slow, and easy to check by eye.
+ *
+ * The model may take names, subjects and repeatability from the table of kinds. It must not take its
+ * arithmetic: a rule that both sides read from one place would be compared with itself.
  */
 
 export interface Line {
-  /** The grant that moved; null is the overdraft. */
+  /** The grant whose credit moved; null is the overdraft. */
   readonly grant: number | null;
   readonly amount: bigint;
   readonly book: Book;
@@ -65,12 +68,12 @@ interface ModelCharge {
   readonly parts: readonly Part[];
   readonly countedAt: number;
   readonly key: string | null;
-  /** What was given back, one part after the other. */
+  /** The parts that reversals gave back, in order. */
   readonly returned: Part[];
 }
 
 interface ModelLimit {
-  /** Null is the account's own. */
+  /** Null: a limit of the account. */
   readonly key: string | null;
   readonly period: SpendPeriod;
   readonly amount: bigint;
@@ -95,7 +98,7 @@ export class Model {
   readonly charges: ModelCharge[] = [];
   /** The operator may change it between operations. */
   overdraftLimit = 0n;
-  /** Operations that were refused though there was credit for them. */
+  /** The number of operations that debt refused although credit could have paid for them. */
   stoppedByDebt = 0;
   readonly #options: ModelOptions;
   readonly #done = new Map<string, { number: number; fingerprint: string }>();
@@ -134,7 +137,7 @@ export class Model {
     return charged + sum(this.openHolds.filter((hold) => counts(hold.key, hold.at)));
   }
 
-  /** Books what is due by `now`, the earliest first, until nothing is. */
+  /** Books the events that are due by `now`, the earliest first. */
   pass(now: number): void {
     for (;;) {
       const due = [
@@ -162,7 +165,7 @@ export class Model {
   }
 
   perform(operation: Operation, at: number): ModelOutcome {
-    if ('idempotencyDigest' in operation) {
+    if (isRepeatable(operation)) {
       const done = this.#done.get(operation.idempotencyDigest);
       if (done) {
         return done.fingerprint === operation.fingerprint
@@ -173,7 +176,7 @@ export class Model {
     const result = this.#perform(operation, at);
     if (result === 'done') return { kind: 'done' };
     if (typeof result !== 'number') return { kind: 'refused', refusal: result };
-    if ('idempotencyDigest' in operation) {
+    if (isRepeatable(operation)) {
       const { idempotencyDigest, fingerprint } = operation;
       this.#done.set(idempotencyDigest, { number: result, fingerprint });
     }
@@ -285,7 +288,7 @@ export class Model {
     return number;
   }
 
-  /** Gives back from the last payer to the first. */
+  /** Refills the payers from the last to the first. */
   #reverse(operation: Operation & { kind: 'reversal' }, at: number): number | Refusal {
     const charge = this.charges.find(({ number }) => BigInt(number) === operation.charge);
     if (!charge) return { code: 'charge_not_found' };
@@ -342,7 +345,7 @@ export class Model {
     return this.#book(kind, at, terms.amount, null, lines);
   }
 
-  /** What is owed is repaid first. */
+  /** Repays the debt of the overdraft line first. */
   #start(grant: ModelGrant): Line[] {
     grant.started = true;
     const owed = -this.remaining(null);
@@ -394,7 +397,7 @@ export class Model {
     return this.#cannotPay(amount, scope);
   }
 
-  /** The line's debt beyond its limit is owed by all credit. */
+  /** Debt beyond the limit of the line reduces all credit. */
   #cannotPay(amount: bigint, scope: string | null): InsufficientCredits | undefined {
     const line = this.overdraftLimit + this.remaining(null) - this.reserved(null);
     const left = this.#credit(scope) + line;
@@ -404,7 +407,7 @@ export class Model {
     return { ...insufficient(left, amount), elsewhere };
   }
 
-  /** A late charge is refused only if a sum would leave int64. */
+  /** Refuses a late charge only if a sum would exceed int64. */
   #refuseLate(operation: Operation & { kind: 'charge' }, at: number): Refusal | undefined {
     const { amount, scope, apiKeyId: key } = operation;
     const owed = this.#owedAfter(amount, scope);
@@ -412,7 +415,7 @@ export class Model {
     return isTooLarge ? { code: 'amount_too_large' } : undefined;
   }
 
-  /** The debt of the line, holds included, once an amount is paid. */
+  /** The debt of the line, with its reservations, after the payment of an amount. */
   #owedAfter(amount: bigint, scope: string | null): bigint {
     const ofTheLine = sum(this.#payers(amount, scope).filter(({ grant }) => grant === null));
     return this.reserved(null) - this.remaining(null) + ofTheLine;
@@ -469,7 +472,7 @@ export class Model {
     return first([...all, { grant: null, amount }], amount);
   }
 
-  /** What is in grants that have ended, or are past, and is not reserved leaves. */
+  /** Books the leaving of unreserved credit from grants that have ended or are past their expiry. */
   #leave(parts: readonly Part[], at: number): void {
     for (const { grant: number } of parts) {
       const grant = this.grants.find((known) => known.number === number);

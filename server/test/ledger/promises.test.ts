@@ -218,11 +218,11 @@ describe('a grant', () => {
     const expiresAt = NOW + 2 * SECOND;
     story.at(0, grant(3n, { expiresAt }), grant(9n, { expiresAt: expiresAt + SECOND }), charge(3n));
     const isOver = { refusal: { code: 'grant_ended', by: 'expiry', at: expiresAt } };
-    // Another grant ends in the batch that names the first one.
+    // In this batch the other grant ends, and the first one is voided.
     const { outcomes } = story.at(9, asked('grant_void', { grant: 1n }));
     expect(outcomes).toMatchObject([isOver]);
     expect(story.store.grants.get(1n)?.ended).toBeNull();
-    // A reversal finds it past.
+    // The reversal finds the grant past its expiry.
     story.at(10, reversal(3n));
     expect(story.store.grants.get(1n)?.ended).toEqual({ at: expiresAt, by: 'expiry' });
   });

@@ -1,4 +1,10 @@
-import type { Operation, Receipt } from '../../src/ledger/operations/operations.ts';
+import { CHARGE_KINDS, KINDS, type KindFacts } from '../../src/ledger/operations/kinds.ts';
+import {
+  isRepeatable,
+  type Operation,
+  type Receipt,
+  subjectOf,
+} from '../../src/ledger/operations/operations.ts';
 import type {
   AccountState,
   Grant,
@@ -10,8 +16,8 @@ import type { Decision } from '../../src/ledger/rules/posting.ts';
 import { account } from './account.ts';
 
 /**
- * What a database would keep of an account: only what a decision lists is written, and only what a
- * lane would ask for is read.
+ * A store in memory in the place of PostgreSQL. It writes only the changes that a decision lists, and
+ * reads only the rows that a lane would read.
  */
 export class Store {
   readonly receipts: Receipt[] = [];
@@ -25,7 +31,7 @@ export class Store {
     this.limits = [...this.balance.limits];
   }
 
-  /** The account as a batch of these operations reads it at an instant. */
+  /** The state that a batch of these operations would read at an instant. */
   read(operations: readonly Operation[], now: number): AccountState {
     const { nextDueAt } = this.balance;
     const isDue = nextDueAt !== null && nextDueAt <= now;
@@ -41,10 +47,11 @@ export class Store {
       limits: this.limits.map((limit) => ({ ...limit })),
     };
     for (const operation of operations) {
-      if ('grant' in operation) named.add(operation.grant);
-      if ('hold' in operation) this.#readHold(state, operation.hold);
-      if ('charge' in operation) this.#readCharge(state, operation.charge, named);
-      if ('idempotencyDigest' in operation) {
+      const subject = subjectOf(operation);
+      if (subject?.thing === 'grant') named.add(subject.number);
+      if (subject?.thing === 'hold') this.#readHold(state, subject.number);
+      if (subject?.thing === 'charge') this.#readCharge(state, subject.number, named);
+      if (isRepeatable(operation)) {
         const known = this.receipts.find(
           (receipt) => receipt.idempotencyDigest === operation.idempotencyDigest,
         );
@@ -84,19 +91,15 @@ export class Store {
   #readHold(state: AccountState, number: bigint): void {
     const open = this.holds.get(number);
     if (open) state.holds.set(number, open);
-    const ending = this.receipts.find(
-      ({ kind, subject }) =>
-        subject === number &&
-        (kind === 'capture' || kind === 'hold_void' || kind === 'hold_expiry'),
-    );
-    if (!ending) return;
-    const by = { capture: 'capture', hold_void: 'void', hold_expiry: 'expiry' } as const;
-    state.endedHolds.set(number, { by: by[ending.kind as keyof typeof by], at: ending.at });
+    for (const { kind, subject, at } of this.receipts) {
+      const { endsHold: by }: KindFacts = KINDS[kind];
+      if (subject === number && by) state.endedHolds.set(number, { by, at });
+    }
   }
 
   #readCharge(state: AccountState, number: bigint, named: Set<bigint>): void {
     const charge = this.receipts.find((receipt) => receipt.number === number);
-    if (!charge || !['charge', 'capture', 'overage'].includes(charge.kind)) return;
+    if (!charge || !CHARGE_KINDS.includes(charge.kind)) return;
     const payers = charge.entries.map(({ grant, amount }) => ({ grant, amount: -amount }));
     for (const { grant } of payers) if (grant !== null) named.add(grant);
     const reversed = this.receipts

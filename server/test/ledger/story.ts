@@ -4,11 +4,11 @@ import { decide } from '../../src/ledger/rules/decide.ts';
 import { asked, NOW } from './account.ts';
 import { Store } from './store.ts';
 
-/** Accounts over time without a database, and what tests ask of them. */
+/** Accounts over time without a database, and operations on them. */
 
 export const SECOND = 1_000;
 
-/** An account over several batches, each read and written as a database would. */
+/** An account over several batches, each read from a `Store` and written to it. */
 export class Story {
   readonly store: Store;
 
@@ -16,7 +16,7 @@ export class Story {
     this.store = new Store(change);
   }
 
-  /** Carries operations out at an instant, in seconds after the beginning. */
+  /** Decides a batch at an instant, in seconds after `NOW`. */
   at(seconds: number, ...operations: Operation[]) {
     const now = NOW + seconds * SECOND;
     const state = this.store.read(operations, now);
@@ -30,7 +30,7 @@ export class Story {
   }
 }
 
-/** A hold of so many seconds. */
+/** A hold that expires after some seconds. */
 export const hold = (
   amount: bigint,
   seconds = 60,
@@ -40,5 +40,5 @@ export const capture = (number: bigint, amount: bigint) =>
   asked('capture', { hold: number, amount });
 export const reversal = (number: bigint, amount: bigint | null = null) =>
   asked('reversal', { charge: number, amount });
-/** The operation of the sweeper. */
+/** The sweeper's operation. */
 export const advance = asked('advance', {});

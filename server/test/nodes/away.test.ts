@@ -49,7 +49,7 @@ describe.each(ways)('a database that %s', (_, weather) => {
     proxy.weather = weather;
     const asked = performance.now();
     const answers = await Promise.all(Array.from({ length: 20 }, readBalance));
-    // The bound is a promise of the contract, not a measure of speed.
+    // The contract promises this bound; it is no measure of speed.
     expect(performance.now() - asked).toBeLessThan(2_000);
     for (const { status, headers, body } of answers) {
       expect(status).toBe(503);

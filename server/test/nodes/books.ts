@@ -5,13 +5,13 @@ import { verify } from '../../src/ledger/proof/verify.ts';
 import type { TestDatabase } from '../postgres.ts';
 import { type Attempt, attributesOf, call } from './client.ts';
 
-/** An operator key with every scope. */
+/** Makes an operator key with every scope. Resolves with its secret. */
 export async function newOperatorKey(db: Pick<TestDatabase, 'database'>): Promise<string> {
   const terms = { name: 'test', scopes: null, expiresAt: null };
   return (await createOperatorKey(db.database, terms)).secret;
 }
 
-/** An account with a grant for each amount of cents; answers its id. */
+/** Makes an account with a grant for each amount of cents. Resolves with its id. */
 export async function newFundedAccount(
   url: string,
   key: string,
@@ -32,8 +32,8 @@ export async function newFundedAccount(
 }
 
 /**
- * Counts the ledger against what the clients were told: every acknowledged operation is there once, every
- * refused one is not, nothing is there that nobody asked for, and the books add up.
+ * Compares the ledger with the clients' journal. Every acknowledged operation is there once, no
+ * refused or unknown one is there, and the books add up.
  */
 export async function expectJournalInLedger(
   db: Pick<TestDatabase, 'database' | 'query'>,

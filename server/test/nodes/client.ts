@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 
-/** One answer of the server, or that none came. */
+/** One answer of the server; status 0: none came. */
 export interface Answer {
-  /** 0: the connection broke before an answer. */
+  /** The status; 0: the connection broke before an answer. */
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: string;
@@ -11,7 +11,7 @@ export interface Answer {
 
 const agent = new Agent({ keepAlive: true, maxSockets: 256 });
 
-/** Sends a request and takes whatever comes; never rejects. */
+/** Sends a request. Resolves with its answer, whatever it is, and never rejects. */
 export function call(
   method: string,
   url: string,
@@ -51,20 +51,20 @@ export function attributesOf(answer: Answer, status: number): Record<string, unk
   return { id: data.id, ...data.attributes };
 }
 
-/** A charge as its client remembers it. */
+/** The client's own record of a charge. */
 export interface Attempt {
   readonly idempotencyKey: string;
   readonly account: string;
   readonly amount: string;
-  /** The status that the client was told last; 0: never anything. */
+  /** The last status that the client got; 0: it got no answer. */
   status: number;
-  /** How many times the server was asked. */
+  /** The number of requests for this charge. */
   tries: number;
 }
 
 /**
- * A client that charges again and again until `isOver`, on the nodes in turn, and repeats a charge
- * under its idempotency key until it is told what became of it. Its journal is the witness.
+ * A client that charges until `isOver`, on the nodes in turn. It retries a charge with its
+ * idempotency key until it knows the outcome, and records everything in `journal`.
  */
 export async function chargeUntil(
   isOver: () => boolean,

@@ -11,7 +11,9 @@ import { newFundedAccount, newOperatorKey } from './books.ts';
 import { call } from './client.ts';
 import { type Node, startNode, useNodes } from './node.ts';
 
-/** What the connections of clients may cost a node, and what a flood of questions costs PostgreSQL. */
+/**
+ * Bounds on the cost of clients' connections for a node, and of a flood of requests for PostgreSQL.
+ */
 
 const db = useDatabase();
 useNodes();
@@ -31,7 +33,7 @@ afterAll(async () => {
   await node.end();
 });
 
-/** A connection that keeps what it receives, and says when it ends. */
+/** A connection that keeps everything that it receives. `closed` resolves when it ends. */
 function connect(text = ''): { socket: Socket; received: () => string; closed: Promise<void> } {
   const socket = createConnection(Number(new URL(node.url).port), '127.0.0.1');
   sockets.push(socket);
@@ -46,7 +48,7 @@ function connect(text = ''): { socket: Socket; received: () => string; closed: P
   return { socket, received: () => received, closed };
 }
 
-/** The bounds are promises of the server, not measures of speed. */
+/** Bounds a wait. The server promises these bounds; they are no measures of speed. */
 const within = (ms: number, promise: Promise<void>) =>
   Promise.race([promise.then(() => 'closed'), delay(ms, 'open', { ref: false })]);
 
@@ -113,7 +115,7 @@ describe('the readiness', () => {
     expect((await Promise.all(stuck)).map(({ status }) => status)).toEqual(Array(8).fill(200));
   });
 
-  test('asks PostgreSQL once for a flood of questions', async () => {
+  test('asks PostgreSQL once for a flood of requests', async () => {
     let asked = 0;
     const row = { is_writable: true, migrations: [] };
     const pipeline = {
@@ -135,7 +137,7 @@ describe('the readiness', () => {
 test('a database on another machine without sslmode is warned of, with the cure', async () => {
   const purser = fileURLToPath(new URL('../../bin/purser.js', import.meta.url));
   const child = spawn(process.execPath, [purser, 'account', 'list'], {
-    // To this machine, as 0.0.0.0 is no loopback address by its name; nobody listens.
+    // 0.0.0.0 reaches this machine, but does not count as loopback. Nothing listens on port 1.
     env: { PATH: '/usr/bin:/bin', DATABASE_URL: 'postgres://purser@0.0.0.0:1/purser' },
     stdio: ['ignore', 'ignore', 'pipe'],
   });

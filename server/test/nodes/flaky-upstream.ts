@@ -4,26 +4,26 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Chance } from './chance.ts';
 
-/** An upstream that fails at random, in every way that an upstream can. */
+/** An upstream that fails at random, in every possible way. */
 export interface FlakyUpstream {
   readonly url: string;
-  /** The ids of the answers that it failed to give: an error, or one that it broke off or never ended. */
+  /** The ids of the answers that failed: an error, a broken answer, or one that never ended. */
   readonly failed: ReadonlySet<string>;
-  /** From now on every answer is a good one. */
+  /** Makes every answer from now on a good one. */
   heal(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Carries the id of an answer, which stands at the beginning of its body too. */
+/** The header with the id of an answer. The beginning of the body has the same id. */
 export const ID_HEADER = 'x-answer-id';
 
 const JSON_TYPE = 'application/json';
-/** 401 says that the operator's secret is wrong. */
+/** Error statuses to answer with. 401 says that the operator's secret is wrong. */
 const STATUSES = [400, 401, 404, 429, 500, 503];
 const HUGE_BYTES = 2_000_000;
-/** Longer and shorter than the soak's price book lets an answer, a pause and a call take. */
+/** The longest delay: it can exceed the soak's timeouts for an answer, a pause and a call. */
 const SLOW_MS = 900;
-/** More than the soak's price book has as its maximum, now and then. */
+/** The most items of an answer. It can exceed the maximum in the soak's price book. */
 const MOST_ITEMS = 23;
 
 /** Starts it. A path that ends in `events` is answered with a stream of events. */
@@ -69,7 +69,7 @@ export async function startFlakyUpstream(chance: Chance): Promise<FlakyUpstream>
   };
 }
 
-/** Below it, `misbehave` fails; from there on it gives an answer, though a strange one. */
+/** `misbehave` fails if the dice are below this; else it answers, in a strange way. */
 const FAILING = 20;
 
 /** An answer that is due. */
@@ -123,7 +123,7 @@ const BAD_STREAMS = [
   'slowly',
 ] as const;
 
-/** Events, with `usage` in the last but one. */
+/** Sends events, with `usage` in the last but one. */
 function sendEvents(
   { response, id, chance }: Due,
   how: (typeof BAD_STREAMS)[number] | 'well' | 'uncounted',

@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { digestOf } from '../../src/ledger/operations/digest.ts';
 import { accountIdOf, parseOperationId } from '../../src/ledger/operations/ids.ts';
 import { parseCents } from '../../src/ledger/operations/money.ts';
+import { CHARGES } from '../../src/ledger/operations/sql/kinds.ts';
 import { verify } from '../../src/ledger/proof/verify.ts';
 import type { TestDatabase } from '../postgres.ts';
 import { LONG, SECONDS } from './chance.ts';
@@ -18,15 +19,15 @@ import type { Node } from './node.ts';
  */
 
 export interface Circumstances {
-  /** When a server was killed, on the clock of the attempts. */
+  /** The time of each node's kill, on the clock of the attempts. */
   readonly killedAt: ReadonlyMap<Node, number>;
-  /** No server was killed since, on the clock of the ledger. */
+  /** The time of the last kill, on the clock of the ledger. */
   readonly calmSince: Date;
-  /** The ids of the answers that the upstream failed to give. */
+  /** The ids of the upstream's failed answers. */
   readonly failed: ReadonlySet<string>;
 }
 
-/** A charge or hold that a call began with, and what came of it. Amounts are microcents. */
+/** A charge or hold with which a call began, and its outcome. Amounts are microcents. */
 interface CallInLedger {
   readonly account_id: string;
   readonly number: string;
@@ -35,7 +36,7 @@ interface CallInLedger {
   readonly version: string | null;
   readonly at: Date;
   readonly ending: string | null;
-  /** The numbers of its charges: its own, or those of its capture and overage. */
+  /** The numbers of its charges: the charge itself, or the capture and the overage. */
   readonly charges: readonly string[];
   readonly charged: string;
   /** The part of `charged` that was not reversed. */
@@ -48,7 +49,7 @@ const CALLS = `
            c.amount - coalesce((select sum(r.amount) from operations r
              where r.account_id = c.account_id and r.subject = c.number and r.kind = 'reversal'), 0)
              as net
-    from operations c where c.kind in ('charge', 'capture', 'overage'))
+    from operations c where c.kind in ${CHARGES})
   select o.account_id, o.number, o.kind::text, o.at,
          o.call ->> 'route' as route, o.call ->> 'version' as version, e.ending,
          array_remove(array_agg(p.number::text), null) as charges,
@@ -72,7 +73,7 @@ const FREE = [
   'upstream_rejected_operator',
   'upstream_error_event',
 ];
-/** Those of a customer, or of an answer that came. */
+/** Paid endings: those that a customer caused, or after an answer came. */
 const PAID = [
   'delivered',
   'client_left_before_answer',
@@ -83,7 +84,7 @@ const PAID = [
   'time_exceeded',
 ];
 
-/** Counts what was received against the ledger. Every server must have stopped. */
+/** Compares everything that was received with the ledger. Every server must have stopped. */
 export async function expectReceivedIsPaid(
   db: Pick<TestDatabase, 'database' | 'query'>,
   journal: Journal,
@@ -115,7 +116,7 @@ class Books {
     }
   }
 
-  /** The call that paid for an attempt, as far as its customer was told. */
+  /** The call that paid for an attempt, by the charge or hold that the customer was told. */
   of({ told: { charge, hold } }: Attempt): CallInLedger | undefined {
     if (charge !== undefined) return this.#named(parseOperationId('chg', charge));
     return hold === undefined ? undefined : this.#named(parseOperationId('hld', hold));
@@ -140,7 +141,7 @@ class Books {
     expect(attempts.map((attempt) => printed(this.shown(attempt))).join('\n\n')).toBe('');
   }
 
-  /** An attempt with its call, as a failed test shows it. */
+  /** An attempt with its call, for the message of a failed test. */
   shown(attempt: Attempt): object {
     const { node, ...others } = attempt;
     const killedAt = this.circumstances.killedAt.get(node);
@@ -171,7 +172,7 @@ function expectToldIsTrue({ attempts }: Journal, books: Books): void {
   books.expectNone(wrong);
 }
 
-/** Each answer that came whole is paid by one call, which pays for no other, however often it comes. */
+/** One call pays for each whole answer, however often that is replayed, and for no other. */
 function expectAnswersArePaidOnce({ attempts }: Journal, books: Books): void {
   const answersOf = new Map<CallInLedger, Set<string>>();
   const callsOf = new Map<string, Set<CallInLedger>>();
@@ -211,7 +212,7 @@ function expectErrorsAreFree({ attempts }: Journal, books: Books): void {
   books.expectNone(paid);
 }
 
-/** Every delivered call is one that somebody received, or that had lost its client. */
+/** A customer received the answer of every delivered call, unless that client had disconnected. */
 function expectNobodyPaysForNothing(
   { attempts }: Journal,
   calls: readonly CallInLedger[],
@@ -234,7 +235,7 @@ function expectNobodyPaysForNothing(
   expect([...left].filter(([, count]) => count < 0)).toEqual([]);
 }
 
-/** Under one idempotency key one answer came and one call was paid, and that answer is kept. */
+/** Each idempotency key has one paid call and one answer, which is kept. */
 async function expectKeysUsedOnce(
   db: Pick<TestDatabase, 'query'>,
   { attempts }: Journal,
@@ -280,7 +281,7 @@ function nameOf({ payer, idempotencyKey }: Wish): string {
   return `${accountIdOf(payer.account)} ${digestOf(`customer\0${idempotencyKey}`)}`;
 }
 
-/** Every call has its route and price version, and costs what its ending costs. */
+/** Every call has a route and a price version, and the cost of its ending. */
 function expectEndings(calls: readonly CallInLedger[], calmSince: Date): void {
   const strange = calls.filter(({ route, version }) => route === null || version !== '1');
   expect(strange).toEqual([]);
@@ -288,14 +289,14 @@ function expectEndings(calls: readonly CallInLedger[], calmSince: Date): void {
   expect(endless).toEqual([]);
   const notGivenBack = calls.filter(({ ending, net }) => FREE.includes(`${ending}`) && net !== '0');
   expect(notGivenBack).toEqual([]);
-  // A call that was stopped before it was sent, or before anything of its answer was passed on, is free.
+  // A call is free if it was stopped before it was sent, or before any of its answer was forwarded.
   const mayBeFree = ['client_left_before_answer', 'time_exceeded'];
   const notTaken = calls.filter(
     ({ ending, net, charged }) =>
       PAID.includes(`${ending}`) && net !== charged && !mayBeFree.includes(`${ending}`),
   );
   expect(notTaken).toEqual([]);
-  // A server was killed before it told the ending: the call is paid, or was given back whole.
+  // A killed server wrote no ending: its call is paid whole, or given back whole.
   const inPart = calls.filter(
     ({ ending, kind, net, charged }) =>
       ending === null && kind === 'charge' && net !== charged && net !== '0',

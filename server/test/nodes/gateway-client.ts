@@ -5,23 +5,25 @@ import type { Chance } from './chance.ts';
 import { ID_HEADER } from './flaky-upstream.ts';
 import type { Node } from './node.ts';
 
-/** Customers of the gateway who call it at random, and remember what they received and were told. */
+/**
+ * Customers of the gateway who call it at random, and record the answers and costs that they get.
+ */
 
 export interface Payer {
   readonly account: string;
   readonly key: string;
 }
 
-/** A call that its customer wants, as far as it got. */
+/** A call that a customer wants, with its attempts so far. */
 export interface Wish {
   readonly payer: Payer;
   readonly path: string;
   readonly idempotencyKey: string | undefined;
-  /** Whether there is nothing more to ask: an answer, or a refusal. */
+  /** Whether the customer has an answer or a final refusal. */
   isOver: boolean;
 }
 
-/** One request and what came of it. */
+/** One request and its result. */
 export interface Attempt {
   readonly wish: Wish;
   readonly node: Node;
@@ -34,17 +36,17 @@ export interface Attempt {
 }
 
 export interface Received {
-  /** The id that the upstream gave its answer. */
+  /** The id of the upstream's answer. */
   readonly id: string;
   readonly status: number;
   readonly body: string;
   readonly isWhole: boolean;
-  /** Whether it is the answer to an earlier attempt, given again. */
+  /** Whether it is a replay of an earlier attempt's answer. */
   readonly isReplay: boolean;
 }
 
 export interface Told {
-  /** Cents; undefined: nothing was told. */
+  /** The stated cost in cents; undefined: none was stated. */
   readonly charged: string | undefined;
   readonly charge: string | undefined;
   readonly hold: string | undefined;
@@ -54,7 +56,7 @@ export interface Told {
 export interface Journal {
   readonly wishes: Wish[];
   readonly attempts: Attempt[];
-  /** Statuses with the code of the gateway's own errors, and how often. */
+  /** The number of answers by status, with the error code if the gateway made the answer. */
   readonly outcomes: Map<string, number>;
 }
 
@@ -77,7 +79,7 @@ const PATHS = [
 const MOST_TRIES = 8;
 const ASK_AGAIN_MS = 100;
 
-/** Calls until `isOver`; about one call in two has an idempotency key and is tried again. */
+/** Calls until `isOver`. About one call in two has an idempotency key, and is retried. */
 export async function callUntil(
   isOver: () => boolean,
   journal: Journal,
@@ -102,7 +104,7 @@ export async function callUntil(
   }
 }
 
-/** Asks for what is wished, once; what came of it. */
+/** Makes one attempt at a wish. Resolves with its status and, if there is one, its error code. */
 export async function ask(
   wish: Wish,
   journal: Journal,

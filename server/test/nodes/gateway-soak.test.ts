@@ -49,7 +49,7 @@ let payers: Payer[];
 const start = async () => {
   nodes = await Promise.all([startNode(environment), startNode(environment)]);
 };
-/** A call that never ends would hold up the stop until the server is killed. */
+/** Stops the nodes. A call that never ends would delay a stop until the server is killed. */
 const stop = async () => {
   expect(await Promise.all(nodes.map((node) => node.end()))).toEqual([0, 0]);
 };
@@ -85,7 +85,7 @@ async function newPayer(operatorKey: string, cents: string): Promise<Payer> {
   return { account, key: String(attributesOf(made, 201)['key']) };
 }
 
-/** Kills one server after the other and starts it again. */
+/** Kills and restarts one server after the other. */
 async function killUntil(end: number): Promise<void> {
   while (Date.now() < end) {
     await delay(Math.min(chance.between(2_000, 5_000), Math.max(0, end - Date.now())));
@@ -118,7 +118,7 @@ async function fulfil(journal: Journal): Promise<void> {
   );
 }
 
-/** Lets the time pass that an attempt and a hold of a killed server may take. */
+/** Moves the deadlines of the killed servers' attempts and holds to now. */
 async function passTime(): Promise<void> {
   const now = `date_trunc('milliseconds', clock_timestamp())`;
   await db.query(`update idempotent_calls set until = ${now} where not is_used`);

@@ -23,7 +23,7 @@ let node: Node;
 let key: string;
 let environment: Record<string, string>;
 
-/** The rows of a statement, read by the server's own way to the database. */
+/** Reads rows as the server does, through its own `database`. */
 const db = {
   get database() {
     return database;
@@ -65,7 +65,7 @@ function postmasterPid(): string {
   return existsSync(file) ? (readFileSync(file, 'utf8').split('\n')[0] ?? '') : '';
 }
 
-/** Charges from 32 clients while `disturb` runs, and until every client knows what became of it. */
+/** Charges from 32 clients while `disturb` runs, and until every client knows its outcomes. */
 async function chargeDuring(
   accounts: readonly string[],
   urls: () => readonly string[],
@@ -75,7 +75,7 @@ async function chargeDuring(
   const clients = Array.from({ length: 32 }, async () => {
     while (!isOver) {
       const own: Attempt[] = [];
-      // One charge at a time, so that a client that meets a dead node finds the new one.
+      // Each round reads `urls` again, so that a client finds the node that replaced a dead one.
       await chargeUntil(() => isOver || own.length >= 20, own, {
         urls: urls(),
         accounts,
@@ -116,7 +116,7 @@ describe('a process that ends in the middle of load', () => {
       [1, 2, 3].map(() => newFundedAccount(node.url, key, ['50000', '50000'])),
     );
     const before = journal.length;
-    // Twice without a word, and once with the request to wait for clients that will not leave: ours.
+    // Two kills, and one smart shutdown, which waits for clients that do not disconnect: ours.
     for (const signal of ['-9', '-9', '-TERM']) {
       await chargeDuring(
         accounts,

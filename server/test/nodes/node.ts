@@ -10,13 +10,13 @@ const PURSER = fileURLToPath(new URL('../../bin/purser.js', import.meta.url));
 export interface Node extends Server {
   readonly process: ChildProcess;
   signal(signal: NodeJS.Signals): void;
-  /** Sends the signal and waits until the process is gone; resolves with its exit code. */
+  /** Sends the signal and waits for the process to exit. Resolves with its exit code. */
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
 const running = new Set<ChildProcess>();
 
-/** Starts `purser start` on a port of its own and waits until it listens. */
+/** Runs `purser start` on a free port. Resolves when it listens. */
 export async function startNode(environment: Record<string, string>): Promise<Node> {
   const child = spawn(process.execPath, [PURSER, 'start'], {
     env: { PATH: '/usr/bin:/bin', PURSER_PORT: '0', ...environment },
@@ -51,7 +51,10 @@ export async function startNode(environment: Record<string, string>): Promise<No
   };
 }
 
-/** Ends whatever a failed test left running. Call it once, at the top level of a test file. */
+/**
+ * Ends the processes that a failed test left running. Call it once, at the top level of a test
+ * file.
+ */
 export function useNodes(): void {
   afterAll(() => {
     for (const child of running) child.kill('SIGKILL');

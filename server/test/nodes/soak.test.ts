@@ -51,7 +51,7 @@ async function newAccount(amount: string): Promise<Account> {
   return { id, apiKey: String(apiKey) };
 }
 
-/** One client: its journal, and what it has made that later operations can be about. */
+/** One client: its journal, and the ids of its holds and charges for later operations. */
 class Client {
   readonly journal: Attempt[] = [];
   readonly #charges: string[] = [];
@@ -132,7 +132,7 @@ class Client {
     this.#note(idempotencyKey, allowed ? 201 : Number(status));
   }
 
-  /** Moves money and writes down what it was told; the id of what was made. */
+  /** Moves money and notes the answer. Resolves with the id of the new resource. */
   async #move(path: string, members: object, name = 'description'): Promise<string | undefined> {
     const idempotencyKey = randomUUID();
     const body = { ...members, [name]: idempotencyKey };
@@ -142,7 +142,7 @@ class Client {
     return isDone ? JSON.parse(answer.body).data.id : undefined;
   }
 
-  /** Asks one node after the other until one gives a definite answer. */
+  /** Tries one node after the other until one gives a definite answer. */
   async #ask(
     method: string,
     path: string,

@@ -10,7 +10,7 @@ import { newFundedAccount, newOperatorKey } from './books.ts';
 import { attributesOf, call } from './client.ts';
 import { type Node, startNode, useNodes } from './node.ts';
 
-/** A node while its PostgreSQL ends sessions or takes no writes. The PostgreSQL is this file's own. */
+/** A node while PostgreSQL ends sessions or accepts no writes. This file has its own PostgreSQL. */
 
 useNodes();
 const quiet = { info: () => {}, warn: () => {} };
@@ -43,7 +43,7 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-/** An operator key with every scope. */
+/** Makes an operator key with every scope. Resolves with its secret. */
 async function operatorKey(): Promise<string> {
   const source = () => postgres.connection();
   const database = new PostgresDatabase({ source, role: null, log: quiet });

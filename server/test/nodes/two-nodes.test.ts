@@ -145,7 +145,7 @@ describe('two server processes on one database', () => {
     const stopped = Array.from({ length: 32 }, () =>
       chargeUntil(() => isOver, journal, { ...options, urls: [one] }),
     );
-    // A node is rarely caught inside its transaction: stop it until it is.
+    // A stop rarely catches a node inside its transaction: repeat it until one does.
     const [stoppedNode] = nodes;
     for (let tries = 0; ; tries += 1) {
       stoppedNode.signal('SIGSTOP');
@@ -178,7 +178,7 @@ describe('two server processes on one database', () => {
       }
     });
     await Promise.all(charging);
-    // Until its transaction is ended for it (2 s), its accounts are answered 503 after 1 s of waiting.
+    // PostgreSQL ends the transaction after 2 s. Until then, its accounts get 503 after 1 s each.
     expect(seen[201]).toBeGreaterThan(100);
     expect(Object.keys(seen).filter((status) => !['201', '503'].includes(status))).toEqual([]);
     expect(Math.max(...slowest)).toBeLessThan(4_000);

@@ -4,7 +4,7 @@ import { type Answer, jsonAnswer } from '../../src/pricing/cost.ts';
 import { countable } from '../../src/pricing/counting/countable.ts';
 import { parsePriceBook } from '../../src/pricing/parse.ts';
 
-/** Price books to test with. */
+/** Price books for tests. */
 
 const EXAMPLES = new URL('../../../examples/', import.meta.url);
 
@@ -12,14 +12,14 @@ export function exampleText(name: string): string {
   return readFileSync(new URL(name, EXAMPLES), 'utf8');
 }
 
-/** The book of a text that must be sound. */
+/** Parses a text that must be valid. */
 export function bookOf(text: string): PriceBook {
   const parsed = parsePriceBook(text);
   if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
   return parsed.book;
 }
 
-/** A sound text with one route, of which some lines may be others. */
+/** A valid text with one route, which has this price and these further lines. */
 export function textWith(price: string, more = ''): string {
   return `upstreams:
   you: {base_url: https://api.example.com}
@@ -34,14 +34,14 @@ ${price}
 `;
 }
 
-/** The one route of a text, or the named route of an example. */
+/** The route of a text with that name. */
 export function routeOf(text: string, name = 'search'): Route {
   const route = bookOf(text).routes.find((one) => one.name === name);
   if (!route) throw new Error(`there is no route ${name}`);
   return route;
 }
 
-/** A sound text: one route of half a cent a call. */
+/** A valid text: one route, which costs half a cent a call. */
 export const SOUND = textWith('      - per_call: "0.5"');
 
 /** The problems of a text, each as `line:column message | cure`. */

@@ -11,7 +11,7 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'purser-prices-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Runs `purser prices …` where neither a server nor a database may be touched. */
+/** Runs `purser prices …`, which must use neither a server nor a database. */
 async function prices(...args: string[]) {
   const written = { out: '', errors: '' };
   const colors = picocolors.createColors(false);
@@ -59,7 +59,7 @@ test('prices check shows each route with its price', async () => {
 `);
 });
 
-test('prices check shows a price by a member of the request, with that of any other', async () => {
+test('prices check shows a price by a member of the request, with its default', async () => {
   const text = textWith(`      - per: tokens
         units: 1000
         cents: {by: model, prices: {small: "1", large: "2.5"}, default: "3"}

@@ -20,7 +20,7 @@ const EFFORT =
   '      - {by: effort, default: standard, cents: {lite: "1.2", standard: "5", "2": "7"}}';
 const ALL = routeOf(textWith([CALL, PAGES, WORDS, EFFORT].join('\n')));
 
-/** A refusal of a request, as its message and the member to blame. */
+/** The refusal of a request: its message, and the path of the guilty member. */
 async function refusalOf(price: string, request: unknown) {
   const error = await costBefore(routeOf(textWith(price)), request).catch((thrown) => thrown);
   if (!(error instanceof RequestNotPriced)) throw new Error('not refused', { cause: error });
@@ -28,7 +28,7 @@ async function refusalOf(price: string, request: unknown) {
 }
 
 describe('the cost before a call', () => {
-  test('is what is known, and at most that with the stated maximum', async () => {
+  test('is the known part, and at most that with the stated maximum', async () => {
     const request = { most: 20, words: 2_000, effort: 'lite' };
     expect(await costBefore(ALL, request)).toEqual({
       counted: {
@@ -92,7 +92,7 @@ describe('the cost before a call', () => {
     expect(await refusalOf(price, request)).toEqual([`${name} must be written ${meant}`, name]);
   });
 
-  test('takes names as they are where the price looks for none like them', async () => {
+  test('accepts any spelling of names that the price does not look for', async () => {
     const deeper = { Effort: 1, tools: [{ Most: {}, Words: {}, effort: 1 }] };
     const request = {
       most: 1,
@@ -105,12 +105,12 @@ describe('the cost before a call', () => {
     await expect(costBefore(ALL, request)).resolves.toBeDefined();
   });
 
-  test('is refused where a member that chooses the price is missing', async () => {
+  test('is refused if a member that chooses the price is missing', async () => {
     expect(await refusalOf(EFFORT.replace('default: standard, ', ''), {})).toEqual([
       'effort is required: it must be one of 2, lite, standard',
       'effort',
     ]);
-    // What stands on every object is no member of the request.
+    // Properties that every object inherits are no members of the request.
     const price = '      - {by: constructor, cents: {a: "1"}}';
     expect(await refusalOf(price, {})).toEqual([
       'constructor is required: it must be one of a',
@@ -129,7 +129,7 @@ describe('the cost before a call', () => {
     ]);
   });
 
-  test('is refused where JSONata would take the request for a function', async () => {
+  test('is refused if JSONata would take the request for a function', async () => {
     expect(await refusalOf(WORDS, { words: 1, _jsonata_lambda: true })).toEqual([
       'the request cannot be read: a member may not be named _jsonata_lambda or _jsonata_function',
     ]);
@@ -169,13 +169,13 @@ describe('the cost after a call', () => {
     expect(above.cost.amount).toBe(before.maximum.amount + 1n);
   });
 
-  test('of an answer without what is counted is the rest', async () => {
+  test('of an answer without its counted member is the rest', async () => {
     const before = await costBefore(ALL, request);
     const { cost } = await costAfter(ALL, answer({}), before);
     expect(cost).toEqual(before.counted);
   });
 
-  test('fails where the answer cannot be counted, or costs more than can be charged', async () => {
+  test('fails if the answer cannot be counted, or costs more than can be charged', async () => {
     const before = await costBefore(ALL, request);
     const counting = costAfter(ALL, answer({ pages: 'many' }), before);
     await expect(counting).rejects.toThrow(CountingFailed);
@@ -247,7 +247,7 @@ describe('a price by a member inside a counted part', () => {
     expect(await refusalOf(MODELS(', default: "2000"'), { model })).toEqual([message, 'model']);
   });
 
-  test('is told once though several parts ask for it, each at its own price', async () => {
+  test('is reported once although several parts use it, each at its own price', async () => {
     const more = MODELS().replace('tokens', 'words').replace('"60"', '"6"');
     expect(await bothOf(MODELS() + more, { model: 'small' })).toEqual([
       132_000_000n,
@@ -281,7 +281,7 @@ describe('a price', () => {
     );
   });
 
-  test('never falls where more is counted', async () => {
+  test('never falls if more is counted', async () => {
     await fc.assert(
       fc.asyncProperty(amount, units, quantity, quantity, async (cents, of, pages, more) => {
         const price = priceOf(cents, of);
@@ -317,7 +317,7 @@ describe('a price', () => {
   });
 });
 
-test('a route tells what its price needs', () => {
+test('a route states the needs of its price', () => {
   const facts = [CALL, PAGES, WORDS, EFFORT].map((price) => {
     const route = routeOf(textWith(price));
     return [isKnownBefore(route), hasRequestPart(route)];

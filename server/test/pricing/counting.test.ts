@@ -12,7 +12,7 @@ import { ExpressionRefused } from '../../src/pricing/counting/expression.ts';
 const count = async (text: string, answer?: unknown, request: unknown = {}) =>
   compileCounting(text, 'answer').count({ request: countable(request), answer: countable(answer) });
 
-/** What an expression is refused with, and where in it. */
+/** The refusal of an expression, with its place. */
 function refusal(text: string, purpose: 'answer' | 'request' | 'maximum' = 'answer') {
   try {
     compileCounting(text, purpose);
@@ -34,7 +34,7 @@ describe('a count', () => {
     ['0.0000006', {}, 1n],
     ['1000000000000', {}, 1_000_000_000_000_000_000n],
     ['-0', {}, 0n],
-    // Null counts as absent, but for the places of a list.
+    // Null counts as absent, except as an item of a list.
     ['answer.none', { none: null }, 0n],
     ['answer.none ? 1 : 2', { none: null }, 2_000_000n],
     ['$exists(answer.none) ? 1 : 2', { none: null }, 2_000_000n],
@@ -68,7 +68,7 @@ describe('a count', () => {
     await expect(counting).rejects.toThrow(message);
   });
 
-  test('that finds no maximum fails, where one that finds nothing to count is 0', async () => {
+  test('that finds no maximum fails, but one that finds nothing to count is 0', async () => {
     const input = { request: countable({}) };
     expect(await compileCounting('request.pages', 'request').count(input)).toBe(0n);
     await expect(compileCounting('request.pages', 'maximum').count(input)).rejects.toThrow(
@@ -91,7 +91,7 @@ describe('a count', () => {
     expect([text, await always({ request: undefined })]).toEqual(['20', 20_000_000n]);
   });
 
-  test('changes nothing that is seen of what it counts, and counts the same again', async () => {
+  test('does not change its data, and counts the same again', async () => {
     const answer = { items: [{ pages: [1] }, { pages: [2, 3] }], one: [7] };
     const before = JSON.stringify(answer);
     const texts = [
@@ -120,7 +120,9 @@ describe('the bounds of a count', () => {
     await expect(count(text)).rejects.toThrow('it takes more than 200000 steps');
   });
 
-  /** Data that makes an expression quadratic: each took seconds to minutes, or all memory. */
+  /**
+   * Data for quadratic expressions. Without a bound, each takes seconds to minutes, or all memory.
+   */
   const lists = (of: number) =>
     Object.fromEntries(Array.from({ length: of }, (_, index) => [`k${index}`, [index]]));
   const equal = Array.from({ length: 2_000 }, (_, index) => ({ a: [index, { b: index }] }));
@@ -149,7 +151,7 @@ describe('the bounds of a count', () => {
     expect(await count(text, { items })).toBe(whole * 1_000_000n);
   });
 
-  test('are not of time: a process that was stopped in between counts the same', async () => {
+  test('do not depend on time: a process that was stopped in between counts the same', async () => {
     let now = Date.now();
     vi.spyOn(Date, 'now').mockImplementation(() => {
       now += 60_000;
@@ -164,7 +166,7 @@ describe('the bounds of a count', () => {
     await expect(count('($f := function() { $f() }; $f())')).rejects.toThrow('200000 steps');
   });
 
-  test("are each evaluation's own, though many run at once", async () => {
+  test("are each evaluation's own, although many run at once", async () => {
     const counting = compileCounting('$sum([1..20000].($ * 2))', 'answer');
     const counts = Array.from({ length: 20 }, () => counting.count({ request: undefined }));
     expect(new Set(await Promise.all(counts))).toEqual(new Set([400_020_000_000_000n]));
@@ -177,7 +179,7 @@ describe('the bounds of a count', () => {
     await expect(count(text)).rejects.toThrow(message);
   });
 
-  test('refuse what is nested deeper than 500', async () => {
+  test('refuse data that is nested deeper than 500', async () => {
     const nested = (depth: number) => JSON.parse('['.repeat(depth) + ']'.repeat(depth));
     expect(await count('$count(answer)', { items: nested(400) })).toBe(1_000_000n);
     for (const depth of [600, 200_000]) {

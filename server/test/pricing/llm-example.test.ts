@@ -6,11 +6,11 @@ import { formatCents } from '../../src/ledger/operations/money.ts';
 import { costAfter, costBefore } from '../../src/pricing/cost.ts';
 import { answer, bookOf, exampleText, routeOf } from './books.ts';
 
-/** The example of language models: a plain answer and a stream of the same call cost the same. */
+/** The example of language models: a call costs the same with a plain answer and with a stream. */
 
 const LLM = exampleText('llm-prices.yaml');
 
-/** What a plain answer costs, in cents, and what was counted. */
+/** The cost of a plain answer in cents, its quantities and its choices. */
 async function ofAnswer(name: string, request: object, said: unknown) {
   const route = routeOf(LLM, name);
   const before = await costBefore(route, request);
@@ -18,7 +18,7 @@ async function ofAnswer(name: string, request: object, said: unknown) {
   return [formatCents(cost.amount), cost.quantities, cost.choices];
 }
 
-/** The same of a stream of events. */
+/** The cost of a stream of events in cents, its quantities and its choices. */
 async function ofStream(name: string, request: object, events: readonly unknown[]) {
   const route = routeOf(LLM, name);
   const before = await costBefore(route, { ...request, stream: true });
@@ -44,7 +44,7 @@ async function refusalOf(name: string, request: object): Promise<string> {
   return typeof refusal === 'string' ? refusal : 'not refused';
 }
 
-/** Parameters of a customer's tool, called as something that the prices look for in answers. */
+/** Parameters of a customer's tool, with names that the prices look up in answers. */
 const NAMES = Object.fromEntries(
   ['Type', 'Output', 'Search', 'Function'].map((name) => [name, { type: 'string' }]),
 );
@@ -71,7 +71,7 @@ describe('a chat in the format of OpenAI', () => {
     { model: 'gpt-5', service_tier: 'auto' },
   ];
 
-  test('costs what the upstream counted, in an answer and in the last event', async () => {
+  test('costs the upstream’s own count, in an answer and in the last event', async () => {
     const said = { choices: [{ message: { content: 'x' } }], usage };
     expect(await ofAnswer('chat', request, said)).toEqual(charged);
     const events = [
@@ -91,7 +91,7 @@ describe('a chat in the format of OpenAI', () => {
     expect(await Promise.all(costs)).toEqual(['0.625', '0.125', '0.6']);
   });
 
-  test('of another model or tier is refused, and told which there are', async () => {
+  test('of another model or tier is refused, with a list of those that exist', async () => {
     expect(await refusalOf('chat', { ...request, model: 'gpt-5-pro' })).toBe(
       'model must be one of gpt-5, gpt-5-mini, gpt-4.1',
     );
@@ -160,7 +160,7 @@ describe('a response in the format of OpenAI', () => {
       output_tokens_details: { reasoning_tokens: 100 },
     },
   };
-  // 800 × 200, 200 × 50 and 500 × 800 cents, each for a million; and one search, while a page is free.
+  // 800 × 200, 200 × 50 and 500 × 800 cents, each for a million, and one search. A page is free.
   const charged = [
     '1.57',
     {
@@ -174,7 +174,7 @@ describe('a response in the format of OpenAI', () => {
     { model: 'gpt-4.1', service_tier: 'auto', background: 'false' },
   ];
 
-  test('costs what the upstream counted, in an answer and in its last event', async () => {
+  test('costs the upstream’s own count, in an answer and in its last event', async () => {
     expect(await ofAnswer('responses', request, { ...response, error: null })).toEqual(charged);
     const events = [
       { type: 'response.created', response: { status: 'in_progress', usage: null, output: [] } },
@@ -257,7 +257,7 @@ describe('a message in the format of Anthropic', () => {
     { type: 'message_stop' },
   ];
 
-  test('costs what the upstream counted, in an answer and in two events', async () => {
+  test('costs the upstream’s own count, in an answer and in two events', async () => {
     const said = { type: 'message', content: [], usage: { ...read, output_tokens: 500 } };
     expect(await ofAnswer('messages', request, said)).toEqual(charged);
     expect(await ofStream('messages', request, stream({ output_tokens: 500 }))).toEqual(charged);
@@ -265,7 +265,7 @@ describe('a message in the format of Anthropic', () => {
     expect(await ofStream('messages', request, stream(nulls))).toEqual(charged);
   });
 
-  test('costs what its tools have made it read and search, too', async () => {
+  test('includes the cost of everything that its tools made it read and search', async () => {
     const usage = {
       input_tokens: 9_000,
       output_tokens: 500,
@@ -278,7 +278,7 @@ describe('a message in the format of Anthropic', () => {
     expect(cents).toBe('5.6825');
   });
 
-  test('costs what the API has read and written to compact its context, too', async () => {
+  test('includes the cost of the tokens that the API used to compact its context', async () => {
     const iterations = [
       {
         type: 'compaction',
@@ -294,7 +294,7 @@ describe('a message in the format of Anthropic', () => {
       usage: { ...read, output_tokens: 500, iterations },
     };
     const counted = { ...quantities, input_tokens: '101000', output_tokens: '2500' };
-    // 100000 × 300 and 2000 × 1500 cents for a million more.
+    // In addition 100000 × 300 and 2000 × 1500 cents, each for a million.
     const costs = ['34.2825', counted];
     expect((await ofAnswer('messages', request, said)).slice(0, 2)).toEqual(costs);
     const events = stream({ output_tokens: 500, iterations });
@@ -349,7 +349,7 @@ describe('a message in the format of Anthropic', () => {
   });
 });
 
-test('each format has its own errors, and tells the receipt in its stream', () => {
+test('each format has its own errors, and a receipt in its stream', () => {
   const facts = bookOf(LLM).routes.map(({ name, errorFormat, receiptComment }) => [
     name,
     errorFormat,
@@ -362,13 +362,13 @@ test('each format has its own errors, and tells the receipt in its stream', () =
   ]);
 });
 
-test('the gateway gives up before the SDKs do, whose customers would pay for leaving', () => {
+test('the gateway times out before the SDKs, whose customers would pay for a disconnect', () => {
   const { routes, upstreams } = bookOf(LLM);
   for (const { answerTimeoutMs, idleTimeoutMs } of upstreams.values()) {
     for (const { DEFAULT_TIMEOUT } of [OpenAI, Anthropic]) {
       expect(answerTimeoutMs).toBeLessThan(DEFAULT_TIMEOUT);
     }
-    // Models think for minutes without a sign.
+    // Models can think for minutes and send nothing.
     expect(idleTimeoutMs).toBeGreaterThanOrEqual(300_000);
   }
   // Anthropic's SDK expects 128,000 tokens an hour.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { DEFAULT_SETTLEMENT } from '../../src/pricing/book/price-book.ts';
+import { DEFAULTS } from '../../src/pricing/book/defaults.ts';
 import { bookOf, problemsOf, routeOf, SOUND } from './books.ts';
 
 describe('a price book', () => {
@@ -36,12 +36,12 @@ describe('a price book', () => {
         addToRequest: null,
         receiptComment: false,
         price: [{ kind: 'call', amount: 500_000n }],
-        settlement: DEFAULT_SETTLEMENT,
+        settlement: DEFAULTS.settlement,
       },
     ]);
   });
 
-  test('takes what it says', () => {
+  test('has the values that its text states', () => {
     const book = bookOf(`top_up_url: https://example.com/billing?from=402
 upstreams:
   you:
@@ -131,7 +131,7 @@ routes:
         top: new Set(['effort', 'model', 'stream_options', 'stream', 'text', 'most']),
         deep: new Set(),
       },
-      settlement: { ...DEFAULT_SETTLEMENT, upstream_4xx: 'counted', client_left_midway: 'free' },
+      settlement: { ...DEFAULTS.settlement, upstream_4xx: 'counted', client_left_midway: 'free' },
     });
   });
 

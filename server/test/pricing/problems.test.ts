@@ -3,7 +3,7 @@ import { formatProblems, parsePriceBook } from '../../src/pricing/parse.ts';
 import { OWN_PATHS } from '../../src/pricing/rules.ts';
 import { problemsOf, SOUND, textWith } from './books.ts';
 
-/** The sound text with one line replaced, or with others after it. */
+/** The valid text with one line replaced. */
 const withLine = (line: string, other: string) => SOUND.replace(line, other);
 
 describe('a problem', () => {
@@ -277,7 +277,7 @@ describe('a problem', () => {
     expect(found[0]).toContain(message);
   });
 
-  test('is none where paths only look alike', () => {
+  test('is not reported if paths only look alike', () => {
     const alike = ['/v1/accounts_of', '/v1/billings/:id', '/v1/search/', '/v1/search/:id', '/v2/*'];
     const routes = alike.map((path, index) => route(`r${index}`, path)).join('');
     expect(problemsOf(SOUND + routes)).toEqual([]);
@@ -319,7 +319,7 @@ describe('a problem', () => {
   });
 });
 
-test('a member that is added to requests is none that the price looks for', () => {
+test('a member that is added to requests must not be one that the price reads', () => {
   const more = '    add_to_request: {members: {n: 1, stream: true}}\n';
   for (const [count, found] of [
     ['request.n', 1],
@@ -361,7 +361,7 @@ describe('a warning', () => {
     [['/v1/search', '/v1/contents']],
     [['/v1/search', '/v1/search/more']],
     [['/v1/:id', '/v2/:id']],
-    // No parameter is empty.
+    // A parameter is never empty, so these two do not collide.
     [['/v1/items', '/v1/items/:id']],
     [['/v1/search/*']],
     [['/']],

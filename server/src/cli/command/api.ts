@@ -44,6 +44,12 @@ export class ApiError extends Error {
   }
 }
 
+/** The path of one resource, or of an action on it. */
+export function pathOf(things: string, id: string, action?: string): string {
+  const path = `/v1/${things}/${encodeURIComponent(id)}`;
+  return action === undefined ? path : `${path}/${action}`;
+}
+
 /** Sends a request; the answer may be a refusal. */
 export async function ask(api: Injectable, request: ApiRequest): Promise<ApiAnswer> {
   const { method, path, query, body, idempotencyKey } = request;

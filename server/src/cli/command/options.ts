@@ -1,10 +1,9 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { LONGEST_SCOPE, OPERATOR_SCOPES, SCOPE_PATTERN } from '../../auth/scopes.ts';
-import { parseInstant } from '../../http/instants.ts';
+import { parseInstant } from '../../http/input/instants.ts';
 import type { AccountKind } from '../../ledger/accounts/accounts.ts';
 import type { GrantStatus } from '../../ledger/history/lists.ts';
 import type { UsageGroup } from '../../ledger/history/usage.ts';
-import type { OperationKind } from '../../ledger/operations/kinds.ts';
 import { CENTS_PATTERN } from '../../ledger/operations/money.ts';
 import type { SpendPeriod } from '../../ledger/operations/operations.ts';
 
@@ -31,17 +30,6 @@ export const USAGE_GROUPS = [
   'scope',
   'route',
 ] as const satisfies readonly UsageGroup[];
-export const ENTRY_KINDS = [
-  'grant',
-  'grant_start',
-  'grant_void',
-  'grant_end',
-  'charge',
-  'capture',
-  'overage',
-  'reversal',
-  'adjustment',
-] as const satisfies readonly OperationKind[];
 
 /** The description of `--account` in every command about one account. */
 export const ACCOUNT_ID = "the account's id, as `purser account list` shows it";

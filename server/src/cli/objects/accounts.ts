@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { pathOf } from '../command/api.ts';
 import {
   apiCommand,
   askForOne,
@@ -21,7 +22,6 @@ import {
   parseTime,
 } from '../command/options.ts';
 import { showResource } from '../command/show.ts';
-import { pathOf } from './money.ts';
 
 interface CreateOptions extends IdempotencyOption {
   readonly kind: string;

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { pathOf } from '../command/api.ts';
 import {
   apiCommand,
   askForOne,
@@ -25,7 +26,7 @@ import {
   timeOrNull,
 } from '../command/options.ts';
 import { showResource } from '../command/show.ts';
-import { move, pathOf } from './money.ts';
+import { move } from './operations.ts';
 
 interface CreateOptions extends IdempotencyOption {
   readonly account: string;

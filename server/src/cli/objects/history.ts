@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { ENTRY_KINDS } from '../../ledger/operations/kinds.ts';
 import {
   apiCommand,
   askForOne,
@@ -12,7 +13,6 @@ import {
 import type { Context } from '../command/context.ts';
 import {
   ACCOUNT_ID,
-  ENTRY_KINDS,
   parseId,
   parseScope,
   parseTime,
@@ -20,7 +20,7 @@ import {
   USAGE_GROUPS,
 } from '../command/options.ts';
 import { showResource, showTable } from '../command/show.ts';
-import { chargeVerbs } from './money.ts';
+import { chargeVerbs } from './operations.ts';
 
 interface PeriodOptions {
   readonly account: string;

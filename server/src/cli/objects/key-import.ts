@@ -4,6 +4,7 @@ import {
   type ApiRequest,
   ask,
   type Injectable,
+  pathOf,
   type Resource,
   resourceOf,
 } from '../command/api.ts';
@@ -13,7 +14,6 @@ import { detailOf } from '../command/failure.ts';
 import { ACCOUNT_ID, parseId, parseScopes, parseTime } from '../command/options.ts';
 import { showResource } from '../command/show.ts';
 import { type KeyLine, readKeyFile } from './key-file.ts';
-import { pathOf } from './money.ts';
 
 interface ImportOptions extends JsonOption {
   readonly account: string;

@@ -1,10 +1,9 @@
 import type { Command } from 'commander';
-import { type ApiRequest, allOf, call } from '../command/api.ts';
+import { type ApiRequest, allOf, call, pathOf } from '../command/api.ts';
 import { apiCommand, askForOne, type JsonOption } from '../command/command.ts';
 import type { Context } from '../command/context.ts';
 import { parseId, parseScopes, parseTimeOrNever, timeOrNull } from '../command/options.ts';
 import { showResource } from '../command/show.ts';
-import { pathOf } from './money.ts';
 
 interface UpdateOptions extends JsonOption {
   readonly account?: string;

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { pathOf } from '../command/api.ts';
 import {
   apiCommand,
   askForNothing,
@@ -24,7 +25,6 @@ import {
 import { showNewKey } from '../command/show.ts';
 import { importCommand } from './key-import.ts';
 import { updateCommand } from './key-update.ts';
-import { pathOf } from './money.ts';
 
 interface CreateOptions extends IdempotencyOption {
   readonly name?: string;

@@ -10,16 +10,14 @@ export type CommandResult =
   | { readonly ok: true; readonly rows: pg.QueryResultRow[]; readonly tag: string }
   | { readonly ok: false; readonly error: Error & { code?: string } };
 
-/** What a connection knows of a statement that it has run: the columns of its rows. */
-interface Prepared {
-  readonly names: readonly string[];
-  readonly parsers: readonly ((text: string) => unknown)[];
-  /** A row without values: rows copied from one have one shape. */
-  readonly empty: pg.QueryResultRow;
+/** A column of a statement's rows, and how its values are read. */
+interface Column {
+  readonly name: string;
+  readonly parse: (text: string) => unknown;
 }
 
-/** The statements that a connection has run, by their name. */
-export type PreparedStatements = Map<string, Prepared>;
+/** The statements that a connection has prepared, by their name, with the columns of their rows. */
+export type PreparedStatements = Map<string, readonly Column[]>;
 
 /**
  * Several commands as one query of pg's: their messages end in a single Sync, so PostgreSQL answers
@@ -32,8 +30,8 @@ export class Flush extends (pg.Query as unknown as new (text: string) => object)
   readonly #done: (results: CommandResult[]) => void;
   readonly #results: CommandResult[] = [];
   /** By command, what the connection knew when it was sent; another flush may make it forget since. */
-  readonly #known: (Prepared | undefined)[] = [];
-  #columns: Prepared | undefined;
+  readonly #known: (readonly Column[] | undefined)[] = [];
+  #columns: readonly Column[] | undefined;
   #rows: pg.QueryResultRow[] = [];
   #unreadable: UnreadableRow | undefined;
 
@@ -67,18 +65,16 @@ export class Flush extends (pg.Query as unknown as new (text: string) => object)
   }
 
   handleRowDescription({ fields }: { fields: readonly Field[] }): void {
-    const names = fields.map(({ name }) => name);
-    this.#columns = {
-      names,
-      parsers: fields.map(({ dataTypeID }) => typeParsers.getTypeParser(dataTypeID as never)),
-      empty: Object.fromEntries(names.map((name) => [name, null])),
-    };
+    this.#columns = fields.map(({ name, dataTypeID }) => ({
+      name,
+      parse: typeParsers.getTypeParser(dataTypeID as never),
+    }));
   }
 
   /** A row that cannot be read fails its command: pg lets what is thrown here end the process. */
   handleDataRow({ fields }: { fields: readonly (string | null)[] }): void {
     if (this.#unreadable) return;
-    const columns = this.#columns ?? this.#known[this.#results.length] ?? NO_COLUMNS;
+    const columns = this.#columns ?? this.#known[this.#results.length] ?? [];
     try {
       this.#rows.push(rowOf(fields, columns));
     } catch (error) {
@@ -90,7 +86,7 @@ export class Flush extends (pg.Query as unknown as new (text: string) => object)
     const index = this.#results.length;
     const name = this.#commands[index]?.[0].name;
     if (name !== undefined && !this.#known[index]) {
-      this.#prepared.set(name, this.#columns ?? NO_COLUMNS);
+      this.#prepared.set(name, this.#columns ?? []);
     }
     const [tag = ''] = text.split(' ', 1);
     const error = this.#unreadable;
@@ -118,17 +114,12 @@ class UnreadableRow extends Error {
   readonly code = '22000';
 }
 
-const NO_COLUMNS: Prepared = { names: [], parsers: [], empty: {} };
-
-function rowOf(fields: readonly (string | null)[], columns: Prepared): pg.QueryResultRow {
-  const { names, parsers, empty } = columns;
-  const row: pg.QueryResultRow = { ...empty };
-  for (let column = 0; column < fields.length; column += 1) {
-    const text = fields[column];
-    const name = names[column];
-    if (text === null || text === undefined || name === undefined) continue;
-    row[name] = parsers[column]?.(text);
-  }
+function rowOf(fields: readonly (string | null)[], columns: readonly Column[]): pg.QueryResultRow {
+  const row: pg.QueryResultRow = {};
+  columns.forEach(({ name, parse }, index) => {
+    const text = fields[index] ?? null;
+    row[name] = text === null ? null : parse(text);
+  });
   return row;
 }
 

@@ -34,7 +34,6 @@ const ZONE = /([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?$/;
  * Parses `2026-11-23 09:20:44.123+00` in any time zone into milliseconds; cuts finer digits off.
  */
 function parseInstant(text: string): number {
-  if (text.endsWith('+00')) return utc(text.slice(0, -3));
   const [offset = '', sign, hours, minutes = '0', seconds = '0'] = ZONE.exec(text) ?? [];
   const ahead = (Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds);
   return utc(text.slice(0, -offset.length)) - (sign === '-' ? -ahead : ahead) * 1_000;

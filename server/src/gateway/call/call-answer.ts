@@ -1,10 +1,10 @@
 import type { Readable } from 'node:stream';
-import type { CustomerKeyRead } from '../../auth/key-reads.ts';
 import { accountIdOf } from '../../ledger/operations/ids.ts';
 import type { CallEnding } from '../endings/endings.ts';
 import type { Replay } from '../idempotency/idempotency.ts';
 import type { Payment } from '../payment/payment.ts';
 import type { Headers } from '../request/headers.ts';
+import type { CallRequest } from './call-request.ts';
 
 /** The answer for the customer. */
 export interface CallAnswer {
@@ -33,16 +33,19 @@ export class NoAnswer extends Error {
 }
 
 /** The answer of an earlier attempt, given again. It costs nothing. */
-export function replayed({ answer, charge }: Replay, caller: CustomerKeyRead): CallAnswer {
+export function replayed(
+  { answer, charge }: Replay,
+  { principal, balance }: CallRequest,
+): CallAnswer {
   const payment: Payment = {
-    account: accountIdOf(caller.accountPublicId),
+    account: accountIdOf(principal.accountPublicId),
     number: charge ?? 0n,
     isHeld: false,
     isLate: false,
     charge,
     overage: null,
     charged: 0n,
-    available: caller.available,
+    available: balance.available,
   };
   return { ...answer, payment, settled: null, isReplay: true };
 }

@@ -2,7 +2,8 @@ import { hash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import type { CustomerKeyRead } from '../../auth/key-reads.ts';
+import type { BalanceRead } from '../../auth/key-reads.ts';
+import type { CustomerPrincipal } from '../../auth/principal.ts';
 import { digestOf } from '../../ledger/operations/digest.ts';
 import type { Digest } from '../../ledger/operations/operations.ts';
 import type { StopReason } from '../endings/endings.ts';
@@ -22,7 +23,9 @@ export interface CallRequest {
   readonly headers: IncomingHttpHeaders;
   /** Null: there is none. */
   readonly body: Readable | null;
-  readonly principal: CustomerKeyRead;
+  readonly principal: CustomerPrincipal;
+  /** The account's balance, as authentication has read it. */
+  readonly balance: BalanceRead;
   readonly address: string;
   readonly requestId: string;
   readonly idempotencyKey: string | undefined;

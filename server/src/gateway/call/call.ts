@@ -90,7 +90,7 @@ export class Call {
     }
     if ('answer' in paid) {
       this.#finish(null);
-      return replayed(paid, this.#request.principal);
+      return replayed(paid, this.#request);
     }
     this.#enter('paid');
     this.#key = new CallKey(this.#parts.keys, paid.claim, this.#priced.route.replayBytes);

@@ -3,7 +3,7 @@ import { BodyTooLarge } from '../request/request-body.ts';
 
 /**
  * The endings of a call, and their costs (docs/gateway.md, "How a call can end"). The price book has
- * their names and default costs (`ENDINGS`, `DEFAULT_SETTLEMENT`).
+ * their names and default costs (`ENDINGS`, `DEFAULTS.settlement`).
  */
 
 /** How a call ended: delivered whole, or with an ending that a route can price. */

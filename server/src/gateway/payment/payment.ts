@@ -233,8 +233,8 @@ function paymentOf(receipt: Receipt): Payment {
     number: receipt.number,
     isHeld,
     isLate: false,
-    ...(isHeld ? { charge: null, overage: null, charged: 0n } : chargedBy(receipt)),
     available: receipt.availableAfter,
+    ...(isHeld ? { charge: null, overage: null, charged: 0n } : chargedBy(receipt)),
   };
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { CustomerKeyRead } from '../../auth/key-reads.ts';
+import type { CustomerPrincipal } from '../../auth/principal.ts';
 import { type AccountId, accountIdOf } from '../../ledger/operations/ids.ts';
 import type {
   CallText,
@@ -31,7 +31,7 @@ export interface Purchase {
 /** A purchase by the account of a key. */
 export function purchaseOf(
   priced: PricedRoute,
-  { accountPublicId, apiKeyId, sha256 }: CustomerKeyRead,
+  { accountPublicId, apiKeyId, keySecret }: CustomerPrincipal,
   before: CostBefore,
 ): Purchase {
   const account = accountIdOf(accountPublicId);
@@ -40,7 +40,7 @@ export function purchaseOf(
     account,
     accountPublicId,
     apiKeyId,
-    keySecret: sha256,
+    keySecret,
     before,
     digest: newDigest(),
   };

@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici';
 import { isEventStream, type SentHeaders } from '../request/headers.ts';
 import { announcedLength } from '../request/request-body.ts';
 
-/** An answer that announces at most this size is read whole: that is cheaper than a stream. */
+/** An answer that announces at most this size is read whole: a stream costs more (adr/0012). */
 const SMALL_BYTES = 65_536;
 /** The highest valid status (RFC 9110 §15); Node refuses to send a higher one. */
 const HIGHEST_STATUS = 599;

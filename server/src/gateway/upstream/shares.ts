@@ -1,8 +1,5 @@
 /** Fair shares: bounds on the concurrent calls of one key and of one account, on this node. */
 
-/** Idle names are kept up to this many: deleting and adding a name with each call would cost more. */
-const MOST_IDLE_NAMES = 10_000;
-
 /** One bound that a call counts towards. */
 export interface Share {
   readonly name: string;
@@ -23,7 +20,7 @@ export class Shares {
   giveBack(shares: readonly Share[]): void {
     for (const { name } of shares) {
       const left = this.#of(name) - 1;
-      if (left === 0 && this.#counts.size > MOST_IDLE_NAMES) this.#counts.delete(name);
+      if (left === 0) this.#counts.delete(name);
       else this.#counts.set(name, left);
     }
   }

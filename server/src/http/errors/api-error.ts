@@ -3,16 +3,16 @@ import { definitionOf, type ErrorCode } from './codes.ts';
 export const JSON_TYPE = 'application/json; charset=utf-8';
 
 export interface ApiErrorOptions {
-  /** Names the guilty item and the cure; the registry's text where it is left out. */
+  /** Names the guilty item and the cure; by default, the registry's text. */
   readonly detail?: string;
-  /** What stands in the body beside `detail` and `code`. */
+  /** The members of the body beside `detail` and `code`. */
   readonly members?: Readonly<Record<string, unknown>>;
   readonly headers?: Readonly<Record<string, string>>;
   /** For the log, never for the answer. */
   readonly cause?: unknown;
 }
 
-/** An answer other than success, as the caller gets it. Throw it anywhere in a route. */
+/** An error answer, as the caller gets it. Routes may throw it anywhere. */
 export class ApiError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
@@ -33,7 +33,7 @@ export class ApiError extends Error {
     this.members = options.members ?? {};
   }
 
-  /** The same with more members in its body. */
+  /** The same error with more members in its body. */
   with(members: Readonly<Record<string, unknown>>): ApiError {
     return new ApiError(this.code, {
       detail: this.message,
@@ -48,7 +48,7 @@ export class ApiError extends Error {
   }
 }
 
-/** An error of a request's shape; `detail` names the guilty member and how to mend it. */
+/** The error for a request of a wrong shape; `detail` names the guilty member and the cure. */
 export function invalidRequest(detail: string): ApiError {
   return new ApiError('invalid_request', { detail });
 }

@@ -1,11 +1,11 @@
 /**
- * Every error code of the HTTP API, its status and its default text: the one registry. Each has a page
- * in docs/errors/<code>.md; a test keeps the two equal.
+ * The registry of error codes, each with its status and its default text. Each code has a page,
+ * docs/errors/<code>.md; a test compares registry and pages.
  */
 
 interface ErrorDefinition {
   readonly status: number;
-  /** What an answer says in `detail` where the place of the error says nothing more exact. */
+  /** The `detail` of an answer, unless the place of the error knows a more exact one. */
   readonly detail: string;
   /** Seconds for `Retry-After`; the request may be repeated as it is. */
   readonly retryAfterS?: number;
@@ -37,7 +37,7 @@ export const ERRORS = {
   },
   headers_too_large: { status: 431, detail: 'The headers are larger than 16 KiB' },
 
-  // Who asks
+  // Authentication
   api_key_required: { status: 401, detail: 'API key is required' },
   api_key_invalid: { status: 401, detail: 'Invalid or expired API key' },
   missing_scopes: { status: 403, detail: 'Missing required scopes' },
@@ -46,7 +46,7 @@ export const ERRORS = {
   customer_key_required: { status: 403, detail: "This route takes a customer's API key" },
   metrics_token_required: { status: 401, detail: 'A Bearer token is required' },
 
-  // What is asked
+  // Requests
   invalid_request: { status: 422, detail: 'The request has a wrong shape' },
   amount_too_large: {
     status: 422,
@@ -112,7 +112,7 @@ export const ERRORS = {
   upstream_failed: { status: 502, detail: 'The API behind this route did not answer' },
   upstream_timeout: { status: 504, detail: 'The API behind this route did not answer in time' },
 
-  // What cannot be said now
+  // Unavailability
   overloaded: { status: 503, detail: 'Too much is waiting: try again', retryAfterS: 1 },
   account_busy: {
     status: 503,
@@ -141,7 +141,7 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** What the registry says of a code. */
+/** The definition of a code. */
 export function definitionOf(code: ErrorCode): ErrorDefinition {
   return ERRORS[code];
 }

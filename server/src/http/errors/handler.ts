@@ -1,14 +1,14 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { NotAuthenticated } from '../../auth/principal.ts';
+import { NotAuthenticated } from '../../auth/authentication.ts';
 import { DatabaseUnavailable } from '../../db/connection/database.ts';
 import { ClockUnreliable } from '../../ledger/lane/clock.ts';
 import { LogPace } from '../../log-pace.ts';
-import { bodyIn } from '../gateway/error-formats.ts';
 import { ApiError, JSON_TYPE } from './api-error.ts';
 import type { ErrorCode } from './codes.ts';
+import { bodyIn } from './error-formats.ts';
 
-/** Fastify's own refusals of a request, by its codes. Its texts echo what was sent, so ours are used. */
+/** Fastify's own errors by their codes. Its messages echo the request, so ours replace them. */
 const OF_FASTIFY: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed_request',
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
@@ -17,10 +17,10 @@ const OF_FASTIFY: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_MAX_PARAM_LENGTH: 'url_too_long',
 };
 
-/** The one way from a thrown thing to an answer. Nothing of an unexpected error leaves the process. */
+/** Answers every thrown value. The answer to an unexpected error tells nothing about it. */
 export function errorHandler(
   log: Logger,
-  /** The answer to a refused key in place of 401, if there were too many. */
+  /** The error that replaces 401 if a client has sent too many refused keys. */
   refuseFailure: (request: FastifyRequest) => ApiError | undefined,
 ) {
   const pace = new LogPace();
@@ -33,14 +33,12 @@ export function errorHandler(
     } else if (error.status >= 500 && pace.isDue(error.code)) {
       log.warn({ code: error.code, request_id: request.id, err: causeOf(thrown) }, error.message);
     }
-    // A call of a priced route is answered as that route's customers expect.
-    const format = request.call?.priced.route.errorFormat ?? 'purser';
-    const body = bodyIn(format, error);
+    const body = bodyIn(request.errorFormat ?? 'purser', error);
     reply.code(error.status).headers(error.headers).type(JSON_TYPE).send(body);
   };
 }
 
-/** What a thrown thing is to the caller. */
+/** The error that the caller gets for a thrown value. */
 function apiErrorOf(thrown: unknown, { routeOptions }: FastifyRequest): ApiError {
   if (thrown instanceof ApiError) return thrown;
   if (thrown instanceof NotAuthenticated) {
@@ -55,7 +53,7 @@ function apiErrorOf(thrown: unknown, { routeOptions }: FastifyRequest): ApiError
     return new ApiError(known, { detail });
   }
   if (known) return new ApiError(known);
-  // The client left in the middle of its body.
+  // The client disconnected while it sent its body.
   if (code === 'ECONNRESET') return new ApiError('malformed_request');
   return new ApiError('internal_error');
 }

@@ -4,8 +4,8 @@ import { ApiError, JSON_TYPE } from './api-error.ts';
 import type { ErrorCode } from './codes.ts';
 
 /**
- * Answers what is refused before it is a request: malformed HTTP, headers that are too large, a
- * request that does not arrive in time. Then the connection ends, as its state is unknown.
+ * Answers errors below a request: malformed HTTP, headers that are too large, a request that times out.
+ * Then closes the connection, because its state is unknown.
  */
 export function socketErrorHandler(
   newRequestId: () => string,
@@ -13,7 +13,7 @@ export function socketErrorHandler(
 ): (error: Error & { code?: string }, socket: Socket) => void {
   return (error, socket) => {
     if (error.code === 'ECONNRESET' || socket.destroyed) return;
-    // Bytes of an answer that is under way are followed by nothing that can be read.
+    // A client could not read an answer behind a part of another one.
     if (!socket.writable || socket.bytesWritten > 0) {
       socket.destroy();
       return;

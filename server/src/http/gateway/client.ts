@@ -2,9 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Client } from '../../gateway/call/client.ts';
 
-/** The share of a call's longest time for which a client may hold its answer up. */
+/** The fraction of a call's longest time for which a client may delay its answer. */
 const TOLERATED = 0.1;
-/** At most: servers break an answer off that nobody takes for half a minute or a minute. */
+/** The longest delay: many servers abort an answer that nobody reads for half a minute. */
 const MOST_TOLERATED_MS = 15_000;
 
 /** A client of the gateway over HTTP, from its body to the last byte of its answer. */
@@ -13,11 +13,11 @@ export class HttpClient implements Client {
   readonly #response: ServerResponse;
   readonly #toleratedMs: number;
   #heldUpMs = 0;
-  /** Since when it takes nothing; null: it does. */
+  /** The start of the present delay; null: there is none. */
   #since: number | null = null;
   #hasLeft = false;
 
-  /** `longestMs` is how long the call may take. The response must have its socket. */
+  /** `longestMs` is the longest time of the call. The response must have its socket. */
   constructor(request: IncomingMessage, response: ServerResponse, longestMs: number) {
     this.#request = request;
     this.#response = response;
@@ -29,8 +29,8 @@ export class HttpClient implements Client {
   }
 
   /**
-   * Whether it has not sent all of its body, has not taken the end of the answer, or has held the answer
-   * up before.
+   * Whether it has not sent its whole body, has not read the end of the answer, or has delayed the
+   * answer before.
    */
   get isSlow(): boolean {
     const { writableNeedDrain, writableEnded } = this.#response;
@@ -44,7 +44,7 @@ export class HttpClient implements Client {
 
   onClosed(listener: (isWhole: boolean) => void): void {
     this.#response.once('close', () => {
-      // The part that a lost connection had still to write counts as written.
+      // Node counts the unwritten rest of a lost connection as written.
       const isWhole = this.#response.writableFinished && !this.#request.socket.destroyed;
       this.#hasLeft = !isWhole;
       listener(isWhole);
@@ -55,7 +55,7 @@ export class HttpClient implements Client {
     if (!this.#response.writableFinished) this.#response.destroy();
   }
 
-  /** Measures how long the answer is held up: it pauses while the connection takes no more. */
+  /** Measures the delays of an answer: it pauses while the connection is full. */
   follow(answer: Readable): void {
     answer.on('pause', () => {
       if (this.#response.writableNeedDrain) this.#since ??= performance.now();

@@ -11,24 +11,21 @@ import {
   withoutParameters,
 } from '../../gateway/request/targets.ts';
 import type { PricedRoute } from '../../gateway/routes/route-table.ts';
-import type { Cors } from '../cors.ts';
-import { refusalOf } from '../entry.ts';
+import { CUSTOMERS, customerOf } from '../door/audiences.ts';
+import { refusalOf } from '../door/door.ts';
+import type { App, RouteParts } from '../door/parts.ts';
+import type { IsTrusted } from '../door/peers.ts';
+import { judgeRate } from '../door/rates.ts';
 import { ApiError } from '../errors/api-error.ts';
-import type { App, RouteParts } from '../parts.ts';
-import type { IsTrusted } from '../peers.ts';
-import { judgeRate } from '../rates.ts';
-import type { Unmatched } from '../unmatched.ts';
 
-/** The way into a priced route: who asks, for what, and how often is judged before the body is read. */
+/** The entrance of a priced route judges path, key, headers and rate before the body is read. */
 
-/** What the gateway's routes are given. */
-export interface GatewayParts extends RouteParts {
+/** The parts of a server with a gateway. */
+interface GatewayParts extends RouteParts {
   readonly gateway: Gateway;
-  readonly unmatched: Unmatched;
-  readonly cors: Cors;
 }
 
-/** A request of a priced route, as it is priced and forwarded. */
+/** An admitted request, in the form that is priced and forwarded. */
 export interface Asked {
   readonly priced: PricedRoute;
   readonly method: string;
@@ -38,17 +35,17 @@ export interface Asked {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** What the price book says of this request; null: nothing. */
-    call: { readonly priced: PricedRoute } | null;
-    /** Null until it is admitted. */
+    /** The route of the price book that the request matches; null: none. */
+    priced: PricedRoute | null;
+    /** Null until the request is admitted. */
     asked: Asked | null;
   }
 }
 
-/** A query of a product may be longer than ours; all headers together are bounded besides. */
+/** The query of a product may be longer than our own. */
 const LONGEST_URL = 8_192;
 
-/** Resolves with what stands against the request. */
+/** Judges a request. Resolves with the error that refuses it, or with undefined. */
 export async function enter(
   app: App,
   { authenticate, isTrusted, gateway, unmatched }: GatewayParts,
@@ -59,28 +56,28 @@ export async function enter(
   if (refused) return refused;
   const target = targetOf(request.raw.url ?? '');
   if (!target) return new ApiError('ambiguous_path');
-  // HEAD costs what GET costs: the upstream is asked for the whole answer, which is counted and dropped.
+  // HEAD costs the same as GET: the gateway gets the whole answer, counts it and drops it.
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   const priced = gateway.match(method, target.path);
   if (!priced) return unmatched.refuse(request);
-  // Some upstreams would take it for the other route.
+  // Some upstreams ignore the parameters and would serve the other route.
   const bare = withoutParameters(target.path);
   if (bare !== target.path && gateway.match(method, bare) !== priced) {
     return new ApiError('ambiguous_path');
   }
   request.pattern = priced.route.path;
-  request.call = { priced };
-  const principal = await authenticate(request);
-  request.principal = principal;
-  const notAllowed = refusalOf(principal, 'customer', [priced.route.scope]);
-  if (notAllowed || principal.kind !== 'customer') return notAllowed;
+  request.priced = priced;
+  request.errorFormat = priced.route.errorFormat;
+  request.authenticated = await authenticate(request);
+  const notAllowed = refusalOf(CUSTOMERS, request.authenticated.principal, [priced.route.scope]);
+  if (notAllowed) return notAllowed;
   const admitted = admit(request.raw, { priced, method, target }, isTrusted);
   if (admitted instanceof ApiError) return admitted;
   request.asked = admitted;
-  return judgeRate(gateway.rate(priced, principal.apiKeyId), reply);
+  return judgeRate(gateway.rate(priced, customerOf(request).apiKeyId), reply);
 }
 
-/** What of a request may be priced and forwarded; an error if the upstream could read it otherwise. */
+/** The parts of a request to price and forward. An error if the upstream could read it differently. */
 function admit(
   raw: IncomingMessage,
   { priced, method, target }: Omit<Asked, 'headers'>,
@@ -96,7 +93,7 @@ function admit(
   return { priced, method, target: clean, headers };
 }
 
-/** Refuses headers by which the upstream would read another body than the price does. */
+/** Refuses headers that would make the upstream read another body than the price does. */
 function judgeHeaders(
   { headers, rawHeaders }: IncomingMessage,
   { needsRequest }: PricedRoute,
@@ -121,7 +118,7 @@ function judgeHeaders(
   return undefined;
 }
 
-/** How many lines a header has: of some, Node keeps only the first. */
+/** The number of lines of a header; Node keeps only the first of some. */
 function linesOf(name: string, rawHeaders: readonly string[]): number {
   return rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === name).length;
 }

@@ -8,7 +8,7 @@ import { NoConnection } from '../../gateway/upstream/connections.ts';
 import { type AccountId, operationId } from '../../ledger/operations/ids.ts';
 import { RequestNotPriced } from '../../pricing/cost.ts';
 import { ApiError } from '../errors/api-error.ts';
-import { customersErrorOf } from '../refusals.ts';
+import { customersErrorOf } from '../outcomes/refusals.ts';
 
 const KEY_CODES = {
   reused: 'idempotency_key_reused',
@@ -16,7 +16,7 @@ const KEY_CODES = {
   already_answered: 'already_answered',
 } as const;
 
-/** What a call that was not answered is to the customer; anything else as it is. */
+/** The error that a customer gets for a failed call. Other errors pass unchanged. */
 export function callError(error: unknown, account: AccountId): unknown {
   if (error instanceof PaymentRefused) return customersErrorOf(error.refusal, error.topUpUrl);
   if (error instanceof PaymentFailed) return new ApiError(error.code);
@@ -43,13 +43,13 @@ export function callError(error: unknown, account: AccountId): unknown {
   return error;
 }
 
-/** A key that an earlier request used, and whose answer is not kept, names the charge. */
+/** If the answer of the first request is not kept, the error names the charge. */
 function keyNotFree({ reason, charge }: KeyNotFree, account: AccountId): ApiError {
   const error = new ApiError(KEY_CODES[reason]);
   return charge === null ? error : error.with({ charge_id: operationId('chg', account, charge) });
 }
 
-/** On a product's route a 422 lists what is wrong: official SDKs refuse a text there. */
+/** The `detail` of a 422 is a list, because official SDKs refuse a text there. */
 function notPriced(message: string, loc: readonly string[]): ApiError {
   const detail = [{ type: 'value_error', loc: ['body', ...loc], msg: message }];
   return new ApiError('request_not_priced', { detail: message, members: { detail } });

@@ -7,37 +7,14 @@ import type { Gateway } from '../../gateway/gateway.ts';
 import type { Payment } from '../../gateway/payment/payment.ts';
 import { accountIdOf, operationId } from '../../ledger/operations/ids.ts';
 import { formatCents } from '../../ledger/operations/money.ts';
-import { customerOf } from '../entry.ts';
-import { optionalIdempotencyKey } from '../idempotency.ts';
-import type { App } from '../parts.ts';
+import { balanceOf, customerOf } from '../door/audiences.ts';
+import { optionalIdempotencyKey } from '../input/idempotency.ts';
 import { HttpClient } from './client.ts';
-import { type Asked, enter, type GatewayParts } from './entrance.ts';
+import type { Asked } from './entrance.ts';
 import { callError } from './errors.ts';
 
-/**
- * Every path that is not Purser's own: the routes of the price book. Who asks, for what, and how often
- * is judged before the body is read; the body passes as a stream.
- */
-export function addGateway(app: App, parts: GatewayParts): void {
-  const { gateway, unmatched, cors } = parts;
-  app.decorateRequest('call', null);
-  app.decorateRequest('asked', null);
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
-  app.addHook('onRoute', (route) => {
-    route.onRequest = (request, reply, done) => {
-      enter(app, parts, request, reply).then(done, done);
-    };
-  });
-  cors.share(app, ({ call }) => call !== null);
-  app.all('/*', { schema: { hide: true } }, (request, reply) =>
-    request.asked
-      ? proxy(gateway, request, request.asked, reply)
-      : unmatched.answer(request, reply),
-  );
-}
-
-async function proxy(
+/** Answers an admitted request of a priced route. */
+export async function proxy(
   gateway: Gateway,
   request: FastifyRequest,
   asked: Asked,
@@ -55,7 +32,7 @@ async function proxy(
     return send(request, reply, answer);
   } catch (error) {
     if (error instanceof NoAnswer && error.payment) tellPayment(reply, error.payment);
-    // An HTTP/1 connection cannot be used again before its request has been read.
+    // An HTTP/1 connection cannot serve another request before this one is read.
     if (!request.raw.complete) reply.header('connection', 'close');
     throw callError(error, accountIdOf(customerOf(request).accountPublicId));
   }
@@ -69,6 +46,7 @@ function callOf(request: FastifyRequest, asked: Asked, client: HttpClient): Call
     headers,
     body: (request.body as CallRequest['body'] | undefined) ?? null,
     principal: customerOf(request),
+    balance: balanceOf(request),
     address: request.socket.remoteAddress ?? '',
     requestId: request.id,
     idempotencyKey: optionalIdempotencyKey(request.headers),
@@ -88,20 +66,20 @@ function send(request: FastifyRequest, reply: FastifyReply, answer: CallAnswer):
   }
   if (!request.raw.complete) reply.header('connection', 'close');
   reply.send(body);
-  // Fastify holds the head back until the first piece. If the upstream broke off before it, Fastify would
-  // answer 500 by itself, with headers that no longer fit.
+  // Fastify delays the head until the first chunk. If the upstream aborted before it, Fastify would
+  // answer 500 by itself, with headers of the lost answer.
   if (body instanceof Readable && request.method !== 'HEAD') reply.raw.flushHeaders();
   return reply;
 }
 
-/** What is known of a call's payment before its answer goes out. */
+/** Writes the payment, as it is known before the answer, into its headers. */
 function tellPayment(reply: FastifyReply, payment: Payment): void {
   const { account, number, isHeld } = payment;
   if (isHeld) reply.header('x-hold-id', operationId('hld', account, number));
   else reply.headers(creditsOf(payment));
 }
 
-/** What a call has cost, and what there is left: headers, or trailers of an answer that streams. */
+/** The cost of a call and the remaining balance: headers, or trailers of a streamed answer. */
 function creditsOf({ account, charge, charged, available }: Payment): Record<string, string> {
   return {
     'x-credits-charged': formatCents(charged),

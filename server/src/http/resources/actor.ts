@@ -1,8 +1,9 @@
 import { Type } from 'typebox';
-import type { Principal } from '../../auth/principal.ts';
 import { uuidId } from '../../ledger/operations/ids.ts';
-import type { Actor, ActorKind } from '../../ledger/operations/operations.ts';
-import { OneOf, OrNull } from '../formats.ts';
+import type { ActorKind } from '../../ledger/operations/kinds.ts';
+import type { Actor } from '../../ledger/operations/operations.ts';
+import type { Audience } from '../door/audiences.ts';
+import { OneOf, OrNull } from '../input/formats.ts';
 
 type ActorType = 'operator' | 'operator_key' | 'local' | 'api_key' | 'system';
 
@@ -30,11 +31,8 @@ export const ActorSchema = (description: string) =>
 
 type ActorResource = { readonly type: ActorType; readonly id: string | null };
 
-/** An actor as its audience is told: customers do not learn which of the operator's keys it was. */
-export function actorResource(
-  actor: Actor | null,
-  audience: Principal['kind'],
-): ActorResource | null {
+/** An actor for an audience. Customers do not learn which operator key it was. */
+export function actorResource(actor: Actor | null, audience: Audience): ActorResource | null {
   if (actor === null) return null;
   const isOperator = actor.kind === 'operator_key' || actor.kind === 'local';
   if (isOperator && audience === 'customer') return { type: 'operator', id: null };

@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
-import type { Principal } from '../../auth/principal.ts';
 import type { Charge } from '../../ledger/history/lists.ts';
 import { operationId, uuidId } from '../../ledger/operations/ids.ts';
 import { formatCents } from '../../ledger/operations/money.ts';
 import type { CallText, Receipt } from '../../ledger/operations/operations.ts';
+import type { Audience } from '../door/audiences.ts';
 import {
   AccountPublicId,
   ApiKeyId,
@@ -16,8 +16,8 @@ import {
   Quantities,
   RouteName,
   Scope,
-} from '../formats.ts';
-import { formatInstant } from '../instants.ts';
+} from '../input/formats.ts';
+import { formatInstant } from '../input/instants.ts';
 import { ActorSchema, actorResource } from './actor.ts';
 import { GrantSlices, slicesResource } from './slices.ts';
 
@@ -67,22 +67,17 @@ export const ChargeResource = Type.Object(
   { $id: 'Charge' },
 );
 
-/** A charge as it is now. */
-export function chargeResource({ receipt, reversed, call }: Charge, audience: Principal['kind']) {
+/** A charge with its reversals and its call. */
+export function chargeResource({ receipt, reversed, call }: Charge, audience: Audience) {
   return resourceOf(receipt, reversed, call, audience);
 }
 
-/** A charge as it was when it was made, which is what its creation and every replay of it answer. */
+/** A charge at its creation. Every replay answers the same. */
 export function newChargeResource(receipt: Receipt) {
   return resourceOf(receipt, 0n, null, 'operator');
 }
 
-function resourceOf(
-  receipt: Receipt,
-  reversed: bigint,
-  call: Charge['call'],
-  audience: Principal['kind'],
-) {
+function resourceOf(receipt: Receipt, reversed: bigint, call: Charge['call'], audience: Audience) {
   return {
     type: 'charge',
     id: operationId('chg', receipt.account, receipt.number),

@@ -1,33 +1,19 @@
 import { Type } from 'typebox';
-import type { Principal } from '../../auth/principal.ts';
 import type { EntryRow } from '../../ledger/history/lists.ts';
 import { type AccountId, operationId } from '../../ledger/operations/ids.ts';
-import type { OperationKind } from '../../ledger/operations/kinds.ts';
-import { PREFIXES } from '../../ledger/operations/kinds.ts';
+import { ENTRY_KINDS, KINDS, type OperationKind } from '../../ledger/operations/kinds.ts';
 import { formatCents } from '../../ledger/operations/money.ts';
-import { Cents, Instant, OneOf, OperationId, OrNull } from '../formats.ts';
-import { formatInstant } from '../instants.ts';
+import type { Audience } from '../door/audiences.ts';
+import { Cents, Instant, OneOf, OperationId, OrNull } from '../input/formats.ts';
+import { formatInstant } from '../input/instants.ts';
 import { ActorSchema, actorResource } from './actor.ts';
-
-/** Kinds of operations that have entries. */
-export const ENTRY_KINDS = [
-  'grant',
-  'grant_start',
-  'grant_void',
-  'grant_end',
-  'charge',
-  'capture',
-  'overage',
-  'reversal',
-  'adjustment',
-] as const satisfies readonly OperationKind[];
 
 export const BOOKS = ['funding', 'promotion', 'revenue', 'breakage', 'adjustment'] as const;
 export const ENTRY_CATEGORIES = ['paid', 'promotional', 'overdraft'] as const;
 
 /** The public id of an operation, by its kind. */
 export function idOfOperation(kind: OperationKind, account: AccountId, number: bigint): string {
-  return operationId(PREFIXES[kind], account, number);
+  return operationId(KINDS[kind].prefix, account, number);
 }
 
 export const EntryResource = Type.Object(
@@ -50,7 +36,7 @@ export const EntryResource = Type.Object(
   { $id: 'Entry' },
 );
 
-export function entryResource(account: AccountId, entry: EntryRow, audience: Principal['kind']) {
+export function entryResource(account: AccountId, entry: EntryRow, audience: Audience) {
   const operation = idOfOperation(entry.kind, account, entry.number);
   return {
     type: 'entry',

@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
-import type { Principal } from '../../auth/principal.ts';
 import { GRANT_STATUSES, type GrantRow } from '../../ledger/history/lists.ts';
 import { type AccountId, operationId } from '../../ledger/operations/ids.ts';
 import { formatCents } from '../../ledger/operations/money.ts';
 import type { Receipt } from '../../ledger/operations/operations.ts';
+import type { Audience } from '../door/audiences.ts';
 import {
   AccountPublicId,
   Cents,
@@ -14,8 +14,8 @@ import {
   OperationId,
   OrNull,
   Scope,
-} from '../formats.ts';
-import { formatInstant, formatOptionalInstant } from '../instants.ts';
+} from '../input/formats.ts';
+import { formatInstant, formatOptionalInstant } from '../input/instants.ts';
 import { ActorSchema, actorResource } from './actor.ts';
 
 export const GRANT_CATEGORIES = ['paid', 'promotional'] as const;
@@ -57,12 +57,12 @@ export const GrantResource = Type.Object(
   { $id: 'Grant' },
 );
 
-/** A grant as a list shows it. `publicId` is that of `account`. */
+/** A grant in a list. `publicId` is that of `account`. */
 export function grantResource(
   publicId: string,
   account: AccountId,
   grant: GrantRow,
-  audience: Principal['kind'],
+  audience: Audience,
 ) {
   const { category, priority, expiresAt, appliesTo } = grant.terms;
   return {
@@ -90,12 +90,12 @@ export function grantResource(
   };
 }
 
-/** A grant as it was when it was made, which is what its creation and every replay of it answer. */
+/** A grant at its creation. Every replay answers the same. */
 export function newGrantResource(receipt: Receipt) {
   const { terms } = receipt;
   if (terms === null) throw new Error('the receipt of a grant names its terms');
   const own = receipt.entries.find(({ grant }) => grant === receipt.number);
-  // What repaid an overdraft was spent at once.
+  // The part that repaid an overdraft is spent already.
   const isToCome = terms.effectiveAt > receipt.at;
   const remaining = isToCome ? receipt.amount : (own?.amount ?? 0n);
   const grant: GrantRow = {

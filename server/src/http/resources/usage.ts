@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { USAGE_GROUPS, type Usage, type UsageGroup } from '../../ledger/history/usage.ts';
 import { uuidId } from '../../ledger/operations/ids.ts';
 import { formatCents } from '../../ledger/operations/money.ts';
-import { ApiKeyId, Cents, OrNull, Quantities, RouteName, Scope } from '../formats.ts';
+import { ApiKeyId, Cents, OrNull, Quantities, RouteName, Scope } from '../input/formats.ts';
 
 const NONE = '-';
 
@@ -45,7 +45,7 @@ export const UsageResource = Type.Object(
   { $id: 'Usage' },
 );
 
-/** A line of usage, with the members that it is grouped by. */
+/** A line of usage with the members of its group. */
 export function usageResource(usage: Usage, groupBy: readonly UsageGroup[]) {
   const { day, scope, route, charges, charged, reversed, quantities } = usage;
   const key = usage.key === '' ? '' : uuidId('key', usage.key);

@@ -11,7 +11,7 @@ export type AccountStatus = sql.AccountRow['status'];
 export interface Account {
   readonly id: AccountId;
   readonly publicId: string;
-  /** What the operator calls it; unique where given. */
+  /** The operator's own id for it; unique if given. */
   readonly externalId: string | null;
   readonly kind: AccountKind;
   readonly name: string;
@@ -20,7 +20,7 @@ export interface Account {
   readonly createdAt: number;
 }
 
-/** The facts of a new account; without a public id it gets a random one. */
+/** A new account; without a public id it gets a random one. */
 export interface NewAccount {
   readonly kind: AccountKind;
   readonly name: string;
@@ -32,15 +32,15 @@ export interface NewAccount {
 /** The result of a creation. */
 export type AccountCreation =
   | { readonly created: Account }
-  /** The account that has the external id already. */
+  /** The account that already has the external id. */
   | { readonly existing: Account }
-  /** The account that has the public id already, or the first half of it. */
+  /** The account that already has the public id, or its first half. */
   | { readonly inTheWay: Account };
 
 /**
- * Makes an account, in a transaction of the caller's. If both its ids are taken, the account with the
- * external id is answered. Throws ClockUnreliable: an account that is made in the future could do
- * nothing until then.
+ * Makes an account, in the caller's transaction. If both its ids are taken, it returns the account with
+ * the external id. Throws ClockUnreliable: an account that is made in the future could do nothing until
+ * then.
  */
 export async function createAccount(
   on: Sql,
@@ -72,7 +72,8 @@ async function whatIsInTheWay(
   const [existing] = await on.rows<sql.AccountRow>(sql.findAccountByExternalId, [externalId]);
   if (existing) return { existing: accountOf(existing) };
   const [inTheWay] = await on.rows<sql.AccountRow>(sql.findAccountById, [id]);
-  if (!inTheWay) throw new Error('an account that is in the way cannot be read');
+  if (!inTheWay)
+    throw new Error('bug: an insert found a conflict with an account that cannot be read');
   return { inTheWay: accountOf(inTheWay) };
 }
 
@@ -94,8 +95,8 @@ export async function listAccounts(
 }
 
 /**
- * Changes an account under its lock: when this has resolved, no decision made on the old status or
- * overdraft limit can commit any more (ledger.md §8). Undefined where there is no such account.
+ * Changes an account under its lock (README §8). Once it has resolved, no decision on the old status or
+ * overdraft limit can commit. Undefined: the account does not exist.
  */
 export async function changeAccount(
   database: Database,
@@ -115,8 +116,8 @@ export async function changeAccount(
 }
 
 /**
- * Locks an account until the end of the transaction. Whoever changes what decisions rest on (status,
- * keys, limits) takes it first; a lane that decides meanwhile waits, and reads what was changed.
+ * Locks an account until the end of the transaction. A change of facts that decisions rest on (status,
+ * keys, limits) takes this lock first. A lane that wants to decide waits, and reads the new facts.
  */
 export async function lockBalance(tx: Sql, account: AccountId): Promise<void> {
   await tx.rows(sql.lockBalance, [account]);

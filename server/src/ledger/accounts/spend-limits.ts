@@ -8,17 +8,18 @@ import { lockBalance } from './accounts.ts';
 import * as sql from './sql/spend-limits.ts';
 
 /**
- * Spend limits as the operator sets and reads them (ledger.md §6). `decide` enforces them and keeps
- * their counters; a limit that is set in the middle of a period first counts what was spent since its
- * start, without holding the account up: all but the last operations are counted before the lock.
+ * Sets, reads and clears spend limits (README §6). `decide` enforces them and keeps their counters.
+ *
+ * A limit that is set in the middle of a period must count the spending since its start. To keep the lock
+ * short, all but the last operations are counted before it.
  */
 
-/** Operations that one statement counts: snapshots stay short, so that hot rows can be pruned. */
+/** The most operations that one statement counts: short snapshots let hot rows be pruned. */
 const COUNTED_AT_ONCE = 100_000n;
-/** As few are left for the lock; counting is many times faster than an account can grow. */
+/** The most operations to count under the lock. Counting is much faster than an account can grow. */
 const LEFT_FOR_THE_LOCK = 1_000n;
 
-/** Which limit: of an account, or of one of its keys. */
+/** Names a limit of an account, or of one of its keys. */
 export interface LimitKey {
   readonly account: AccountId;
   /** Null: the account's own. */
@@ -29,17 +30,16 @@ export interface LimitKey {
 /** A spend limit now. */
 export interface SpendLimitRead {
   readonly amount: bigint;
-  /** What counts since the start of the period. */
+  /** The amount spent and held since the start of the period. */
   readonly used: bigint;
-  /** When the period ends; null: never. */
+  /** The end of the period; null: never. */
   readonly resetAt: number | null;
 }
 
 /**
- * Sets a limit under its account's lock: once this has resolved, no operation decided without it can
- * commit. A limit that is there already gets the new amount, and what counts towards it stays.
- * `uncountable`: none is set, as what was spent in its period is beyond int64. Throws ClockUnreliable:
- * nobody knows the period then.
+ * Sets a limit under its account's lock: once it has resolved, no operation decided without the limit can
+ * commit. An existing limit gets the new amount and keeps its counter. `uncountable`: no limit is set, as
+ * the amount spent in its period exceeds int64. Throws ClockUnreliable, as the period is unknown then.
  */
 export async function setSpendLimit(
   database: Database,
@@ -55,7 +55,7 @@ export async function setSpendLimit(
   }
 }
 
-/** A limit as it is now; undefined: none is set. Throws ClockUnreliable. */
+/** A limit now; undefined: none is set. Throws ClockUnreliable. */
 export async function readSpendLimit(on: Sql, key: LimitKey): Promise<SpendLimitRead | undefined> {
   const [row] = await on.rows<sql.LimitRow>(sql.findLimit, nameOf(key));
   if (!row) return undefined;
@@ -69,7 +69,7 @@ export async function readSpendLimit(on: Sql, key: LimitKey): Promise<SpendLimit
   };
 }
 
-/** Ends a limit under its account's lock. False: none was set. */
+/** Removes a limit under its account's lock. False: none was set. */
 export async function clearSpendLimit(database: Database, key: LimitKey): Promise<boolean> {
   return database.transaction(async (tx) => {
     await lockBalance(tx, key.account);
@@ -77,16 +77,16 @@ export async function clearSpendLimit(database: Database, key: LimitKey): Promis
   });
 }
 
-/** What charges and reversals of a period, up to an operation, add up to. */
+/** The sum of the charges less the reversals of a period, up to an operation. */
 interface Counted {
   readonly periodStart: number;
-  /** The period's first operation; the next one to come, where it has none yet. */
+  /** The period's first operation; if it has none yet, the number of the next operation. */
   readonly first: bigint;
   readonly upTo: bigint;
   readonly spent: bigint;
 }
 
-/** Undefined, and nothing is written: what was spent in this period must be counted first. */
+/** Undefined: nothing was written, as the spending of this period must be counted first. */
 async function setIn(
   tx: Sql,
   key: LimitKey,
@@ -99,7 +99,7 @@ async function setIn(
     const { last, now } = await clockOf(tx, key.account);
     // The period may have ended since it was counted.
     if (counted?.periodStart !== periodStart(key.period, now)) return undefined;
-    // Where nothing was counted yet, the period's first operation may have come since.
+    // If nothing was counted, the period's first operation may have come since.
     const known = counted.upTo < counted.first ? await startOf(tx, key, now, last) : counted;
     const { spent, first } = await countOn(tx, key, known, last);
     const [open] = await tx.rows<{ held: bigint }>(sql.sumHeld, [...holderOf(key), first]);
@@ -111,7 +111,7 @@ async function setIn(
   return readSpendLimit(tx, key);
 }
 
-/** Counts the current period up to its last operations. Needs no lock: what happened stays. */
+/** Counts the current period up to its last operations. It needs no lock, as operations never change. */
 async function countAhead(on: Sql, key: LimitKey): Promise<Counted> {
   let { last, now } = await clockOf(on, key.account);
   let counted = await startOf(on, key, now, last);
@@ -128,21 +128,21 @@ async function startOf(on: Sql, key: LimitKey, now: number, last: bigint): Promi
   const start = periodStart(key.period, now);
   const since = [key.account, last, new Date(start).toISOString()];
   const [found] = await on.rows<{ number: bigint }>(sql.firstSince, since);
-  if (!found) throw new Error('a bisection did not end');
+  if (!found) throw new Error('bug: the search for the start of a period did not end');
   return { periodStart: start, first: found.number, upTo: found.number - 1n, spent: 0n };
 }
 
-/** Counts on, up to and with an operation. */
+/** Continues a count up to and with an operation. */
 async function countOn(on: Sql, key: LimitKey, counted: Counted, upTo: bigint): Promise<Counted> {
   const range = [...holderOf(key), counted.first, counted.upTo, upTo];
   const [sum] = await on.rows<{ spent: string }>(sql.sumSpent, range);
   return { ...counted, upTo, spent: counted.spent + BigInt(sum?.spent ?? 0) };
 }
 
-/** How far an account is, and the instant at which it is judged. */
+/** The last operation of an account, and the instant at which it is judged. */
 async function clockOf(on: Sql, account: AccountId): Promise<{ last: bigint; now: number }> {
   const [row] = await on.rows<sql.ClockRow>(sql.readClock, [account]);
-  if (!row) throw new Error('an account has no balance row');
+  if (!row) throw new Error('bug: an account has no balance row');
   const now = believedInstantOf({ clock: row.clock, lastAt: row.last_at });
   return { last: row.last_number, now };
 }

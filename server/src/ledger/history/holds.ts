@@ -2,20 +2,21 @@ import type { Sql } from '../../db/connection/database.ts';
 import { clockFault } from '../lane/clock.ts';
 import { actorOf } from '../lane/receipts.ts';
 import type { AccountId, OperationRef } from '../operations/ids.ts';
+import { type HoldEnding, KINDS } from '../operations/kinds.ts';
 import { type Actor, type HoldTerms, SWEEPER } from '../operations/operations.ts';
 import * as sql from './sql/holds.ts';
 
-/** A hold, and what became of it. */
+/** A hold, with its ending. */
 export interface Hold {
   readonly account: AccountId;
   readonly accountPublicId: string;
   readonly terms: HoldTerms;
-  /** Null: it is open. */
+  /** Null: the hold is open. */
   readonly ending: {
-    readonly by: 'capture' | 'void' | 'expiry';
+    readonly by: HoldEnding;
     readonly at: number;
     readonly actor: Actor | null;
-    /** Of a capture: what was charged in all, and the numbers of the charges. */
+    /** For a capture: the amount charged, overage included, and the numbers of the charges. */
     readonly captured: bigint;
     readonly charge: bigint | null;
     readonly overage: { readonly number: bigint } | null;
@@ -23,7 +24,7 @@ export interface Hold {
 }
 
 /**
- * A hold by its id; one past its expiry has expired, though that may not be written yet, unless the
+ * The hold with an id. A hold past its expiry has expired, even if that is not written yet, unless the
  * database's clock cannot be believed.
  */
 export async function findHold(on: Sql, ref: OperationRef): Promise<Hold | undefined> {
@@ -47,15 +48,13 @@ export async function findHold(on: Sql, ref: OperationRef): Promise<Hold | undef
   };
 }
 
-const ENDINGS = { capture: 'capture', hold_void: 'void', hold_expiry: 'expiry' } as const;
-
 function endingOf(row: sql.HoldRow): Hold['ending'] {
   const nothing = { captured: 0n, charge: null, overage: null };
   if (row.ended_by === null || row.ended_at === null || row.ended_number === null) {
     const isPast = row.expires_at <= row.clock && !clockFault({ ...row, lastAt: row.at });
     return isPast ? { by: 'expiry', at: row.expires_at, actor: SWEEPER, ...nothing } : null;
   }
-  const by = ENDINGS[row.ended_by];
+  const by = KINDS[row.ended_by].endsHold;
   const actor = actorOf(row.ended_actor, row.ended_actor_id);
   if (by !== 'capture') return { by, at: row.ended_at, actor, ...nothing };
   return {

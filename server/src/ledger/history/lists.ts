@@ -8,27 +8,27 @@ import type { Actor, Entry, GrantTerms, Receipt } from '../operations/operations
 import { type NumberRange, type Period, rangeOf } from './past.ts';
 import * as sql from './sql/lists.ts';
 
-/** An account's history in lists, newest first. */
+/** Lists of an account's grants, charges and entries, newest first. */
 
 /**
- * Operations that one page looks at in search of what fits a filter: some 20 ms. A page that has found
- * too little by then says where the search goes on.
+ * The most operations that one page of a filtered list searches, some 20 ms. A page that is not full by
+ * then names the place at which the search continues.
  */
 const LONGEST_SEARCH = 100_000n;
 
-/** A charge as it is now: its receipt, and what was given back of it. */
+/** A charge as it is now: its receipt, and the amount reversed. */
 export interface Charge {
   readonly receipt: Receipt;
   readonly reversed: bigint;
-  /** How the gateway's call ended that it paid for; null: no gateway made it. */
+  /** The ending of the gateway's call that the charge paid for; null: no gateway made it. */
   readonly call: { readonly ending: string; readonly status: number | null } | null;
 }
 
 export const GRANT_STATUSES = ['pending', 'active', 'ended'] as const;
-/** To come; can be spent; has expired, was voided or is used up. */
+/** `pending` takes effect later, `active` can be spent, `ended` is expired, voided or used up. */
 export type GrantStatus = (typeof GRANT_STATUSES)[number];
 
-/** A grant as a list shows it, with what it has left. */
+/** A grant in a list, with its remaining credit. */
 export interface GrantRow {
   readonly number: bigint;
   readonly amount: bigint;
@@ -44,7 +44,7 @@ export interface GrantRow {
   readonly metadata: string | null;
 }
 
-/** An entry as a list shows it, with the operation that it belongs to. */
+/** An entry in a list, with its operation. */
 export interface EntryRow extends Entry {
   readonly number: bigint;
   readonly line: number;
@@ -53,14 +53,14 @@ export interface EntryRow extends Entry {
   readonly at: number;
 }
 
-/** The place of an entry: what follows in a list is before it. */
+/** The place of an entry; a page continues with the entries before it. */
 export interface EntryPosition {
   readonly number: bigint;
-  /** 1: before the whole operation. */
+  /** 1: the page begins before all lines of the operation. */
   readonly line: number;
 }
 
-/** A grant by its id; undefined where there is none. */
+/** The grant with an id; undefined: there is none. */
 export async function findGrant(
   on: Sql,
   ref: OperationRef,
@@ -72,7 +72,7 @@ export async function findGrant(
   return row && { ...grantOf(row), accountPublicId: row.public_id };
 }
 
-/** The receipt of an operation of that kind; undefined where there is none. */
+/** The receipt of an operation of a kind; undefined: there is none with that number and kind. */
 export async function findReceipt(
   on: Sql,
   ref: OperationRef,
@@ -82,13 +82,13 @@ export async function findReceipt(
   return row && receiptOf(row);
 }
 
-/** A charge of any kind; undefined where there is none of that number. */
+/** The charge with an id; undefined: there is none. */
 export async function findCharge(on: Sql, ref: OperationRef): Promise<Charge | undefined> {
   const [row] = await on.rows<sql.ChargeRow>(sql.findCharge, [ref.account, ref.number]);
   return row && chargeOf(row);
 }
 
-/** The charge that the capture of a hold made; undefined where it has not been captured. */
+/** The charge that the capture of a hold made; undefined: the hold was not captured. */
 export async function findChargeOfHold(on: Sql, ref: OperationRef): Promise<Charge | undefined> {
   const [row] = await on.rows<sql.ChargeRow>(sql.findChargeOfHold, [ref.account, ref.number]);
   return row && chargeOf(row);
@@ -113,7 +113,7 @@ export async function listCharges(
   return searched(pageOf(rows.map(chargeOf), limit), search, range);
 }
 
-/** An account's grants, the ended ones too. */
+/** An account's grants, ended ones too. */
 export async function listGrants(
   on: Sql,
   account: AccountId,
@@ -129,7 +129,7 @@ export async function listGrants(
   return pageOf(rows.map(grantOf), limit);
 }
 
-/** An account's entries. With kinds or a key only those of such operations. */
+/** An account's entries; with kinds or a key, only those of such operations. */
 export async function listEntries(
   on: Sql,
   account: AccountId,
@@ -151,7 +151,7 @@ export async function listEntries(
     const rows = await on.rows<sql.EntryListRow>(sql.listEntries, values);
     return pageOf(rows.map(entryOf), limit);
   }
-  // The operation of the position itself may have more lines.
+  // The operation at the position may have more lines.
   const range = { first: period.first, before: before.number + 1n };
   const search = firstPart(range);
   const values = [account, search.first, before.number, before.line, limit + 1, kinds, apiKeyId];
@@ -159,7 +159,6 @@ export async function listEntries(
   return searched(pageOf(rows.map(entryOf), limit), search, range);
 }
 
-/** An entry as a row of it says. */
 export function entryOf(row: sql.EntryListRow): EntryRow {
   return {
     number: row.number,
@@ -204,7 +203,7 @@ function grantOf(row: sql.GrantListRow): GrantRow {
   };
 }
 
-/** As the statements of `listGrants` tell them apart. */
+/** Agrees with the conditions of the statements of `listGrants`. */
 function statusOf({ remaining, started, ended_at }: sql.GrantListRow): GrantStatus {
   if (remaining === 0n || ended_at !== null) return 'ended';
   return started ? 'active' : 'pending';
@@ -220,7 +219,7 @@ function firstPart({ first, before }: NumberRange): NumberRange {
   return { first: longest > first ? longest : first, before };
 }
 
-/** A page that was searched for in a part of a range: it may be short, and then more may follow. */
+/** The page of a search in a part of a range: if it is short, the rest of the range may have more. */
 function searched<T>(page: Page<T>, part: NumberRange, range: NumberRange): Page<T> {
   return page.more || part.first <= range.first ? page : { ...page, resumeBelow: part.first };
 }

@@ -5,31 +5,31 @@ import type { Book, Entry } from '../operations/operations.ts';
 import * as sql from './sql/past.ts';
 
 /**
- * What was, at an instant or over a period (ledger.md §10). An instant is turned into the number of the
- * first operation that is not before it; from there on everything is about numbers, which an index
- * finds, and which mean the same in every later snapshot.
+ * Balances at past instants and over periods (README §10). An instant becomes the number of the first
+ * operation that is not before it. Later statements use numbers: an index finds them, and they mean the
+ * same in every later snapshot.
  */
 
-/** From an instant on and before another, in milliseconds; undefined: without that end. */
+/** The instants from `from` on and before `to`, in milliseconds; undefined: no bound. */
 export interface Period {
   readonly from?: number | undefined;
   readonly to?: number | undefined;
 }
 
-/** The operations of a period: from a number on, and before another. */
+/** The operations from number `first` on and before number `before`. */
 export interface NumberRange {
   readonly first: bigint;
   readonly before: bigint;
 }
 
-/** What was posted, and what it was made of. */
+/** A posted balance, with its parts. */
 export interface Posted {
   readonly posted: bigint;
   /** Sums up to `posted`. */
   readonly byCategory: Readonly<Record<Entry['category'], bigint>>;
 }
 
-/** How many entries there are of a kind, book and category, and their sum. */
+/** The number and the sum of the entries of one kind, book and category. */
 export interface EntrySum {
   readonly kind: OperationKind;
   readonly book: Book;
@@ -38,10 +38,10 @@ export interface EntrySum {
   readonly entries: bigint;
 }
 
-/** The time as the ledger takes it: an instant after it is the future. */
+/** The time by the database's clock, which is the ledger's. */
 export async function readNow(on: Sql): Promise<number> {
   const [row] = await on.rows<{ now: number }>(sql.readNow);
-  if (!row) throw new Error('PostgreSQL does not tell the time');
+  if (!row) throw new Error('bug: PostgreSQL returned no time');
   return row.now;
 }
 
@@ -54,8 +54,8 @@ export function inSnapshot<T>(database: Database, work: (tx: Sql) => Promise<T>)
 }
 
 /**
- * For each instant, in milliseconds, the number of the first operation that is not before it, or the
- * one that the next operation will have. `Infinity` is after everything, `-Infinity` before.
+ * The number of the first operation that is not before each instant, in milliseconds. If there is none,
+ * it is the number that the next operation will have. `Infinity` and `-Infinity` are instants too.
  */
 export async function firstNumbers(
   on: Sql,
@@ -73,11 +73,12 @@ export async function firstNumbers(
 export async function rangeOf(on: Sql, account: AccountId, period: Period): Promise<NumberRange> {
   const { from = -Infinity, to = Infinity } = period;
   const [first, before] = await firstNumbers(on, account, [from, to]);
-  if (first === undefined || before === undefined) throw new Error('an instant got no number');
+  if (first === undefined || before === undefined)
+    throw new Error('bug: PostgreSQL returned no number for an instant');
   return { first, before };
 }
 
-/** What was posted at an instant, what happened at the instant itself included. */
+/** The posted balance at an instant, after the operations of the instant itself. */
 export async function balanceAt(
   database: Database,
   account: AccountId,
@@ -87,15 +88,14 @@ export async function balanceAt(
     // Instants are whole milliseconds.
     const { before } = await rangeOf(tx, account, { to: instant + 1 });
     const [balance] = await balancesBefore(tx, account, [before]);
-    if (!balance) throw new Error('a number got no balance');
+    if (!balance) throw new Error('bug: PostgreSQL returned no balance for a number');
     return balance.posted;
   });
 }
 
 /**
- * For each number what was posted before that operation, and the sums of the entries that make it up.
- * Ask in a snapshot. Throws where the last entry says otherwise than the sum of all: such a ledger
- * must not be shown.
+ * The posted balance before each number, with the sums of entries that make it up. Needs a snapshot.
+ * Throws if the last entry's `posted_after` is not the sum of all: such a ledger must not be shown.
  */
 export async function balancesBefore(
   tx: Sql,
@@ -111,7 +111,7 @@ export async function balancesBefore(
     const sum = byCategory.paid + byCategory.promotional + byCategory.overdraft;
     if (sum !== posted) {
       throw new Error(
-        `account ${account} does not add up: the entries before operation ${numbers[index]} sum up to ${sum}, and the last says ${posted}`,
+        `account ${account} does not add up: the entries before operation ${numbers[index]} sum to ${sum}, and posted_after of the last is ${posted}`,
       );
     }
     return { posted: { posted, byCategory }, sums };

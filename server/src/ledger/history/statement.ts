@@ -12,15 +12,15 @@ import {
 import type { EntryListRow } from './sql/lists.ts';
 import * as sql from './sql/statement.ts';
 
-/** Entries that are in memory at once while all of a period's are told. */
+/** The most entries in memory at once. */
 const CHUNK = 2_000;
-/** Lines are a smallint. */
+/** The largest line of an operation: a smallint. */
 const LAST_LINE = 32_767;
 
-/** What an account had, what happened, and what it had then. */
+/** The balances of an account at the ends of a period, and the sums of the entries in between. */
 export interface Statement {
   readonly opening: Posted;
-  /** By kind, book and category; opening and these add up to closing. */
+  /** By kind, book and category; with the opening balance they add up to the closing one. */
   readonly sums: readonly EntrySum[];
   readonly closing: Posted;
   /** The operations of the period. */
@@ -28,8 +28,8 @@ export interface Statement {
 }
 
 /**
- * The statement over [from, to), in milliseconds. Throws where opening and sums do not add up to
- * closing to the microcent, in all or by category: such a ledger must not be shown.
+ * The statement over [from, to), in milliseconds. Throws if opening and sums do not add up to closing, in
+ * all or by category: such a ledger must not be shown.
  */
 export async function readStatement(
   database: Database,
@@ -39,7 +39,7 @@ export async function readStatement(
   return inSnapshot(database, async (tx) => {
     const range = await rangeOf(tx, account, period);
     const [opening, closing] = await balancesBefore(tx, account, [range.first, range.before]);
-    if (!opening || !closing) throw new Error('a number got no balance');
+    if (!opening || !closing) throw new Error('bug: PostgreSQL returned no balance for a number');
     const statement: Statement = {
       opening: opening.posted,
       sums: difference(opening.sums, closing.sums),
@@ -52,8 +52,8 @@ export async function readStatement(
 }
 
 /**
- * The entries of a statement, oldest first, in bounded memory and without a long snapshot: what a range
- * of numbers holds never changes. Throws at the end where they do not lead from opening to closing.
+ * The entries of a statement, oldest first, in bounded memory. It needs no long snapshot, as the entries
+ * in a range of numbers never change. Throws at the end if they do not lead from opening to closing.
  */
 export async function* statementEntries(
   on: Sql,
@@ -73,11 +73,11 @@ export async function* statementEntries(
   }
   if (posted === closing.posted) return;
   throw new Error(
-    `account ${account} does not add up: entries lead to ${posted}, the statement to ${closing.posted}`,
+    `account ${account} does not add up: the entries lead to ${posted}, and the closing balance is ${closing.posted}`,
   );
 }
 
-/** What came to the sums between two numbers. */
+/** The sums of the entries between two numbers. */
 function difference(before: readonly EntrySum[], after: readonly EntrySum[]): EntrySum[] {
   const known = new Map(before.map((sum) => [groupOf(sum), sum]));
   return after.flatMap((sum) => {
@@ -102,5 +102,7 @@ function requireSum(account: AccountId, { opening, sums, closing }: Statement): 
     parts.promotional === promotional &&
     parts.overdraft === overdraft;
   if (isSum) return;
-  throw new Error(`the statement of account ${account} does not add up: ${total} is not closing`);
+  throw new Error(
+    `the statement of account ${account} does not add up: opening and sums are ${total}, closing is ${closing.posted}`,
+  );
 }

@@ -5,18 +5,19 @@ import { firstNumbers, inSnapshot, type NumberRange, type Period } from './past.
 import * as sql from './sql/usage.ts';
 
 /**
- * Usage: what was charged and given back, by day, key, scope and the gateway's route, and what was
- * counted of the calls. Whole days come from a rollup that
- * follows the ledger behind; parts of days, and the operations that the rollup does not count yet, are
- * read as they are, in the same snapshot. So usage says what the ledger says: over all time, charged
- * minus reversed is minus the entries of the book `revenue`.
+ * Usage: the amounts charged and reversed, by day, key, scope and the gateway's route, and the quantities
+ * of the calls.
+ *
+ * Whole days come from a rollup, which lags behind the ledger. Parts of days, and operations that the
+ * rollup does not count yet, are read from the ledger in the same snapshot. So usage is exact: over all
+ * time, charged minus reversed is minus the sum of the entries of the book `revenue`.
  */
 
 const DAY_MS = 86_400_000;
 
-/** How much `rollUp` does. */
+/** The bounds of one call of `rollUp`. */
 export const ROLL_UP_BOUNDS = {
-  /** A shorter tail is not worth a turn: a question reads as much in a millisecond or two. */
+  /** A shorter tail stays uncounted: a read of usage counts it in a millisecond or two. */
   shortestTail: 1_000n,
   /** Operations in one transaction: some 100 ms. */
   chunk: 10_000n,
@@ -29,11 +30,11 @@ export const ROLL_UP_BOUNDS = {
 export const USAGE_GROUPS = ['day', 'key', 'scope', 'route'] as const;
 export type UsageGroup = (typeof USAGE_GROUPS)[number];
 
-/** One line: what was used on a day, by a key, for a scope, of a route. Amounts are microcents. */
+/** The usage of one day, key, scope and route. Amounts are microcents. */
 export interface Usage {
-  /** `2026-11-23`, in UTC; empty where it is not grouped by. */
+  /** Such as `2026-11-23`, in UTC; empty: not grouped by day. */
   readonly day: string;
-  /** The key's UUID; empty for charges without a key, or where it is not grouped by. */
+  /** The key's UUID; empty: charges without a key, or not grouped by key. */
   readonly key: string;
   /** As `key`. */
   readonly scope: string;
@@ -42,7 +43,7 @@ export interface Usage {
   readonly charges: bigint;
   readonly charged: bigint;
   readonly reversed: bigint;
-  /** What was counted of the calls, by the quantity's name: decimal numbers. */
+  /** The quantities of the calls, by name: decimal numbers. */
   readonly quantities: Readonly<Record<string, string>>;
 }
 
@@ -50,8 +51,8 @@ export interface Usage {
 export type UsagePosition = Pick<Usage, UsageGroup>;
 
 /**
- * An account's usage over a period, newest day first. A charge counts on its own day, a reversal on the
- * day that it was made, for the key, scope and route of its charge.
+ * An account's usage over a period, newest day first. A charge counts on its own day. A reversal counts on
+ * its own day too, but for the key, scope and route of its charge.
  */
 export async function readUsage(
   database: Database,
@@ -109,14 +110,14 @@ function usageOf(row: sql.UsageRow, quantities: readonly sql.QuantityRow[]): Usa
   };
 }
 
-/** The whole days (UTC) of a period; from and to are one instant where there is none. */
+/** The whole days (UTC) of a period; `from` equals `to` if it has none. */
 function wholeDays({ from = -Infinity, to = Infinity }: Period): { from: number; to: number } {
   const first = Math.ceil(from / DAY_MS) * DAY_MS;
   const end = Math.floor(to / DAY_MS) * DAY_MS;
   return first < end ? { from: first, to: end } : { from: to, to };
 }
 
-/** The operations of the period that the rollup's days do not tell. */
+/** The operations of the period that are not in the rollup's whole days. */
 function rangesBesides(
   [first = 1n, dayFirst = 1n, dayEnd = 1n, end = 1n]: readonly bigint[],
   rolledUp: bigint,
@@ -135,18 +136,18 @@ function dayText(instant: number): string {
   return instant > 0 ? 'infinity' : '-infinity';
 }
 
-/** How far a call of `rollUp` came. */
+/** The result of a call of `rollUp`. */
 export interface RollUp {
-  /** Where the next call goes on; null: it has looked at every account, begin again. */
+  /** The account after which the next call continues; null: it begins again at the first. */
   readonly after: AccountId | null;
-  /** How many operations were counted. */
+  /** The number of operations that it counted. */
   readonly operations: bigint;
 }
 
 /**
- * Counts operations that nobody has counted yet, of the accounts after `after` that have many. Any
- * number of nodes may call it at once, while the lanes append: an operation is counted once. A call is
- * bounded, and each transaction of it is short. Throws DatabaseUnavailable; then call it again.
+ * Adds uncounted operations to the rollup, for accounts after `after` that have many of them. Any number
+ * of nodes may call it while lanes append: each operation is counted once. A call is bounded, and its
+ * transactions are short. Throws DatabaseUnavailable; call it again then.
  */
 export async function rollUp(
   database: Database,
@@ -163,7 +164,7 @@ export async function rollUp(
       counted = await countChunk(database, account, chunk);
       operations += counted;
     }
-    // What is left of this account waits for the next round, so that it holds up no other.
+    // The rest of this account waits for the next round, so that it delays no other account.
     if (operations >= mostOperations) return { after: account, operations };
   }
   const last = tails.at(-1);
@@ -171,7 +172,7 @@ export async function rollUp(
   return { after: isEnd ? null : (last.account_id as AccountId), operations };
 }
 
-/** Answers 0 where there is nothing to count, or another counts this account. */
+/** The number of counted operations; 0: none is left, or another node counts this account. */
 async function countChunk(database: Database, account: AccountId, most: bigint): Promise<bigint> {
   return database.transaction(async (tx) => {
     await tx.rows(sql.beginRollup, [account]);

@@ -1,16 +1,24 @@
 import type { Command } from '../../db/connection/flush.ts';
 import type { AccountId } from '../operations/ids.ts';
-import type { FailureCode, Operation, Outcome, Refusal } from '../operations/operations.ts';
+import {
+  type FailureCode,
+  isRepeatable,
+  isSpending,
+  type Operation,
+  type Outcome,
+  type Refusal,
+  subjectOf,
+} from '../operations/operations.ts';
 import type { AccountState } from '../rules/account-state.ts';
 import { decide } from '../rules/decide.ts';
 import type { Decision } from '../rules/posting.ts';
-import { type Answers, type Known, statesOf } from './rows-to-state.ts';
+import { type Answers, type ReadAccount, statesOf } from './rows-to-state.ts';
 import * as sql from './sql/lane.ts';
 import * as state from './sql/state.ts';
 
 /**
- * What a lane asks for one batch, and what it makes of the answers. The order of the commands is the
- * ledger's exactness: lock, read in later statements, write (write.ts).
+ * The commands of one batch, and the decision about it. Exactness depends on their order: lock, read in
+ * later statements, write (write.ts).
  */
 
 /** The accounts and operator keys of a batch, each once. */
@@ -30,7 +38,7 @@ export function namesIn(operations: readonly Operation[]): BatchNames {
   return { accounts: [...accounts], operatorKeys: [...operatorKeys].sort() };
 }
 
-/** Operations that others name, as the two columns that `unnest` takes. */
+/** Operations that others are about, as the two columns that `unnest` takes. */
 class Named {
   readonly accounts: AccountId[] = [];
   readonly numbers: bigint[] = [];
@@ -40,41 +48,38 @@ class Named {
     this.numbers.push(number);
   }
 
-  /** The commands that read them; none where nothing is named. */
+  /** The commands that read them; none if the batch names no such operation. */
   read(...statements: Command[0][]): Command[] {
     if (this.accounts.length === 0) return [];
     return statements.map((statement) => [statement, [this.accounts, this.numbers]]);
   }
 }
 
-/** What operations name besides their accounts. */
-function subjectsOf(operations: readonly Operation[]) {
+/** The keys, secrets, digests and subjects of a batch. */
+function namedBy(operations: readonly Operation[]) {
   const keys = new Set<string>();
   const secrets = new Set<string>();
   const known = { accounts: [] as AccountId[], digests: [] as string[] };
-  const holds = new Named();
-  const charges = new Named();
-  const grants = new Named();
+  const named = { hold: new Named(), charge: new Named(), grant: new Named() };
   for (const operation of operations) {
     const { account } = operation;
-    if ('idempotencyDigest' in operation) {
+    if (isRepeatable(operation)) {
       known.accounts.push(account);
       known.digests.push(operation.idempotencyDigest);
     }
-    if ('keySecret' in operation) {
+    if (isSpending(operation)) {
       if (operation.apiKeyId !== null) keys.add(operation.apiKeyId);
       if (operation.keySecret !== null) secrets.add(`\\x${operation.keySecret}`);
     }
-    if ('hold' in operation) holds.add(account, operation.hold);
-    if ('charge' in operation) charges.add(account, operation.charge);
-    if ('grant' in operation) grants.add(account, operation.grant);
+    const subject = subjectOf(operation);
+    if (subject) named[subject.thing].add(account, subject.number);
   }
-  return { keys: [...keys], secrets: [...secrets], known, holds, charges, grants };
+  return { keys: [...keys], secrets: [...secrets], known, named };
 }
 
 /**
- * Locks the batch's accounts and reads all that `decide` needs, in one flush. What no operation of the
- * batch needs is not asked for.
+ * The commands, in one flush, that lock the accounts of a batch and read all that `decide` needs. It
+ * leaves out statements that no operation of the batch needs.
  */
 export function lockAndRead(
   operations: readonly Operation[],
@@ -90,12 +95,12 @@ export function lockAndRead(
   ];
 }
 
-/** Reads all that `decide` needs. */
+/** The commands that read all that `decide` needs. */
 export function readFor(
   operations: readonly Operation[],
   { accounts, operatorKeys }: BatchNames,
 ): Command[] {
-  const { keys, secrets, known, holds, charges, grants } = subjectsOf(operations);
+  const { keys, secrets, known, named } = namedBy(operations);
   return [
     [state.readBalances, [accounts]],
     [state.readLiveGrants, [accounts]],
@@ -104,9 +109,9 @@ export function readFor(
     ...when(keys.length > 0, [state.readKeys, [keys]]),
     ...when(secrets.length > 0, [state.readSecrets, [secrets]]),
     ...when(operatorKeys.length > 0, [state.readOperatorKeys, [operatorKeys]]),
-    ...grants.read(state.readNamedGrants),
-    ...holds.read(state.readNamedHolds, state.readLimitsOfHolds),
-    ...charges.read(state.readCharges, state.readPayers, state.readLimitsOfCharges),
+    ...named.grant.read(state.readNamedGrants),
+    ...named.hold.read(state.readNamedHolds, state.readLimitsOfHolds),
+    ...named.charge.read(state.readCharges, state.readPayers, state.readLimitsOfCharges),
   ];
 }
 
@@ -114,13 +119,13 @@ function when(isNeeded: boolean, command: Command): readonly Command[] {
   return isNeeded ? [command] : [];
 }
 
-/** The state of each account of a batch that exists, and which of them are locked. */
+/** The accounts of a batch that exist, with their states, and the ids of those that are locked. */
 export interface Facts {
-  readonly accounts: ReadonlyMap<string, Known>;
+  readonly accounts: ReadonlyMap<string, ReadAccount>;
   readonly locked: ReadonlySet<string>;
 }
 
-/** Makes the facts of what the commands of `lockAndRead` answered. */
+/** Makes the facts of a batch from the answers to `lockAndRead`. */
 export function factsOf(answers: Answers): Facts {
   const locked = [sql.lockBalances, sql.lockFreeBalances].flatMap(
     (statement) => (answers.get(statement) ?? []) as { account_id: string }[],
@@ -131,8 +136,8 @@ export function factsOf(answers: Answers): Facts {
   };
 }
 
-/** Reads what the answers of `readFor` have shown to matter; mostly nothing. */
-export function readRest(accounts: ReadonlyMap<string, Known>, answers: Answers): Command[] {
+/** The commands that read due holds and replayed receipts, if the answers to `readFor` show any. */
+export function readRest(accounts: ReadonlyMap<string, ReadAccount>, answers: Answers): Command[] {
   const due = [...accounts.values()].filter(
     ({ state, now, fault }) => !fault && state.nextDueAt !== null && state.nextDueAt <= now,
   );
@@ -152,19 +157,19 @@ export function readRest(accounts: ReadonlyMap<string, Known>, answers: Answers)
   ];
 }
 
-/** What became of an account: its state after the batch, and how it got there. */
+/** An account that a batch changed: its new state, and the decision that led to it. */
 export interface Moved {
   readonly state: AccountState;
   readonly decision: Decision;
 }
 
-/** What became of a batch: each operation's outcome, and for each account that moved, how. */
+/** The outcomes of a batch, in the order of its operations, and the accounts that it changed. */
 export interface BatchDecision {
   readonly outcomes: Outcome[];
   readonly moved: readonly Moved[];
 }
 
-/** Runs `decide` account by account, each account's operations in their order. */
+/** Runs `decide` for each account, with its operations in their order. */
 export function decideBatch(operations: readonly Operation[], facts: Facts): BatchDecision {
   const byAccount = new Map<AccountId, number[]>();
   operations.forEach(({ account }, index) => {
@@ -202,16 +207,13 @@ export function decideBatch(operations: readonly Operation[], facts: Facts): Bat
   return { outcomes, moved };
 }
 
-/** Why nothing can be said of an account's operations now. */
-function failureOf({ state, fault }: Known, { locked }: Facts): FailureCode | undefined {
+/** The reason why the operations of an account cannot be judged now. */
+function failureOf({ state, fault }: ReadAccount, { locked }: Facts): FailureCode | undefined {
   if (!locked.has(state.account)) return 'account_busy';
   return fault && 'clock_unreliable';
 }
 
-/** What an operation names that is not there, as its account is not. */
+/** The refusal of an operation whose account does not exist: its subject does not exist either. */
 function notFound(operation: Operation): Refusal {
-  if ('hold' in operation) return { code: 'hold_not_found' };
-  if ('charge' in operation) return { code: 'charge_not_found' };
-  if ('grant' in operation) return { code: 'grant_not_found' };
-  return { code: 'account_not_found' };
+  return { code: `${subjectOf(operation)?.thing ?? 'account'}_not_found` };
 }

@@ -1,27 +1,27 @@
 /**
- * Whether the database's clock may be believed. It decides when grants end and holds expire, and what
- * that books is for good: a clock that has jumped must book nothing.
+ * Judges whether the database's clock may be believed (README §2). The clock decides when grants end and
+ * holds expire, and those bookings are final: a clock that has jumped must book nothing.
  */
 
-/** How far clocks may disagree. NTP keeps them within milliseconds; a jump is an hour or a year. */
+/** The largest difference between clocks. NTP keeps them within milliseconds; a jump is an hour or a year. */
 export const CLOCK_TOLERANCE_MS = 60_000;
 
-/** A reading of the database's clock, and the last instant of the account that is to be judged by it. */
+/** A reading of the database's clock, and the last instant of the account that it is read for. */
 export interface ClockReading {
   readonly clock: number;
-  /** `-Infinity` if it is about no account. */
+  /** `-Infinity`: the reading is for no account. */
   readonly lastAt: number;
-  /** Named in the log. */
+  /** The account's id, for the log. */
   readonly account?: string;
 }
 
 /**
  * `ahead`: the database's clock is ahead of this node's own, and one of the two is wrong. `behind`: it is
- * behind an operation that is booked already.
+ * behind the instant of a booked operation.
  */
 export type ClockFault = 'ahead' | 'behind';
 
-/** The fault of a reading, by the node's own clock; undefined: the reading is believed. */
+/** The fault of a reading, compared with the node's own clock; undefined: the reading is believed. */
 export function clockFault(
   { clock, lastAt }: ClockReading,
   own = Date.now(),
@@ -30,12 +30,12 @@ export function clockFault(
   return lastAt - clock > CLOCK_TOLERANCE_MS ? 'behind' : undefined;
 }
 
-/** The instant at which an account is judged: no operation is earlier than the one before it. */
+/** The instant at which an account is judged: never earlier than its last operation. */
 export function instantOf({ clock, lastAt }: ClockReading): number {
   return Math.max(clock, lastAt);
 }
 
-/** Nothing can be decided now, as the clocks disagree. The wire answers 503 with `Retry-After`. */
+/** The clocks disagree, so nothing can be decided. HTTP answers 503 with `Retry-After`. */
 export class ClockUnreliable extends Error {
   constructor() {
     super('the clocks of the database and of this node disagree');
@@ -43,13 +43,13 @@ export class ClockUnreliable extends Error {
   }
 }
 
-/** The same instant, of a reading that is believed. Throws ClockUnreliable. */
+/** The instant of `instantOf`. Throws ClockUnreliable if the reading is not believed. */
 export function believedInstantOf(reading: ClockReading): number {
   if (clockFault(reading)) throw new ClockUnreliable();
   return instantOf(reading);
 }
 
-/** An account whose last instant lies in the future is named in the log this often. */
+/** The shortest time between two log lines about accounts whose last instant lies in the future. */
 const NAME_ACCOUNTS_EVERY_MS = 60_000;
 
 interface ClockLog {
@@ -57,11 +57,11 @@ interface ClockLog {
   error(details: object, message: string): void;
 }
 
-/** A node's knowledge of the clocks, from every reading of its lane and of its sweeper. */
+/** Compares the clocks at every reading of a node's lane and sweeper. */
 export class ClockWatch {
   readonly #log: ClockLog;
   #fault: ClockFault | undefined;
-  /** The latest operation that was read, unless this node's own clock says that it lies in the future. */
+  /** The latest instant of a last operation that does not lie in the future by this node's own clock. */
   #lastAt = Number.NEGATIVE_INFINITY;
   #namedAt = Number.NEGATIVE_INFINITY;
 
@@ -74,11 +74,11 @@ export class ClockWatch {
     return this.#fault === undefined;
   }
 
-  /** Takes note of a reading; the log says when the clocks begin to disagree, and when they agree again. */
+  /** Judges a reading, and logs when the clocks begin to disagree and when they agree again. */
   saw(reading: ClockReading, own = Date.now()): void {
     const { clock, lastAt, account } = reading;
     if (lastAt - own <= CLOCK_TOLERANCE_MS) this.#lastAt = Math.max(this.#lastAt, lastAt);
-    // Both clocks may have been ahead together. What was booked then says nothing about them now.
+    // Both clocks may have been ahead together. An instant from that time says nothing about them now.
     const isBorneOut = this.#lastAt - own <= CLOCK_TOLERANCE_MS;
     const known = { clock, lastAt: isBorneOut ? this.#lastAt : Number.NEGATIVE_INFINITY };
     this.#enter(clockFault(known, own), known, own);

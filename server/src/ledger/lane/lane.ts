@@ -22,14 +22,14 @@ import { writeAndCommit } from './write.ts';
 
 /**
  * A lane: one connection that runs batches of operations, one batch at a time. Each batch is one
- * transaction: lock its accounts in one sorted order, read in later statements, decide, write, commit
- * (design.md §3). Nothing is answered before PostgreSQL said COMMIT.
+ * transaction: lock its accounts in sorted order, read in later statements, decide, write, commit. An
+ * operation is settled only after PostgreSQL has answered COMMIT.
  */
 
 /**
- * `lock_timeout` bounds what another node's lock costs; `idle_in_transaction…` frees the locks of a node
- * that was stopped, and the keepalives those of one that went with its machine. The planner may only
- * take indexes: a plan is made once for all batches.
+ * `lock_timeout` bounds the wait for another node's lock. `idle_in_transaction_session_timeout` frees the
+ * locks of a node that was stopped, and the keepalives free those of a machine that was cut off. A plan is
+ * made once for all batches, so the planner may use indexes only.
  */
 export const LANE_SETTINGS = {
   lock_timeout: '1s',
@@ -44,12 +44,12 @@ export const LANE_SETTINGS = {
   enable_mergejoin: 'off',
 };
 
-/** How long a batch waits for PostgreSQL to come back, and how often it looks. */
+/** The longest time that a batch retries to connect, and the interval of its attempts. */
 const RECONNECT_FOR_MS = 1_500;
 const RECONNECT_EVERY_MS = 50;
-/** How often the queue is looked through for what has waited too long. */
+/** The interval at which operations that have waited too long are removed from the queue. */
 const EXPIRE_EVERY_MS = 100;
-/** Times that a batch is run again after a deadlock. */
+/** The most retries of a batch after deadlocks. */
 const MOST_CONFLICTS = 3;
 const LOCK_TIMEOUT = '55P03';
 
@@ -63,13 +63,13 @@ export interface LaneOptions {
   };
 }
 
-/** What the runs before this one of the same operations leave it to know. */
+/** The findings of earlier attempts at a batch. */
 interface Attempt {
   readonly skipLocked: boolean;
-  /** The connection was lost, or dropped, once already. */
+  /** The batch already runs on its second connection. */
   readonly reconnected: boolean;
   readonly conflicts: number;
-  /** Operations whose commit was sent without an answer: they may be in the ledger already. */
+  /** Operations whose COMMIT was sent but not answered: the ledger may have them already. */
   readonly unanswered: ReadonlySet<Operation>;
 }
 
@@ -84,10 +84,10 @@ export class Lane {
   readonly #options: LaneOptions;
   readonly #queue = new Queue();
   #pipeline: Pipeline | undefined;
-  /** When the connection was found to be away; undefined while there is one. */
+  /** The time of the first failed attempt to connect; undefined: the last attempt succeeded. */
   #awaySince: number | undefined;
   #working: Promise<void> | undefined;
-  /** Outcomes that nobody has been told yet. */
+  /** Outcomes of the last batch, which its callers do not have yet. */
   #untold: { readonly waiting: Waiting; readonly outcome: Outcome }[] = [];
   #stopping = false;
 
@@ -112,7 +112,7 @@ export class Lane {
     });
   }
 
-  /** Takes nothing new, answers what is queued, and closes the connection. */
+  /** Refuses new operations, settles the queued ones, and closes the connection. */
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#working;
@@ -121,14 +121,14 @@ export class Lane {
 
   async #work(): Promise<void> {
     const expiry = setInterval(() => this.#expire(), EXPIRE_EVERY_MS);
-    // What arrives in the same turn of the event loop joins the first batch.
+    // Operations that arrive in the same turn of the event loop join the first batch.
     await nextTurn();
     while (this.#queue.length > 0) {
       this.#expire();
       const batch = this.#queue.take();
       this.#options.observer.queued(this.#queue.length);
       const running = batch.length > 0 && this.#run(batch, FIRST);
-      // PostgreSQL works on this batch while the answers to the one before are sent.
+      // PostgreSQL works on this batch while the callers of the last one get their outcomes.
       this.#tell();
       await running;
     }
@@ -194,8 +194,8 @@ export class Lane {
   }
 
   /**
-   * After a flush that failed: run again, on a new connection, by halves or as a whole, or give up with a
-   * reason. No state of PostgreSQL is final here, so none of it is an internal error.
+   * Handles a failed flush: retries the batch on a new connection, by halves or as a whole, or fails it.
+   * PostgreSQL may recover from any of its states, so none of them is an internal error.
    */
   async #recover(
     batch: readonly Waiting[],
@@ -231,7 +231,7 @@ export class Lane {
     return this.#fail(batch, 'database_unavailable', attempt);
   }
 
-  /** Finds the operation that cannot be written: its neighbours are written, it alone fails. */
+  /** Finds the operation that cannot be written by binary search: only that one fails. */
   async #runHalves(batch: readonly Waiting[], error: unknown, attempt: Attempt): Promise<void> {
     const [alone, ...others] = batch;
     if (alone && others.length === 0) {
@@ -252,12 +252,12 @@ export class Lane {
     }
   }
 
-  /** The connection, if there is one that works. */
+  /** The connection, if it works. */
   get #connection(): Pipeline | undefined {
     return this.#pipeline?.lost ? undefined : this.#pipeline;
   }
 
-  /** The connection, made anew where it was lost; undefined where PostgreSQL stays away. */
+  /** Connects if the connection was lost; undefined: PostgreSQL stayed unreachable. */
   async #connected(): Promise<Pipeline | undefined> {
     for (;;) {
       if (this.#connection) return this.#connection;
@@ -268,7 +268,7 @@ export class Lane {
         this.#pipeline = undefined;
         if (this.#awaySince === undefined) {
           this.#awaySince = performance.now();
-          this.#options.log.warn({ err: error }, 'PostgreSQL gives the lane no connection');
+          this.#options.log.warn({ err: error }, 'the lane cannot connect to PostgreSQL');
         }
         if (performance.now() - this.#awaySince >= RECONNECT_FOR_MS) return undefined;
         await delay(RECONNECT_EVERY_MS);
@@ -277,7 +277,7 @@ export class Lane {
   }
 }
 
-/** What a flush answered that worked in every command; undefined if one failed. */
+/** The answers to the commands of a flush, by statement; undefined: a command failed. */
 function answersOf(
   commands: readonly Command[],
   results: readonly CommandResult[],
@@ -297,8 +297,8 @@ function errorOf(results: readonly CommandResult[]): Error & { code?: string } {
 }
 
 /**
- * What to tell of an operation whose commit was sent before without an answer: what is found in the
- * ledger now is what that commit did, and where nothing can be found out, that is said.
+ * Corrects the outcome of an operation whose earlier COMMIT was not answered. A replay means that this
+ * COMMIT had succeeded; after a failure nobody knows, and the outcome is `outcome_unknown`.
  */
 function afterRuns(outcome: Outcome | undefined, unanswered: boolean): Outcome {
   if (!outcome) return { kind: 'failed', code: 'internal_error' };

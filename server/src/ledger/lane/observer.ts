@@ -1,17 +1,17 @@
-/** What the ledger tells about its work; telemetry turns it into metrics. Calls are cheap and never fail. */
+/** Hears of the ledger's work, for metrics. Its methods must be cheap, and must not throw. */
 export interface LedgerObserver {
-  /** A batch is about to run. */
+  /** A batch begins. */
   batch(operations: number, accounts: number): void;
-  /** Operations that wait for their batch. */
+  /** The number of operations that wait for their batch. */
   queued(length: number): void;
   committed(): void;
-  /** A batch was run again, and why. */
+  /** A batch is retried. */
   ranAgain(reason: RunAgainReason): void;
-  /** An operation was refused, by `Refusal` code. */
+  /** The code of a `Refusal`. */
   refused(code: string): void;
-  /** Nothing could be said of an operation, by `FailureCode`. */
+  /** A `FailureCode`. */
   failed(code: string): void;
-  /** A batch of reads answered that many distinct keys. */
+  /** A batch of reads answered this number of distinct keys. */
   reads(keys: number): void;
 }
 

@@ -1,29 +1,29 @@
 import type { AccountId } from '../operations/ids.ts';
 import type { FailureCode, Operation, Outcome } from '../operations/operations.ts';
 
-/** Operations that may wait in a lane; beyond it a caller is told to come back. */
+/** The most operations that may wait in a lane; others fail as `overloaded`. */
 const CAPACITY = 10_000;
-/** At most a quarter for one account, so that a hot one leaves room for the others. */
+/** The most of one account: a quarter, so that a hot account leaves room for the others. */
 const ACCOUNT_CAPACITY = CAPACITY / 4;
-/** What one batch takes at most: of operations for the size of its writes, of accounts for its locks. */
+/** The most operations of a batch bound the size of its writes, the most accounts its locks. */
 const MOST_OPERATIONS = 1_000;
 const MOST_ACCOUNTS = 128;
-/** How long an operation waits for the start of its batch. */
+/** The longest wait of an operation for its batch. */
 const LONGEST_WAIT_MS = 2_000;
 
-/** An operation that somebody waits for. */
+/** A queued operation. */
 export interface Waiting {
   readonly operation: Operation;
-  /** Whether the caller is still there. */
+  /** Whether the caller still waits. */
   readonly isWanted: () => boolean;
   readonly settle: (outcome: Outcome) => void;
   /** Ends the wait of a caller that has left. */
   readonly drop: () => void;
-  /** When it came, by the process's monotonic clock. */
+  /** The time of its arrival, by the process's monotonic clock. */
   readonly since: number;
 }
 
-/** What waits for a lane, in order of arrival, bounded in all and by account. */
+/** The operations that wait for a lane, in order of arrival; bounded in all and by account. */
 export class Queue {
   #waiting: Waiting[] = [];
   readonly #byAccount = new Map<AccountId, number>();
@@ -32,7 +32,7 @@ export class Queue {
     return this.#waiting.length;
   }
 
-  /** Lets an operation in; false where the queue, or its account's share, is full. */
+  /** Adds an operation; false: the queue is full, or the account's share of it is. */
   push(waiting: Waiting): boolean {
     const { account } = waiting.operation;
     const ofAccount = this.#byAccount.get(account) ?? 0;
@@ -42,9 +42,7 @@ export class Queue {
     return true;
   }
 
-  /**
-   * The next batch. What nobody waits for any more is dropped: it was never begun.
-   */
+  /** Removes and returns the next batch, and drops operations whose caller has left. */
   take(): Waiting[] {
     const batch: Waiting[] = [];
     const accounts = new Set<AccountId>();
@@ -65,7 +63,7 @@ export class Queue {
     return batch;
   }
 
-  /** Refuses with `code` all that has waited too long at the instant `now`. */
+  /** Fails, with `code`, the operations that have waited too long at `now`. */
   expire(now: number, code: FailureCode): void {
     let expired = 0;
     for (const waiting of this.#waiting) {

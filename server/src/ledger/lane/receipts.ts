@@ -2,7 +2,7 @@ import type { AccountId } from '../operations/ids.ts';
 import type { Actor, Digest, GrantTerms, HoldTerms, Receipt } from '../operations/operations.ts';
 import type { ActorColumns, ReceiptRow } from './sql/receipts.ts';
 
-/** An operation as PostgreSQL keeps it, with its entries, as the ledger's core knows it. */
+/** The receipt of an operation, from its row. */
 export function receiptOf(row: ReceiptRow): Receipt {
   return {
     kind: row.kind,
@@ -39,7 +39,7 @@ export function receiptOf(row: ReceiptRow): Receipt {
   };
 }
 
-/** Null: the operation is from before operations named their actor. */
+/** Null: a release booked the operation that did not keep actors yet. */
 export function actorOf(kind: ActorColumns['actor'], id: string | null): Actor | null {
   return kind === null ? null : { kind, id };
 }
@@ -51,7 +51,7 @@ function termsOf(row: ReceiptRow): GrantTerms | null {
   return { category, priority, effectiveAt, expiresAt, appliesTo };
 }
 
-/** A charge that comes of a hold has the hold's scope and key. */
+/** The hold that an operation is about, which has the same scope and key. */
 function holdOf(row: ReceiptRow): HoldTerms | null {
   const { hold_number: number, hold_at, hold_amount: amount, hold_expires_at: expiresAt } = row;
   if (number === null || hold_at === null || amount === null || expiresAt === null) return null;
@@ -70,6 +70,6 @@ function holdOf(row: ReceiptRow): HoldTerms | null {
 
 function at<T>(column: readonly T[], index: number): T {
   const value = column[index];
-  if (value === undefined) throw new Error('the columns of a receipt differ in length');
+  if (value === undefined) throw new Error('bug: the columns of a receipt differ in length');
   return value;
 }

@@ -1,6 +1,7 @@
 import type { QueryResultRow } from 'pg';
 import type { Statement } from '../../db/connection/database.ts';
 import type { AccountId } from '../operations/ids.ts';
+import { KINDS } from '../operations/kinds.ts';
 import type {
   AccountState,
   ChargeFacts,
@@ -18,17 +19,17 @@ import { readKnown } from './sql/lane.ts';
 import type { ReceiptRow } from './sql/receipts.ts';
 import * as sql from './sql/state.ts';
 
-/** The states of accounts, made of the rows that the statements of sql/state.ts answered. */
+/** Makes the states of accounts from the rows of the statements in sql/state.ts. */
 
-/** The rows that the commands of a flush answered, by their statement. */
+/** The rows that the commands of a flush returned, by statement. */
 export type Answers = ReadonlyMap<Statement, readonly QueryResultRow[]>;
 
 /** An account that exists, and the instant at which it is judged. */
-export interface Known {
+export interface ReadAccount {
   readonly state: AccountState;
   readonly now: number;
   readonly reading: ClockReading;
-  /** Why it must not be judged now. */
+  /** The fault of the clock, because of which it must not be judged now. */
   readonly fault: ClockFault | undefined;
 }
 
@@ -39,8 +40,8 @@ type Changing = {
   charges: Map<bigint, ChargeFacts>;
 };
 
-/** The accounts' states by their id. */
-export function statesOf(answers: Answers): Map<string, Known> {
+/** The states of accounts, by the account's id. */
+export function statesOf(answers: Answers): Map<string, ReadAccount> {
   const keys = new Map(
     rowsOf<sql.KeyFactsRow>(answers, sql.readKeys).map((row) => [row.id, keyFactsOf(row)]),
   );
@@ -58,7 +59,7 @@ export function statesOf(answers: Answers): Map<string, Known> {
       ],
     ),
   );
-  const accounts = new Map<string, Known>();
+  const accounts = new Map<string, ReadAccount>();
   for (const row of rowsOf<sql.BalanceRow>(answers, sql.readBalances)) {
     const state = stateOf(row, { keys, secrets, operatorKeys });
     const reading = { clock: row.clock, lastAt: row.last_at, account: row.account_id };
@@ -69,8 +70,8 @@ export function statesOf(answers: Answers): Map<string, Known> {
   return accounts;
 }
 
-/** Adds to the states what was read of them, by these answers or by later ones. */
-export function addTo(accounts: ReadonlyMap<string, Known>, answers: Answers): void {
+/** Adds the rows of these answers, or of later ones, to the states. */
+export function addTo(accounts: ReadonlyMap<string, ReadAccount>, answers: Answers): void {
   const add = <Row extends { account_id: string }>(
     statement: Statement,
     to: (state: Changing, row: Row) => void,
@@ -171,13 +172,11 @@ function grantOf(row: sql.GrantStateRow): Grant {
   };
 }
 
-const HOLD_ENDINGS = { capture: 'capture', hold_void: 'void', hold_expiry: 'expiry' } as const;
-
 function addHold({ holds, endedHolds }: Changing, row: sql.HoldRow): void {
   const { number, ended_by, ended_at } = row;
   if (row.grants === null) {
     if (ended_by === null || ended_at === null) return;
-    endedHolds.set(number, { by: HOLD_ENDINGS[ended_by], at: ended_at });
+    endedHolds.set(number, { by: KINDS[ended_by].endsHold, at: ended_at });
     return;
   }
   holds.set(number, {
@@ -206,7 +205,7 @@ function chargeOf(row: sql.ChargeRow): ChargeFacts {
   };
 }
 
-/** Slices from their two columns. */
+/** Makes slices from their two columns. */
 function slicesOf(grants: readonly (bigint | null)[], amounts: readonly bigint[] | null): Slice[] {
   return grants.map((grant, index) => ({ grant, amount: amounts?.[index] ?? 0n }));
 }

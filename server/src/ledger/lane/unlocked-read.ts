@@ -10,16 +10,16 @@ import { decide } from '../rules/decide.ts';
 import { newDecision, Posting } from '../rules/posting.ts';
 import { namesIn, readFor, readRest } from './batch.ts';
 import { ClockUnreliable } from './clock.ts';
-import { addTo, type Known, statesOf } from './rows-to-state.ts';
+import { addTo, type ReadAccount, statesOf } from './rows-to-state.ts';
 import * as sql from './sql/state.ts';
 
 /**
- * Accounts as they are at this moment: what has become due counts, though it may not be written yet
- * (ledger.md §2). The same rows and the same `advance` as the lane's, and nothing is written. While the
- * database's clock cannot be believed, an account is as it is written.
+ * Reads accounts without a lock. An event that is due counts, though it may not be written yet (README
+ * §2): the reads use the rows and the `advance` of the lane, and write nothing. While the database's clock
+ * cannot be believed, due events do not count.
  */
 
-/** What an account has, in microcents; `available` is posted minus held, overdraft not counted. */
+/** The balance of an account, in microcents; `available` is posted minus held, without overdraft. */
 export interface Balance {
   readonly posted: bigint;
   readonly held: bigint;
@@ -30,7 +30,7 @@ export interface Balance {
   readonly nextExpiry: { readonly at: number; readonly amount: bigint } | null;
 }
 
-/** What an account has now. Undefined where there is no such account. */
+/** The balance of an account now; undefined: the account does not exist. */
 export async function readBalance(
   database: Database,
   publicId: string,
@@ -40,34 +40,34 @@ export async function readBalance(
   return state?.publicId === publicId ? balanceOf(state) : undefined;
 }
 
-/** The states of those of the accounts that exist, by their id. */
+/** The states of the accounts that exist, by the account's id. */
 export async function readCurrent(
   database: Database,
   accounts: readonly AccountId[],
 ): Promise<ReadonlyMap<string, AccountState>> {
-  const known = await readKnown(database, [
+  const read = await readAccounts(database, [
     [sql.readBalances, [accounts]],
     [sql.readLiveGrants, [accounts]],
   ]);
-  return new Map(Array.from(known, ([id, account]) => [id, advanced(account)]));
+  return new Map(Array.from(read, ([id, account]) => [id, advanced(account)]));
 }
 
 /**
- * What would become of a charge or hold now: `decide` judges it as it would in the lane, and nothing
- * is written. Another operation may come before it is asked in earnest. Throws ClockUnreliable.
+ * The outcome that a charge or hold would have now. `decide` judges it as in the lane, and nothing is
+ * written; an operation in between may change the outcome of the real one. Throws ClockUnreliable.
  */
 export async function foresee(database: Database, operation: SpendOperation): Promise<Outcome> {
   const commands = readFor([operation], namesIn([operation]));
-  const known = (await readKnown(database, commands)).get(operation.account);
-  if (!known) return { kind: 'refused', refusal: { code: 'account_not_found' }, available: null };
-  if (known.fault) throw new ClockUnreliable();
-  const [outcome] = decide(known.state, [operation], known.now).outcomes;
-  if (!outcome) throw new Error('an operation got no outcome');
+  const account = (await readAccounts(database, commands)).get(operation.account);
+  if (!account) return { kind: 'refused', refusal: { code: 'account_not_found' }, available: null };
+  if (account.fault) throw new ClockUnreliable();
+  const [outcome] = decide(account.state, [operation], account.now).outcomes;
+  if (!outcome) throw new Error('bug: decide gave an operation no outcome');
   return outcome;
 }
 
-/** What the commands read, and what that has shown to matter, in one snapshot. */
-function readKnown(database: Database, commands: readonly Command[]) {
+/** Runs the commands, and those of `readRest`, in one snapshot. */
+function readAccounts(database: Database, commands: readonly Command[]) {
   return database.transaction(async (tx) => {
     await tx.rows(sql.snapshot);
     const answers = await ask(tx, commands);
@@ -77,7 +77,7 @@ function readKnown(database: Database, commands: readonly Command[]) {
   });
 }
 
-function advanced({ state, now, fault }: Known): AccountState {
+function advanced({ state, now, fault }: ReadAccount): AccountState {
   if (!fault) advance(new Posting(state, newDecision()), now);
   return state;
 }

@@ -4,11 +4,11 @@ import type { Grant } from '../rules/account-state.ts';
 import type { Moved } from './batch.ts';
 import * as sql from './sql/lane.ts';
 
-/** What a lane writes of a batch: rows as columns, each statement once. */
+/** The commands that write a batch: each statement once, with its rows as columns. */
 
 type Row = readonly unknown[];
 
-/** Writes what was decided and commits, in one flush; with nothing to write it only ends the locks. */
+/** Writes the changes and commits, in one flush. Without changes, it only releases the locks. */
 export function writeAndCommit(moved: readonly Moved[]): Command[] {
   if (moved.length === 0) return [[sql.commit]];
   const receipts = moved.flatMap(({ decision }) => decision.recorded);
@@ -25,7 +25,7 @@ export function writeAndCommit(moved: readonly Moved[]): Command[] {
   ];
 }
 
-/** A statement over rows as the arrays that `unnest` takes, one a column; none without rows. */
+/** A statement with its rows as the arrays that `unnest` takes, one a column; none without rows. */
 function write(statement: Command[0], rows: readonly Row[]): Command[] {
   const [first] = rows;
   if (!first) return [];
@@ -51,7 +51,7 @@ function operationRow(receipt: Receipt): Row {
     receipt.remainingAfter,
     receipt.call,
     receipt.actor?.kind ?? null,
-    // The operation's own key is not kept twice.
+    // `api_key_id` has it already.
     receipt.actor?.id === receipt.apiKeyId ? null : (receipt.actor?.id ?? null),
   ];
 }
@@ -69,7 +69,7 @@ function entryRows({ account, number, entries }: Receipt): Row[] {
   ]);
 }
 
-/** Grants of this batch, with what the rest of the batch has left of them. */
+/** Grants that this batch made, as they are at its end. */
 function madeGrants(moved: Moved): Row[] {
   return grantsOf(moved, true).map((grant) => [
     moved.state.account,
@@ -87,7 +87,7 @@ function madeGrants(moved: Moved): Row[] {
   ]);
 }
 
-/** Grants from before this batch that it changed. */
+/** Older grants that this batch changed. */
 function changedGrants(moved: Moved): Row[] {
   return grantsOf(moved, false).map((grant) => [
     moved.state.account,
@@ -147,7 +147,7 @@ function balanceRow({ state }: Moved): Row {
   ];
 }
 
-/** An array's literal, of words that need no quoting. */
+/** The literal of an array; its words must need no quoting. */
 function literal(words: readonly (string | bigint)[]): string {
   return `{${words.join()}}`;
 }
@@ -156,11 +156,7 @@ function optionalInstant(milliseconds: number | null): string | null {
   return milliseconds === null ? null : instant(milliseconds);
 }
 
-/** Milliseconds as PostgreSQL reads them; the operations of a batch share their instant. */
+/** Milliseconds as PostgreSQL reads them. */
 function instant(milliseconds: number): string {
-  if (milliseconds !== latest.milliseconds) {
-    latest = { milliseconds, text: new Date(milliseconds).toISOString() };
-  }
-  return latest.text;
+  return new Date(milliseconds).toISOString();
 }
-let latest = { milliseconds: 0, text: new Date(0).toISOString() };

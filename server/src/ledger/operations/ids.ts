@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
+import { base32crockford } from '@scure/base';
 import type { OperationPrefix } from './kinds.ts';
 
 /**
- * Identifiers (ledger.md §1).
+ * Identifiers (README §1).
  *
- * An account has a public id, 64 hex characters of 32 random bytes; its first 16 bytes, as a UUID, are
- * its internal id. Every operation is named by its account and its number in that account: the public
- * id is a prefix and Crockford base32 of the 16 bytes and the number as 8 bytes. So an id leads to its
- * account, its lane and its row without a look-up.
+ * The public id of an account is 32 random bytes as 64 hex characters. Its first 16 bytes, as a UUID,
+ * are the internal id. The public id of an operation is a prefix and, in Crockford's base32, the internal
+ * id of its account and its number as 8 bytes. So an id leads to its account, lane and row without a
+ * look-up.
  */
 
 /** The internal id of an account: a UUID in its canonical text form. */
@@ -27,7 +28,7 @@ export function newAccountPublicId(): string {
   return randomBytes(32).toString('hex');
 }
 
-/** The internal id that a public id begins with. The public id must have the form `ACCOUNT_PUBLIC_ID`. */
+/** The internal id that begins a public id, which must have the form `ACCOUNT_PUBLIC_ID`. */
 export function accountIdOf(publicId: string): AccountId {
   return uuidOfHex(publicId.slice(0, 32)) as AccountId;
 }
@@ -40,7 +41,7 @@ export function operationId(prefix: OperationPrefix, account: AccountId, number:
   return `${prefix}_${encodeBase32(bytes)}`;
 }
 
-/** The account and number in an operation's public id; undefined where it is not one of that prefix. */
+/** The account and number in an operation's public id; undefined: it is no id with that prefix. */
 export function parseOperationId(prefix: OperationPrefix, id: string): OperationRef | undefined {
   const bytes = parsePrefixed(prefix, id, 24);
   if (bytes === undefined) return undefined;
@@ -49,12 +50,12 @@ export function parseOperationId(prefix: OperationPrefix, id: string): Operation
   return { account: uuidOfHex(bytes.toString('hex', 0, 16)) as AccountId, number };
 }
 
-/** The public id of something that a UUID names: `key_` and 26 characters. */
+/** The public id of a key, from its UUID: `key_` and 26 characters. */
 export function uuidId(prefix: 'key' | 'opk', uuid: string): string {
   return `${prefix}_${encodeBase32(Buffer.from(uuid.replaceAll('-', ''), 'hex'))}`;
 }
 
-/** The UUID in a public id that `uuidId` made; undefined where it is not one of that prefix. */
+/** The UUID in a key's public id; undefined: it is no id with that prefix. */
 export function parseUuidId(prefix: 'key' | 'opk', id: string): string | undefined {
   const bytes = parsePrefixed(prefix, id, 16);
   return bytes && uuidOfHex(bytes.toString('hex'));
@@ -65,52 +66,30 @@ function parsePrefixed(prefix: string, id: string, length: number): Buffer | und
   return decodeBase32(id.slice(prefix.length + 1), length);
 }
 
-/** Joined: a text in one piece, where a template keeps the tree of its parts alive. */
 function uuidOfHex(hex: string): string {
-  return UUID_STARTS.map((start, part) => hex.slice(start, UUID_STARTS[part + 1])).join('-');
+  const starts = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}`;
+  return `${starts}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
-const UUID_STARTS = [0, 8, 12, 16, 20];
 
-/** Crockford's alphabet (https://www.crockford.com/base32.html), in lower case. */
-const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
-const DIGIT_OF = new Map([...ALPHABET].map((character, digit) => [character, digit]));
-
-/** Five bits a character, the most significant first, padded with zero bits at the end. */
+/**
+ * Crockford's base32 (https://www.crockford.com/base32.html) in lower case: five bits a character, the
+ * most significant first, padded with zero bits at the end.
+ */
 function encodeBase32(bytes: Uint8Array): string {
-  let text = '';
-  let pending = 0;
-  let bits = 0;
-  for (const byte of bytes) {
-    pending = (pending << 8) | byte;
-    bits += 8;
-    while (bits >= 5) {
-      bits -= 5;
-      text += ALPHABET[(pending >> bits) & 31];
-    }
-    pending &= (1 << bits) - 1;
-  }
-  if (bits > 0) text += ALPHABET[(pending << (5 - bits)) & 31];
-  return text;
+  return base32crockford.encode(bytes).toLowerCase();
 }
+const BASE32 = /^[0-9a-hjkmnp-tv-z]+$/;
 
-/** The bytes of a canonical text: one text for each value, so that an id can be compared as text. */
+/**
+ * The bytes of a canonical text: one text for each value, so that an id can be compared as text. The
+ * library alone would also read capitals, hyphens, and `o` for 0.
+ */
 function decodeBase32(text: string, length: number): Buffer | undefined {
-  if (text.length !== Math.ceil((length * 8) / 5)) return undefined;
-  const bytes = Buffer.allocUnsafe(length);
-  let pending = 0;
-  let bits = 0;
-  let at = 0;
-  for (const character of text) {
-    const digit = DIGIT_OF.get(character);
-    if (digit === undefined) return undefined;
-    pending = (pending << 5) | digit;
-    bits += 5;
-    if (bits >= 8) {
-      bits -= 8;
-      bytes[at] = pending >> bits;
-      at += 1;
-    }
-    pending &= (1 << bits) - 1;
+  if (text.length !== Math.ceil((length * 8) / 5) || !BASE32.test(text)) return undefined;
+  try {
+    return Buffer.from(base32crockford.decode(text));
+  } catch {
+    // The padding is not zero.
+    return undefined;
   }
-  return pending === 0 ? bytes : undefined;
 }

@@ -3,21 +3,20 @@
  * PostgreSQL's int64; outside it is a decimal string of cents. No `number` ever holds an amount.
  */
 
-/** Microcents in one cent, and the number of decimal places that a cent therefore has. */
+/** Microcents in one cent, and the decimal places that follow from it. */
 const MICROCENTS_PER_CENT = 1_000_000n;
 const DECIMALS = 6;
 
 /** The largest amount that can be held: 9223372036854.775807 cents (int64, PostgreSQL's bigint). */
 export const LARGEST_AMOUNT = 9_223_372_036_854_775_807n;
 
-/** The text form that amounts have in requests; JSON Schema and the parser share it. */
+/** The form of amounts in requests, for JSON Schema and the parser. */
 export const CENTS_PATTERN = '^(0|[1-9]\\d{0,12})(\\.\\d{1,6})?$';
 const CENTS = new RegExp(CENTS_PATTERN);
 
 /**
- * Reads a decimal string of cents as microcents, exactly.
- * Returns undefined for text that does not have the form of `CENTS_PATTERN`. The result may be beyond
- * `LARGEST_AMOUNT` (thirteen digits reach a little past int64): the caller refuses that by name.
+ * Reads a decimal string of cents as microcents, exactly; undefined: it does not match `CENTS_PATTERN`.
+ * The result may exceed `LARGEST_AMOUNT`, as thirteen digits reach past int64. The caller refuses that.
  */
 export function parseCents(text: string): bigint | undefined {
   if (!CENTS.test(text)) return undefined;
@@ -31,8 +30,6 @@ export function formatCents(amount: bigint): string {
   if (amount < 0n) return `-${formatCents(-amount)}`;
   const digits = amount.toString().padStart(DECIMALS + 1, '0');
   const point = digits.length - DECIMALS;
-  let end = digits.length;
-  while (end > point && digits.charCodeAt(end - 1) === 48) end -= 1;
-  const whole = digits.slice(0, point);
-  return end === point ? whole : `${whole}.${digits.slice(point, end)}`;
+  const [whole, decimals] = [digits.slice(0, point), digits.slice(point).replace(/0+$/, '')];
+  return decimals === '' ? whole : `${whole}.${decimals}`;
 }

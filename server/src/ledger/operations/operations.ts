@@ -1,10 +1,18 @@
 import type { AccountId } from './ids.ts';
-import type { OperationKind } from './kinds.ts';
+import {
+  type ActorKind,
+  type AskedKind,
+  type HoldEnding,
+  KINDS,
+  type OperationKind,
+  type RepeatableKind,
+  type Thing,
+} from './kinds.ts';
 
 /**
- * The vocabulary of the ledger's core: what can be asked of it (`Operation`), what it answers
- * (`Outcome`) and what it keeps (`Receipt`). Amounts are microcents, instants are milliseconds since
- * 1970. Nothing here knows of HTTP or PostgreSQL.
+ * The types of the ledger's core: a request (`Operation`), its answer (`Outcome`) and the record that is
+ * kept (`Receipt`). Amounts are microcents, instants are milliseconds since 1970. Nothing here knows of
+ * HTTP or PostgreSQL.
  */
 
 export type Category = 'paid' | 'promotional';
@@ -12,19 +20,16 @@ export type Book = 'funding' | 'promotion' | 'revenue' | 'breakage' | 'adjustmen
 /** How a grant ended. */
 export type GrantEnding = 'expiry' | 'void';
 
-/** The kinds of actors; `sweeper` and `gateway` are parts of the system. */
-export type ActorKind = 'operator_key' | 'api_key' | 'local' | 'sweeper' | 'gateway';
-
-/** Somebody or something that does operations (README.md, "Actors"). */
+/** The person, program or part of the system that does an operation (README §14). */
 export interface Actor {
   readonly kind: ActorKind;
-  /** The UUID of the key; null: the kind says it all. */
+  /** The UUID of the key; null: the kind has no keys. */
   readonly id: string | null;
 }
 
 /** The operator on the machine itself, at the command line. */
 export const LOCAL: Actor = { kind: 'local', id: null };
-/** Books what becomes due by itself, whoever asks at that moment. */
+/** Books events that become due, whichever request makes the ledger look. */
 export const SWEEPER: Actor = { kind: 'sweeper', id: null };
 /** Settles priced calls. */
 export const GATEWAY: Actor = { kind: 'gateway', id: null };
@@ -34,20 +39,23 @@ export type Digest = string & { readonly brand: 'Digest' };
 
 interface Asked {
   readonly account: AccountId;
-  /** As the caller named the account, whose second half must agree; null: by the id of an operation. */
+  /**
+   * The public id that the caller named; all of it must agree with the account's. Null: the caller named
+   * an operation, and its id led to the account.
+   */
   readonly accountPublicId: string | null;
   /** An operator key must be valid at the operation's instant. */
   readonly actor: Actor;
 }
 
-/** What a caller repeats under one idempotency key. */
+/** An operation that a caller may repeat under one idempotency key. */
 interface Repeatable extends Asked {
-  /** Names the operation in its account for ever (ledger.md §7). */
+  /** Identifies the operation in its account for ever (README §7). */
   readonly idempotencyDigest: Digest;
-  /** What was asked, so that the same idempotency key with another payload is noticed. */
+  /** The digest of the payload: another payload under the same idempotency key is refused. */
   readonly fingerprint: Digest;
   readonly description: string | null;
-  /** A JSON object as text, as the caller sent its members. */
+  /** A JSON object as text, with its members in the order of the request. */
   readonly metadata: string | null;
 }
 
@@ -55,7 +63,7 @@ export interface GrantTerms {
   readonly category: Category;
   /** 0 … 100, lower burns first. */
   readonly priority: number;
-  /** From when on it can be spent. */
+  /** The instant from which it can be spent. */
   readonly effectiveAt: number;
   readonly expiresAt: number | null;
   /** Scopes that the grant pays for; null: everything. */
@@ -70,16 +78,16 @@ export interface GrantOperation extends Repeatable {
   readonly terms: Omit<GrantTerms, 'effectiveAt'> & { readonly effectiveAt: number | null };
 }
 
-/** What a charge and a hold have in common. */
+/** The members that a charge and a hold share. */
 interface Spending extends Repeatable {
   readonly amount: bigint;
-  /** What it is for; a grant with `appliesTo` pays only for the scopes that it names. */
+  /** The product that is used; a grant with `appliesTo` pays only for the scopes that it names. */
   readonly scope: string | null;
   /** The customer's key that makes the call. Its state is judged under the account's lock. */
   readonly apiKeyId: string | null;
-  /** The SHA-256, in hex, of the secret that the customer sent; null where the operator named the key. */
+  /** The SHA-256, in hex, of the secret that the customer sent; null: the operator named the key. */
   readonly keySecret: string | null;
-  /** What of a priced route was used, as JSON; absent where no gateway made it. */
+  /** The use of a priced route, as JSON (`CallText`); absent: no gateway made the operation. */
   readonly call?: string;
 }
 
@@ -87,7 +95,7 @@ export interface ChargeOperation extends Spending {
   readonly kind: 'charge';
   /**
    * The use was delivered already, and its hold has ended. Account status, key, scope, spend limits and
-   * credit do not refuse the charge; it may take the account below zero. Never set by an HTTP route.
+   * credit do not refuse the charge, and it may take the account below zero. No HTTP route sets it.
    */
   readonly late?: true;
 }
@@ -103,7 +111,7 @@ export interface CaptureOperation extends Repeatable {
   /** The number of the hold. */
   readonly hold: bigint;
   readonly amount: bigint;
-  /** As of a charge. */
+  /** As in a charge. */
   readonly call?: string;
 }
 
@@ -116,7 +124,7 @@ export interface ReversalOperation extends Repeatable {
   readonly kind: 'reversal';
   /** The number of the charge. */
   readonly charge: bigint;
-  /** Above 0; null: all that is left of the charge. */
+  /** Above 0; null: the rest of the charge. */
   readonly amount: bigint | null;
 }
 
@@ -134,7 +142,7 @@ export interface GrantVoidOperation extends Repeatable {
   readonly grant: bigint;
 }
 
-/** Sets an expiry to a later one. To repeat it changes nothing, so it needs no idempotency key. */
+/** Moves the expiry of a grant to a later instant. */
 export interface GrantExtensionOperation extends Asked {
   readonly kind: 'grant_extension';
   readonly grant: bigint;
@@ -142,46 +150,83 @@ export interface GrantExtensionOperation extends Asked {
   readonly expiresAt: number | null;
 }
 
-/** Books what has become due, and nothing else. */
+/** Books the events that have become due, and nothing else. */
 export interface AdvanceOperation extends Asked {
   readonly kind: 'advance';
 }
 
+interface AskedOperations {
+  readonly grant: GrantOperation;
+  readonly grant_extension: GrantExtensionOperation;
+  readonly grant_void: GrantVoidOperation;
+  readonly charge: ChargeOperation;
+  readonly hold: HoldOperation;
+  readonly capture: CaptureOperation;
+  readonly hold_void: HoldVoidOperation;
+  readonly reversal: ReversalOperation;
+  readonly adjustment: AdjustmentOperation;
+}
+
+export type Operation = AskedOperations[AskedKind] | AdvanceOperation;
+export type RepeatableOperation = AskedOperations[AskedKind & RepeatableKind];
 export type SpendOperation = ChargeOperation | HoldOperation;
 
-export type RepeatableOperation =
-  | GrantOperation
-  | SpendOperation
-  | CaptureOperation
-  | HoldVoidOperation
-  | ReversalOperation
-  | AdjustmentOperation
-  | GrantVoidOperation;
+/** Whether an operation carries an idempotency key. */
+export function isRepeatable(operation: Operation): operation is RepeatableOperation {
+  return operation.kind !== 'advance' && KINDS[operation.kind].isRepeatable;
+}
 
-export type Operation = RepeatableOperation | GrantExtensionOperation | AdvanceOperation;
+/** Whether an operation spends with a customer's key: it may name the key and the secret that was sent. */
+export function isSpending(operation: Operation): operation is SpendOperation {
+  return operation.kind === 'charge' || operation.kind === 'hold';
+}
 
-/** What is a charge to the outside, with a `chg_…` id. */
-export const CHARGE_KINDS = ['charge', 'capture', 'overage'] as const satisfies OperationKind[];
+/** The subject of an operation, by its number; undefined: it is about none. */
+export function subjectOf(operation: Operation): { thing: Thing; number: bigint } | undefined {
+  switch (operation.kind) {
+    case 'capture':
+    case 'hold_void':
+      return { thing: 'hold', number: operation.hold };
+    case 'reversal':
+      return { thing: 'charge', number: operation.charge };
+    case 'grant_void':
+    case 'grant_extension':
+      return { thing: 'grant', number: operation.grant };
+    case 'grant':
+    case 'charge':
+    case 'hold':
+    case 'adjustment':
+    case 'advance':
+      return undefined;
+    default:
+      return assertNever(operation);
+  }
+}
 
-/** What `call` says of an operation, as JSON. */
+/** Ends a switch over kinds: a kind without a case fails to compile. */
+export function assertNever(operation: never): never {
+  throw new Error(`bug: no rule for ${(operation as { kind: string }).kind}`);
+}
+
+/** The content of an operation's `call`, as JSON. */
 export interface CallText {
   readonly route: string;
-  /** Of the price book. */
+  /** The version of the price book. */
   readonly version: number;
   /** Decimal numbers. */
   readonly quantities: Readonly<Record<string, string>>;
-  /** The members of the request that chose a price, with what they chose. The oldest calls have none. */
+  /** The members of the request that chose a price, with their values. The oldest calls have none. */
   readonly choices?: Readonly<Record<string, string>>;
-  /** Until when the call may take, in milliseconds since 1970. */
+  /** The latest end of the call, in milliseconds since 1970. */
   readonly until: number;
-  /** Charged after the hold of the call had expired. */
+  /** The hold of the call had expired before the charge. */
   readonly late?: true;
 }
 
 /** One line of an operation. */
 export interface Entry {
   readonly amount: bigint;
-  /** The grant that moved; null is the overdraft line. */
+  /** The grant whose credit moved; null is the overdraft line. */
   readonly grant: bigint | null;
   readonly category: Category | 'overdraft';
   readonly book: Book;
@@ -201,44 +246,44 @@ export interface HoldTerms {
   readonly metadata: string | null;
 }
 
-/** What is kept of an operation, and what a replay answers. */
+/** The record of an operation, which a replay answers again. */
 export interface Receipt {
   readonly kind: OperationKind;
   readonly account: AccountId;
   readonly accountPublicId: string;
   readonly number: bigint;
-  /** Null: it was booked before operations named their actor. */
+  /** Null: a release booked it that did not keep actors yet. */
   readonly actor: Actor | null;
   readonly at: number;
   /** Signed for an adjustment. */
   readonly amount: bigint;
-  /** Posted minus held, after the operation and all that followed from it at once. */
+  /** Posted minus held, after the operation and those that followed from it at the same instant. */
   readonly availableAfter: bigint;
   readonly scope: string | null;
   readonly apiKeyId: string | null;
   readonly description: string | null;
   readonly metadata: string | null;
-  /** What of a priced route was used, as JSON. */
+  /** The use of a priced route, as JSON (`CallText`). */
   readonly call: string | null;
-  /** Null where it became due or followed by itself, and for an extension. */
+  /** Null: the kind is not repeatable. */
   readonly idempotencyDigest: Digest | null;
   readonly fingerprint: Digest | null;
   readonly entries: readonly Entry[];
   /** The number of the operation that this one is about. */
   readonly subject: bigint | null;
-  /** Of a hold and a grant: as they were made; of an extension: the new one. */
+  /** For a hold and a grant, the expiry that they were made with; for an extension, the new expiry. */
   readonly expiresAt: number | null;
-  /** Of a grant's void: what open holds still have reserved of it. */
+  /** For the void of a grant: the amount of it that open holds still reserve. */
   readonly remainingAfter: bigint | null;
-  /** Of what made a grant, or is about one: the grant's terms as they were made. */
+  /** For an operation that made a grant or is about one: the terms that the grant was made with. */
   readonly terms: GrantTerms | null;
-  /** Of a capture, an overage and the void of a hold: the hold. */
+  /** For a capture, an overage and the void of a hold: the hold. */
   readonly hold: HoldTerms | null;
-  /** Of a capture: the second charge, for the cost above the hold. */
+  /** For a capture: the second charge, for the cost above the hold. */
   readonly overage: { readonly number: bigint; readonly amount: bigint } | null;
 }
 
-/** Why an operation was not carried out, though everything worked: the caller can do something. */
+/** The reason why the rules refuse an operation; the caller can act on it. */
 export type Refusal =
   | { readonly code: 'operator_key_invalid' }
   | { readonly code: 'account_not_found' }
@@ -252,9 +297,9 @@ export type Refusal =
   | { readonly code: 'too_many_holds' }
   | { readonly code: 'grant_not_found' }
   | { readonly code: 'grant_ended'; readonly by: GrantEnding; readonly at: number }
-  /** A new grant would have ended before it is made, or before it takes effect. */
+  /** A new grant would expire before it is made or takes effect. */
   | { readonly code: 'expiry_passed' }
-  /** An extension is not later than the expiry that there is. */
+  /** The expiry of an extension is not later than the present one. */
   | { readonly code: 'expiry_not_later'; readonly expiresAt: number | null }
   | { readonly code: 'hold_not_found' }
   | { readonly code: 'hold_ended'; readonly by: HoldEnding; readonly at: number }
@@ -263,17 +308,14 @@ export type Refusal =
   | SpendLimitReached
   | InsufficientCredits;
 
-/** How a hold ended. */
-export type HoldEnding = 'capture' | 'void' | 'expiry';
-
 export interface InsufficientCredits {
   readonly code: 'insufficient_credits';
-  /** The credit for this operation, unused overdraft included; 0 in debt. */
+  /** The credit that can pay for this operation, unused overdraft included; 0 in debt. */
   readonly available: bigint;
   readonly required: bigint;
-  /** Credit that there is besides, but not for this scope. */
+  /** Credit of grants that do not pay for this scope. */
   readonly elsewhere: bigint;
-  /** The debt beyond all credit; it must be repaid before anything can be spent. */
+  /** The debt beyond all credit; a grant must repay it before anything can be spent. */
   readonly debt: bigint;
 }
 
@@ -289,32 +331,32 @@ export interface SpendLimitReached {
   readonly resetAt: number | null;
 }
 
-/** Why nothing can be said of an operation now: the caller repeats it under the same idempotency key. */
+/** The reason why an operation has no outcome yet; the caller retries under the same idempotency key. */
 export type FailureCode =
-  /** The queue is full, or the account's share of it. */
+  /** The queue is full, or the account's share of it is. */
   | 'overloaded'
-  /** Another node holds the account's lock for too long. */
+  /** Another node has held the account's lock for too long. */
   | 'account_busy'
   /** The database's clock cannot be believed (clock.ts). */
   | 'clock_unreliable'
-  /** PostgreSQL cannot be reached; nothing was changed. */
+  /** PostgreSQL is unreachable; nothing was changed. */
   | 'database_unavailable'
-  /** The connection was lost while the commit was under way. */
+  /** The connection was lost during the commit. */
   | 'outcome_unknown'
-  /** The server is stopping and takes nothing new. */
+  /** The server is stopping, and accepts no new operation. */
   | 'stopping'
-  /** A defect: it was logged. Nothing was changed. */
+  /** A bug, which was logged. Nothing was changed. */
   | 'internal_error';
 
 export type Outcome =
   | { readonly kind: 'recorded'; readonly receipt: Receipt }
   | { readonly kind: 'replayed'; readonly receipt: Receipt }
-  /** There was nothing to record: it is as it was asked for. */
+  /** The state was already as requested: nothing was recorded. */
   | { readonly kind: 'done' }
   | {
       readonly kind: 'refused';
       readonly refusal: Refusal;
-      /** Posted minus held when it was judged; null: there is no such account. */
+      /** Posted minus held when it was judged; null: the account does not exist. */
       readonly available: bigint | null;
     }
   | { readonly kind: 'failed'; readonly code: FailureCode };

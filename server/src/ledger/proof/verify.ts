@@ -1,59 +1,59 @@
 import type { Database, Sql } from '../../db/connection/database.ts';
 import { smaller } from '../rules/account-state.ts';
 import { type Check, LAST_NUMBER, type OffenderRow } from './sql/check.ts';
-import * as sql from './sql/progress.ts';
+import * as sql from './sql/chunks.ts';
 import { entrySums, rollups } from './sql/rollups.ts';
 import { states } from './sql/state.ts';
 import { type Summed, summed } from './sql/sums.ts';
 import * as walk from './sql/walk.ts';
 
 /**
- * The proof of the ledger's invariants (README.md), while the server may go on working.
+ * Proves the ledger's invariants (README §9, §15) while the server may go on working.
  *
- * Accounts are proved in chunks, in the order of their ids, and a chunk in one snapshot if it is small.
- * Operations and entries are append-only, so those of a large account are walked in ranges of numbers,
- * each in a short snapshot of its own: hot rows can be pruned meanwhile. What the entries of a range move
- * is added up, and the last snapshot has the rest of the way and the rows that change: in it everything
- * must agree. So each row is read a fixed number of times, however many accounts there are.
+ * Accounts are proved in chunks, in the order of their ids; a small chunk is one snapshot. A large account
+ * is walked in ranges of numbers, as operations and entries are append-only. Each range has a short
+ * snapshot of its own, so that hot rows can be pruned.
+ *
+ * The last snapshot has the remaining operations and the rows that change, and gets the sums of the ranges:
+ * in it everything must agree. So each row is read a fixed number of times, however many accounts there are.
  */
 
-/** How much one snapshot covers at most: about a second. */
+/** The most that one snapshot covers: about a second. */
 export const VERIFY_BOUNDS = { mostAccounts: 10_000, mostOperations: 100_000n };
 
 export interface Verification {
   readonly accounts: number;
   readonly operations: number;
   readonly entries: number;
-  /** The first thing that does not hold; null: the books add up. */
+  /** The first broken promise; null: the books add up. */
   readonly problem: Problem | null;
-  /** The public id of the last account that was proved, to go on after; null: none, or all are. */
+  /** The public id of the last proved account, after which to continue; null: none, or all are proved. */
   readonly provedTo: string | null;
 }
 
 export interface Problem {
-  /** The account's public id, or the internal one where the account itself is missing. */
+  /** The account's public id; its internal id if the account itself is missing. */
   readonly account: string;
-  /** The promise that is broken. */
   readonly promise: string;
-  /** What was found, with the numbers of the rows. Amounts are microcents. */
+  /** The finding, with the numbers of the rows. Amounts are microcents. */
   readonly details: string;
 }
 
 export interface VerifyOptions {
-  /** Go on after this account, as an earlier run said. */
+  /** Continues after this account: `provedTo` of an earlier run. */
   readonly after?: string | undefined;
-  /** Only this account. */
+  /** Proves this account only. */
   readonly only?: string | undefined;
-  /** Ends the run between two snapshots. */
+  /** Aborts the run between two snapshots. */
   readonly signal?: AbortSignal | undefined;
-  /** Hears how many accounts are done, of how many, and how many operations. */
+  /** Called with the accounts that are done, their total, and the operations that are done. */
   readonly onProgress?: ((done: number, total: number, operations: number) => void) | undefined;
 }
 
-/** There is no account with this public id. */
+/** No account has this public id. */
 export class UnknownAccount extends Error {}
 
-/** Proves the books; stops at the first thing that does not hold. */
+/** Proves the books, and stops at the first broken promise. */
 export async function verify(
   database: Database,
   options: VerifyOptions = {},
@@ -84,7 +84,7 @@ export async function verify(
   return { ...done, problem: null, provedTo: last?.public_id ?? null };
 }
 
-/** As many accounts as one snapshot can cover, and one at least. */
+/** The accounts, at least one, that one snapshot can cover. */
 function firstOf(accounts: readonly sql.AccountRow[], mostOperations: bigint): sql.AccountRow[] {
   let operations = 0n;
   const end = accounts.findIndex(({ last_number }, index) => {
@@ -100,7 +100,7 @@ async function accountOf(database: Database, publicId: string): Promise<sql.Acco
   return account;
 }
 
-/** After an operation of one account, up to one of the same account or a later one. */
+/** From after an operation of one account to an operation of the same or a later account. */
 type Range = readonly [account: string, after: bigint, lastAccount: string, upTo: bigint];
 
 interface Done {
@@ -116,7 +116,7 @@ class Run {
   readonly #signal: AbortSignal | undefined;
   readonly #done: Done;
   readonly #onProgress: () => void;
-  /** The sums of the ranges of a large account, a text each. */
+  /** The sums of the ranges of a large account, one JSON text each. */
   readonly #kept = new Map<Summed, string[]>();
 
   constructor(
@@ -133,12 +133,12 @@ class Run {
     this.#onProgress = onProgress;
   }
 
-  /** The first row that belongs to no account, after an account and up to another; of none to the end. */
+  /** The first row after one account and up to another that belongs to no account. */
   findStray(after: string | undefined, upTo: string | undefined): Promise<Problem | null> {
     return this.#inSnapshot((tx) => firstProblem(tx, [sql.strays], [after ?? null, upTo ?? null]));
   }
 
-  /** Proves accounts that follow one another; null if nothing is wrong, or the run was ended. */
+  /** Proves successive accounts; null: no promise is broken, or the run was aborted. */
   async prove(accounts: readonly sql.AccountRow[]): Promise<Problem | null> {
     const [first, last] = [accounts[0], accounts.at(-1)];
     if (!first || !last) return null;
@@ -162,7 +162,7 @@ class Run {
   }
 
   async #inSnapshot<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
-    // It counts as it goes, so a second run would count twice.
+    // The work counts rows as it goes, so a retry would count them twice.
     return this.#database.transaction(
       async (tx) => {
         await tx.rows(sql.snapshot);
@@ -173,7 +173,7 @@ class Run {
     );
   }
 
-  /** The operation from a number on from which nothing follows; null: nothing comes after it. */
+  /** The end of a range: the first operation from a number on that no follower comes after; null: none. */
   async #endOfRange(account: string, number: bigint): Promise<bigint | null> {
     const [end] = await this.#inSnapshot((tx) =>
       tx.rows<{ number: bigint }>(walk.endOfRange, [account, number]),
@@ -190,7 +190,7 @@ class Run {
     return problem;
   }
 
-  /** A range of a large account, of which the last snapshot is given no more than its sums. */
+  /** Proves a range of a large account, and keeps its sums for the last snapshot. */
   async #walkApart(tx: Sql, range: Range, rolledUp: bigint): Promise<Problem | null> {
     const problem = await this.#walk(tx, range);
     const [account, after, , upTo] = range;
@@ -203,7 +203,7 @@ class Run {
     return problem;
   }
 
-  /** The rest of the way, and whether the rows that change agree with all of it. */
+  /** Proves the remaining operations, and that the rows that change agree with all of them. */
   async #finish(tx: Sql, range: Range, rolledUp: bigint): Promise<Problem | null> {
     const [first, walked, last] = range;
     let problem =

@@ -1,36 +1,36 @@
 import type { AccountId } from '../operations/ids.ts';
+import type { HoldEnding } from '../operations/kinds.ts';
 import type {
   Book,
   Category,
   Digest,
   GrantEnding,
-  HoldEnding,
   HoldTerms,
   Receipt,
   SpendPeriod,
 } from '../operations/operations.ts';
 
-/** An account as the rules see it: read under its lock, and moved forward by `decide`. */
+/** The state of an account: the lane reads it under the account's lock, and `decide` changes it. */
 
 export interface Grant {
   readonly number: bigint;
   readonly category: Category;
-  /** Where it came from, and where a void sends it back. */
+  /** The book that its credit came from, and returns to if the grant is voided. */
   readonly book: Book;
   readonly priority: number;
   readonly amount: bigint;
   readonly effectiveAt: number;
   expiresAt: number | null;
   readonly appliesTo: readonly string[] | null;
-  /** False: it is still to come, and `remaining` is not yet part of what is posted. */
+  /** False: it takes effect later, and `remaining` is not part of the posted balance yet. */
   started: boolean;
   remaining: bigint;
-  /** The part of `remaining` that open holds have reserved; it outlives the grant's end. */
+  /** The part of `remaining` that open holds reserve; it stays after the grant has ended. */
   reserved: bigint;
   ended: { readonly at: number; readonly by: GrantEnding } | null;
 }
 
-/** A part of a charge or a hold: what it takes of one grant. */
+/** The part of a charge or hold that one grant pays or reserves. */
 export interface Slice {
   /** Null is the overdraft line. */
   readonly grant: bigint | null;
@@ -39,35 +39,35 @@ export interface Slice {
 
 /** An open hold. */
 export interface Hold extends HoldTerms {
-  /** What it reserves, in burn order. */
+  /** Its reservations, in burn order. */
   readonly slices: readonly Slice[];
 }
 
-/** A charge that is to be reversed. */
+/** A charge that an operation reverses. */
 export interface ChargeFacts {
   readonly number: bigint;
   readonly amount: bigint;
   readonly scope: string | null;
   readonly apiKeyId: string | null;
-  /** When it counted towards spend limits: of a capture, when its hold was made. */
+  /** The instant in whose periods it counted towards spend limits; for a capture, that of its hold. */
   readonly countedAt: number;
-  /** Who paid, in burn order. */
+  /** The amounts that grants and the overdraft line paid, in burn order. */
   readonly payers: readonly Slice[];
   reversed: bigint;
 }
 
 /** A spend limit with its counter. */
 export interface SpendLimit {
-  /** The account, or one of its keys. */
+  /** The id of the account, or of one of its keys. */
   readonly holder: string;
   readonly period: SpendPeriod;
   readonly amount: bigint;
-  /** What counts since `periodStart`. */
+  /** The amount spent and held since `periodStart`. */
   used: bigint;
   periodStart: number;
 }
 
-/** What the ledger must know of a customer's key that an operation names. */
+/** The facts that decide whether a customer's key may spend. */
 export interface KeyFacts {
   readonly account: AccountId;
   readonly scopes: readonly string[];
@@ -75,14 +75,14 @@ export interface KeyFacts {
   readonly revokedAt: number | null;
 }
 
-/** What the ledger must know of a secret that a customer sent. */
+/** The facts that decide whether a customer's secret is valid. */
 export interface SecretFacts {
   readonly apiKeyId: string;
-  /** The end of its grace after a rotation; null: it is the key's present one. */
+  /** The end of its grace period after a rotation; null: it is the present secret of the key. */
   readonly validUntil: number | null;
 }
 
-/** What the ledger must know of the operator key that asks. */
+/** The facts that decide whether an operator key may act. */
 export interface OperatorKeyFacts {
   readonly expiresAt: number | null;
   readonly revokedAt: number | null;
@@ -93,7 +93,7 @@ export interface AccountState {
   readonly publicId: string;
   readonly status: 'active' | 'suspended';
   readonly overdraftLimit: bigint;
-  /** Minus what the overdraft line has; a reversal may lift that above 0. */
+  /** The debt of the overdraft line. Below 0, the line has credit: a reversal gave it back (README §4). */
   overdraftUsed: bigint;
   overdraftReserved: bigint;
   posted: bigint;
@@ -101,26 +101,26 @@ export interface AccountState {
   openHolds: number;
   /** The number of the account's latest operation; 0 if it has none. */
   lastNumber: bigint;
-  /** The instant of the latest operation; time never goes back behind it. */
+  /** The instant of the latest operation; no later operation has an earlier one. */
   lastAt: number;
-  /** Not later than the next grant start, hold end or grant end; null: nothing is coming. */
+  /** Never later than the next grant start, hold expiry or grant end; null: no event is to come. */
   nextDueAt: number | null;
   /**
-   * When the next open hold ends that is not due, whether it is in `holds` or not; null: there is none.
-   * Undefined: not read, as nothing is due.
+   * The earliest expiry among all open holds that are not due yet; null: there is no such hold.
+   * Undefined: it was not read, as nothing is due.
    */
   readonly nextHoldEnd: number | null | undefined;
-  /** In burn order: all with something remaining, and those that an operation names. */
+  /** The grants with remaining credit and those that an operation names, in burn order. */
   readonly grants: Grant[];
   /** Open holds that are due or that an operation names. */
   readonly holds: Map<bigint, Hold>;
-  /** How holds ended that an operation names. */
+  /** The endings of holds that an operation names. */
   readonly endedHolds: Map<bigint, { readonly by: HoldEnding; readonly at: number }>;
   /** Charges that an operation names. */
   readonly charges: ReadonlyMap<bigint, ChargeFacts>;
-  /** The account's own limits, and those of the keys that matter here. */
+  /** The limits of the account, and of the keys that the operations spend with. */
   readonly limits: readonly SpendLimit[];
-  /** Receipts under the idempotency keys that the operations carry. */
+  /** The receipts of earlier operations under the idempotency keys of the present ones. */
   readonly known: Map<Digest, Receipt>;
   readonly keys: ReadonlyMap<string, KeyFacts>;
   /** By SHA-256 in hex. */
@@ -136,7 +136,7 @@ export function smaller(a: bigint, b: bigint): bigint {
   return a < b ? a : b;
 }
 
-/** The earlier of two instants; null is never. */
+/** The earlier of two instants; null means never. */
 export function earlier(a: number | null, b: number | null): number | null {
   if (a === null || b === null) return a ?? b;
   return Math.min(a, b);

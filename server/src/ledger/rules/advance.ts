@@ -1,26 +1,39 @@
-import { SWEEPER } from '../operations/operations.ts';
+import { assertNever, SWEEPER } from '../operations/operations.ts';
 import { type AccountState, earlier, type Grant, type Hold } from './account-state.ts';
 import { count } from './limits.ts';
 import type { Posting } from './posting.ts';
 
-/** Time passes (ledger.md §2). */
+/** Books the events that have become due (README §2). */
 
 type Due =
-  | { readonly at: number; readonly order: 0 | 2; readonly grant: Grant }
-  | { readonly at: number; readonly order: 1; readonly hold: Hold };
+  | { readonly kind: 'grant_start' | 'grant_end'; readonly at: number; readonly grant: Grant }
+  | { readonly kind: 'hold_expiry'; readonly at: number; readonly hold: Hold };
+
+/** The order at one instant. */
+const ORDER = { grant_start: 0, hold_expiry: 1, grant_end: 2 };
 
 /**
- * Books what has become due by `now`, in order of instant; at one instant grant starts, then hold
- * ends, then grant ends. Each is an operation of its own at the instant at which it became due.
+ * Books each event that has become due by `now` as an operation at its own instant, in order of instant.
+ * At one instant grants start, then holds expire, then grants end.
  */
 export function advance(posting: Posting, now: number): void {
   const { state } = posting;
   if (state.nextDueAt === null || state.nextDueAt > now) return;
   for (const due of dueBy(state, now)) {
     const at = Math.max(due.at, state.lastAt);
-    if ('hold' in due) expireHold(posting, due.hold, at);
-    else if (due.order === 0) startGrant(posting, due.grant, at);
-    else posting.endOf(due.grant, at);
+    switch (due.kind) {
+      case 'grant_start':
+        startGrant(posting, due.grant, at);
+        break;
+      case 'hold_expiry':
+        expireHold(posting, due.hold, at);
+        break;
+      case 'grant_end':
+        posting.endOf(due.grant, at);
+        break;
+      default:
+        assertNever(due);
+    }
     posting.settle();
   }
   state.nextDueAt = nextDue(state);
@@ -31,16 +44,16 @@ function dueBy(state: AccountState, now: number): Due[] {
   for (const grant of state.grants) {
     if (grant.ended !== null) continue;
     if (!grant.started && grant.effectiveAt <= now) {
-      due.push({ at: grant.effectiveAt, order: 0, grant });
+      due.push({ kind: 'grant_start', at: grant.effectiveAt, grant });
     }
     if (grant.expiresAt !== null && grant.expiresAt <= now) {
-      due.push({ at: grant.expiresAt, order: 2, grant });
+      due.push({ kind: 'grant_end', at: grant.expiresAt, grant });
     }
   }
   for (const hold of state.holds.values()) {
-    if (hold.expiresAt <= now) due.push({ at: hold.expiresAt, order: 1, hold });
+    if (hold.expiresAt <= now) due.push({ kind: 'hold_expiry', at: hold.expiresAt, hold });
   }
-  return due.sort((a, b) => a.at - b.at || a.order - b.order || byNumber(a, b));
+  return due.sort((a, b) => a.at - b.at || ORDER[a.kind] - ORDER[b.kind] || byNumber(a, b));
 }
 
 function byNumber(a: Due, b: Due): number {
@@ -48,7 +61,7 @@ function byNumber(a: Due, b: Due): number {
 }
 
 function numberOf(due: Due): bigint {
-  return 'hold' in due ? due.hold.number : due.grant.number;
+  return due.kind === 'hold_expiry' ? due.hold.number : due.grant.number;
 }
 
 function startGrant(posting: Posting, grant: Grant, at: number): void {
@@ -72,7 +85,7 @@ function expireHold(posting: Posting, hold: Hold, at: number): void {
   posting.endReleased(hold, at);
 }
 
-/** Of what comes after now, the earliest, once all that was due has been booked. */
+/** The earliest event to come, once all due events have been booked. */
 function nextDue(state: AccountState): number | null {
   if (state.nextHoldEnd === undefined)
     throw new Error('bug: the holds that are not due were not read');

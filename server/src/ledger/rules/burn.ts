@@ -1,18 +1,18 @@
 import { type AccountState, type Grant, type Slice, smaller } from './account-state.ts';
 
-/** What can pay, and in which order (ledger.md §3, §5). */
+/** The credit that can pay, and the order in which it pays (README §3, §5). */
 
-/** Whom a spending may take from. */
+/** The grants that may pay for an operation. */
 export interface Reach {
   /** Null: only grants that pay for everything. */
   readonly scope: string | null;
-  /** Whether `appliesTo` counts. */
+  /** True: grants for every scope pay, whatever their `appliesTo`. */
   readonly anyScope?: boolean;
 }
 
 /**
- * Burn order: lower priority number, earlier expiry (never is last), promotional before paid, lower
- * number. Negative where `a` pays first.
+ * Compares in burn order: lower priority number, earlier expiry (never is last), promotional before
+ * paid, lower number. Negative: `a` pays first.
  */
 export function inBurnOrder(a: Grant, b: Grant): number {
   if (a.priority !== b.priority) return a.priority - b.priority;
@@ -28,12 +28,12 @@ export function insertInBurnOrder(grants: Grant[], grant: Grant): void {
   grants.splice(place === -1 ? grants.length : place, 0, grant);
 }
 
-/** Whether something of a grant can be spent now; `advance` has ended those that are past. */
+/** Whether a grant can be spent now; `advance` has ended grants that are past their expiry. */
 export function isInEffect(grant: Grant): boolean {
   return grant.started && grant.ended === null;
 }
 
-/** What of the grants can pay, overdraft left aside. */
+/** The credit of the grants that can pay, without the overdraft line. */
 export function creditFor(state: AccountState, reach: Reach): bigint {
   let credit = 0n;
   for (const grant of state.grants) {
@@ -43,14 +43,14 @@ export function creditFor(state: AccountState, reach: Reach): bigint {
 }
 
 /**
- * The rest of the overdraft line within its limit. Below zero it is debt, and reduces every spending: an
- * adjustment, a late charge or a lowered limit took the line past its limit.
+ * The unused part of the overdraft line. Below zero it is debt, which reduces the credit for every operation
+ * (README §11). An adjustment, a late charge or a lowered limit took the line past its limit.
  */
 export function overdraftLeft(state: AccountState): bigint {
   return state.overdraftLimit - state.overdraftUsed - state.overdraftReserved;
 }
 
-/** Who pays `amount`, in burn order, the overdraft line last for all that the grants cannot. */
+/** Divides `amount` among the grants, in burn order; the overdraft line pays the rest. */
 export function slicesFor(state: AccountState, amount: bigint, reach: Reach): Slice[] {
   const slices: Slice[] = [];
   let unpaid = amount;

@@ -1,17 +1,18 @@
-import type {
-  AdjustmentOperation,
-  CaptureOperation,
-  GrantExtensionOperation,
-  GrantOperation,
-  GrantTerms,
-  GrantVoidOperation,
-  HoldOperation,
-  HoldVoidOperation,
-  Operation,
-  Outcome,
-  Receipt,
-  ReversalOperation,
-  SpendOperation,
+import {
+  type AdjustmentOperation,
+  assertNever,
+  type CaptureOperation,
+  type GrantExtensionOperation,
+  type GrantOperation,
+  type GrantTerms,
+  type GrantVoidOperation,
+  type HoldOperation,
+  type HoldVoidOperation,
+  type Operation,
+  type Outcome,
+  type Receipt,
+  type ReversalOperation,
+  type SpendOperation,
 } from '../operations/operations.ts';
 import { type AccountState, earlier, type Grant, type Slice } from './account-state.ts';
 import { advance } from './advance.ts';
@@ -21,17 +22,18 @@ import { type Decision, firstOf, newDecision, Posting } from './posting.ts';
 import { refusalOf } from './refuse.ts';
 
 /**
- * The rules of money (ledger.md) as one pure function: no I/O, no clock, no database types.
+ * The rules of money (README.md) as one deterministic function: no I/O, no clock, no database types.
  *
- * `decide` takes the state of an account as it was read under the account's lock, judges operations
- * in their order, and gives each one's outcome and what is to be written. Every rule is checked
- * before the first change: refuse.ts looks and changes nothing, what is here changes and cannot fail.
+ * Every rule is checked before the first change. The functions of refuse.ts check and change nothing;
+ * the functions of this file change the state and cannot fail.
  */
 
 /**
- * Books what has become due, and judges `operations` of one account in their order, at the instant
- * `now`. Never throws for anything that a caller can ask; `state` must have been read under the
- * account's lock, and is the account's state afterwards.
+ * Books the events that are due by `now`, then judges the operations of one account in their order. The
+ * decision has the outcome of each operation and the rows to write.
+ *
+ * `state` must have been read under the account's lock; afterwards it is the account's new state. No
+ * request of a caller makes it throw.
  */
 export function decide(
   state: AccountState,
@@ -49,7 +51,6 @@ export function decide(
   return decision;
 }
 
-/** The order of judgement of ledger.md §7: caller, replay, then what the operation's own rules are. */
 function decideOne(posting: Posting, operation: Operation, at: number): Outcome {
   const { state } = posting;
   const refusal = refusalOf(state, operation, at);
@@ -59,7 +60,7 @@ function decideOne(posting: Posting, operation: Operation, at: number): Outcome 
   return receipt ? { kind: 'recorded', receipt } : { kind: 'done' };
 }
 
-/** Carries out what was not refused. Undefined: there was nothing to do. */
+/** Carries out an operation that was not refused. Undefined: the state was already as requested. */
 function post(posting: Posting, operation: Operation, at: number): Receipt | undefined {
   switch (operation.kind) {
     case 'grant':
@@ -84,6 +85,8 @@ function post(posting: Posting, operation: Operation, at: number): Receipt | und
       return postExtension(posting, operation, at);
     case 'advance':
       return undefined;
+    default:
+      return assertNever(operation);
   }
 }
 
@@ -100,7 +103,7 @@ function postGrant(posting: Posting, operation: GrantOperation, at: number): Rec
   });
 }
 
-/** Makes a grant, and starts it unless that is still to come. */
+/** Makes a grant, and starts it if it takes effect at once. */
 function makeGrant(
   posting: Posting,
   amount: bigint,
@@ -150,7 +153,7 @@ function postHold(posting: Posting, operation: HoldOperation, at: number): Recei
   });
 }
 
-/** The hold pays what it reserved, in its order; what is above it is a second charge. */
+/** The slices of the hold pay in their order; the cost above them is a second charge, the overage. */
 function postCapture(posting: Posting, operation: CaptureOperation, at: number): Receipt {
   const { state, decision } = posting;
   const hold = found(state.holds.get(operation.hold));
@@ -212,7 +215,7 @@ function postHoldVoid(posting: Posting, operation: HoldVoidOperation, at: number
   return receipt;
 }
 
-/** The last payer is refilled first; what returns into a grant that has ended leaves at once. */
+/** Refills the last payer first. Credit that returns into an ended grant leaves it at once. */
 function postReversal(posting: Posting, operation: ReversalOperation, at: number): Receipt {
   const { state, decision } = posting;
   const charge = found(state.charges.get(operation.charge));
@@ -238,14 +241,14 @@ function postReversal(posting: Posting, operation: ReversalOperation, at: number
   return receipt;
 }
 
-/** Slices less those that they begin with. */
+/** The slices that remain after the amounts of `first`, which they begin with. */
 function withoutFirst(slices: readonly Slice[], first: readonly Slice[]): Slice[] {
   return slices
     .map((slice, index) => ({ ...slice, amount: slice.amount - (first[index]?.amount ?? 0n) }))
     .filter(({ amount }) => amount > 0n);
 }
 
-/** What an adjustment adds is a grant that pays for everything and never expires. */
+/** An adjustment above zero makes a grant that pays for every scope and never expires. */
 function postAddition(posting: Posting, operation: AdjustmentOperation, at: number): Receipt {
   const { amount, category } = operation;
   const terms = {
@@ -259,7 +262,7 @@ function postAddition(posting: Posting, operation: AdjustmentOperation, at: numb
   return posting.record(at, operation, { amount, entries, terms });
 }
 
-/** The priority of a grant that is given none. */
+/** The priority of a grant whose request names none. */
 export const DEFAULT_PRIORITY = 50;
 
 function postDeduction(posting: Posting, operation: AdjustmentOperation, at: number): Receipt {
@@ -301,8 +304,10 @@ function postExtension(
   );
 }
 
-/** What the refusals have made sure of. */
+/** The subject of an operation; refuse.ts has checked that it exists. */
 function found<T>(thing: T | undefined): T {
-  if (thing === undefined) throw new Error('an operation was not refused that names nothing');
+  if (thing === undefined) {
+    throw new Error('bug: refuse.ts passed an operation whose subject does not exist');
+  }
   return thing;
 }

@@ -2,9 +2,9 @@ import { LARGEST_AMOUNT } from '../operations/money.ts';
 import type { SpendLimitReached, SpendPeriod } from '../operations/operations.ts';
 import type { AccountState, SpendLimit } from './account-state.ts';
 
-/** Spend limits (ledger.md §6): per account and per key; by day and month in UTC, and in total. */
+/** Spend limits (README §6): of an account or a key, by day or month in UTC, or in total. */
 
-/** When the period that an instant lies in began. */
+/** The start of the period that contains an instant. */
 export function periodStart(period: SpendPeriod, at: number): number {
   const date = new Date(at);
   switch (period) {
@@ -17,7 +17,7 @@ export function periodStart(period: SpendPeriod, at: number): number {
   }
 }
 
-/** When the next period begins; null for `total`. */
+/** The start of the next period; null for `total`. */
 export function periodEnd(period: SpendPeriod, at: number): number | null {
   const date = new Date(at);
   switch (period) {
@@ -30,7 +30,7 @@ export function periodEnd(period: SpendPeriod, at: number): number | null {
   }
 }
 
-/** The first limit that an amount would go beyond. */
+/** The first limit that an amount would exceed. */
 export function limitReached(
   state: AccountState,
   apiKeyId: string | null,
@@ -53,7 +53,7 @@ export function limitReached(
   return undefined;
 }
 
-/** Whether a counter would leave int64 by an amount that no limit refuses. */
+/** Whether an amount that no limit refuses would take a counter beyond int64. */
 export function overflowsCounter(
   state: AccountState,
   apiKeyId: string | null,
@@ -63,14 +63,14 @@ export function overflowsCounter(
   return limitsOf(state, apiKeyId).some((limit) => usedAt(limit, at) + amount > LARGEST_AMOUNT);
 }
 
-/** The amount that counts in the period of `at`. */
+/** The amount used in the period that contains `at`. */
 function usedAt(limit: SpendLimit, at: number): bigint {
   return limit.periodStart < periodStart(limit.period, at) ? 0n : limit.used;
 }
 
 /**
- * Counts what was spent with a key, or given back (below 0). `countedAt` is the instant whose periods
- * it belongs to: a period that is over by `at` is left alone.
+ * Adds an amount that was spent with a key, or given back (below 0), to the counters of its limits.
+ * `countedAt` says to which periods it belongs: a period that has ended by `at` is not corrected.
  */
 export function count(
   state: AccountState,

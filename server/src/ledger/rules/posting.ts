@@ -23,15 +23,15 @@ import {
 import { insertInBurnOrder, slicesFor } from './burn.ts';
 
 /**
- * How the state moves and what is booked for it. Nothing here can fail: what could be refused has been
- * refused before.
+ * Changes to an account's state, with the entries that book them. They cannot fail: refuse.ts has checked
+ * the operation before.
  */
 
-/** What became of an account's operations: the outcomes, and what is to be written. */
+/** The outcomes of an account's operations, and the changes to write. */
 export interface Decision {
-  /** One an operation, in their order. */
+  /** One outcome for each operation, in their order. */
   readonly outcomes: Outcome[];
-  /** What is to be appended, in order of number. */
+  /** The operations to append, in order of number. */
   readonly recorded: Receipt[];
   /** Grants that were made or changed, each once. */
   readonly grants: Set<Grant>;
@@ -53,7 +53,7 @@ export function newDecision(): Decision {
   };
 }
 
-/** What is recorded: an operation that was asked for, or the kind of what follows or becomes due. */
+/** An operation to record: a caller's, or one that follows or became due. */
 interface Recorded {
   readonly kind: OperationKind;
   readonly actor: Actor;
@@ -63,7 +63,7 @@ interface Recorded {
   readonly fingerprint?: Digest;
 }
 
-/** What is booked for it, beside what the state says. */
+/** The members of a receipt that the state does not give. */
 interface Booking {
   readonly amount: bigint;
   readonly entries: readonly Entry[];
@@ -80,12 +80,12 @@ interface Booking {
 
 type Written = { -readonly [Member in keyof Receipt]: Receipt[Member] };
 
-/** Moves an account's state and collects what is to be written for it. */
+/** Changes an account's state, and collects the changes in a decision. */
 export class Posting {
   readonly state: AccountState;
   readonly decision: Decision;
   readonly #grants: Map<bigint, Grant>;
-  /** The first receipt of the operation under way: what follows at once changes what it left. */
+  /** The place of the first receipt since the last `settle`. */
   #since = 0;
 
   constructor(state: AccountState, decision: Decision) {
@@ -94,12 +94,11 @@ export class Posting {
     this.#grants = new Map(state.grants.map((grant) => [grant.number, grant]));
   }
 
-  /** The number that the next operation gets. */
+  /** The number of the next operation. */
   get next(): bigint {
     return this.state.lastNumber + 1n;
   }
 
-  /** A grant that the state knows. */
   grant(number: bigint): Grant | undefined {
     return this.#grants.get(number);
   }
@@ -137,7 +136,10 @@ export class Posting {
     return receipt;
   }
 
-  /** Ends an operation: its receipts say what was left after all that followed from it at once. */
+  /**
+   * Ends an operation: its receipts, and those of the operations that followed from it at the same
+   * instant, get the balance after all of them.
+   */
   settle(): void {
     const available = this.state.posted - this.state.held;
     const { recorded } = this.decision;
@@ -147,14 +149,14 @@ export class Posting {
     this.#since = recorded.length;
   }
 
-  /** Adds a grant to the state; `start` makes its credit part of what is posted. */
+  /** Adds a grant to the state; its credit is posted by `start`. */
   add(grant: Grant): void {
     insertInBurnOrder(this.state.grants, grant);
     this.#grants.set(grant.number, grant);
     this.decision.grants.add(grant);
   }
 
-  /** A grant takes effect: it repays the overdraft first, and what is left of it can be spent. */
+  /** Puts a grant into effect: it repays the overdraft first, and the rest of it can be spent. */
   start(grant: Grant): Entry[] {
     const owed = this.state.overdraftUsed > 0n ? this.state.overdraftUsed : 0n;
     const repaid = smaller(owed, grant.amount);
@@ -167,7 +169,7 @@ export class Posting {
     return entries;
   }
 
-  /** Ends a grant; what no hold has reserved leaves. */
+  /** Ends a grant; the credit that no hold reserves leaves it. */
   end(grant: Grant, by: 'expiry' | 'void', at: number): Entry[] {
     grant.ended = { at, by };
     this.decision.grants.add(grant);
@@ -177,8 +179,8 @@ export class Posting {
   }
 
   /**
-   * Books the end of a grant that is past, and what came back into one that has ended. A grant that is
-   * used up does not end: whether it is read at its expiry is chance.
+   * Books the end of a grant that is past its expiry, or the leaving of credit that came back into a grant
+   * that has ended. A used-up grant does not end: the lane reads it at its expiry only by chance.
    */
   endOf(grant: Grant, at: number): void {
     if (grant.remaining === 0n) return;
@@ -191,32 +193,32 @@ export class Posting {
     this.record(at, { kind: 'grant_end', actor: SWEEPER }, { amount, entries, subject });
   }
 
-  /** Takes an amount from its payers into a book. */
+  /** Moves slices from their payers into a book. */
   burn(slices: readonly Slice[], book: Book): Entry[] {
     const entries: Entry[] = [];
     for (const { grant, amount } of slices) this.#move(entries, this.#payer(grant), -amount, book);
     return entries;
   }
 
-  /** Gives slices back out of a book. */
+  /** Moves slices from a book back to their payers. */
   refill(slices: readonly Slice[], book: Book): Entry[] {
     const entries: Entry[] = [];
     for (const { grant, amount } of slices) this.#move(entries, this.#payer(grant), amount, book);
     return entries;
   }
 
-  /** Reserves an amount for a new hold. */
+  /** Opens a hold, and reserves its amount in burn order. */
   reserve(terms: HoldTerms): void {
     const slices = slicesFor(this.state, terms.amount, { scope: terms.scope });
     for (const { grant, amount } of slices) this.#reserve(grant, amount);
-    const hold: Hold = { ...terms, slices };
+    const hold: Hold = { slices, ...terms };
     this.state.held += hold.amount;
     this.state.openHolds += 1;
     this.state.holds.set(hold.number, hold);
     this.decision.opened.add(hold);
   }
 
-  /** Gives back all that a hold has reserved; what it pays is burned afterwards. */
+  /** Closes a hold and gives back all its reservations; a capture burns its amount afterwards. */
   release(hold: Hold): void {
     for (const { grant, amount } of hold.slices) this.#reserve(grant, -amount);
     this.state.held -= hold.amount;
@@ -225,7 +227,7 @@ export class Posting {
     if (!this.decision.opened.delete(hold)) this.decision.closed.add(hold);
   }
 
-  /** What a hold gave back to grants that have ended leaves at once. */
+  /** Books the leaving of credit that a hold gave back to grants that have ended. */
   endReleased(hold: Hold, at: number): void {
     for (const { grant } of hold.slices) {
       const payer = this.#payer(grant);
@@ -236,7 +238,7 @@ export class Posting {
   #payer(number: bigint | null): Grant | null {
     if (number === null) return null;
     const grant = this.#grants.get(number);
-    if (!grant) throw new Error(`grant ${number} was not read`);
+    if (!grant) throw new Error(`bug: grant ${number} was not read`);
     return grant;
   }
 
@@ -262,7 +264,7 @@ export class Posting {
     this.state.posted += amount;
     if (grant) {
       grant.remaining += amount;
-      // What comes into a grant, even one that was used up, makes its end matter.
+      // The grant has credit again, so its expiry is an event to come.
       if (amount > 0n) this.state.nextDueAt = earlier(this.state.nextDueAt, grant.expiresAt);
       this.decision.grants.add(grant);
     } else {
@@ -278,7 +280,7 @@ export class Posting {
   }
 }
 
-/** The first `amount` of slices, in their order. */
+/** The slices that make up the first `amount`, in their order. */
 export function firstOf(slices: readonly Slice[], amount: bigint): Slice[] {
   const taken: Slice[] = [];
   let left = amount;

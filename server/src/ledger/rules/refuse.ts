@@ -1,30 +1,32 @@
 import { LARGEST_AMOUNT } from '../operations/money.ts';
-import type {
-  AdjustmentOperation,
-  CaptureOperation,
-  ChargeOperation,
-  GrantExtensionOperation,
-  GrantOperation,
-  GrantVoidOperation,
-  InsufficientCredits,
-  Operation,
-  Receipt,
-  Refusal,
-  ReversalOperation,
-  SpendOperation,
+import {
+  type AdjustmentOperation,
+  assertNever,
+  type CaptureOperation,
+  type ChargeOperation,
+  type GrantExtensionOperation,
+  type GrantOperation,
+  type GrantVoidOperation,
+  type InsufficientCredits,
+  isRepeatable,
+  type Operation,
+  type Receipt,
+  type Refusal,
+  type ReversalOperation,
+  type SpendOperation,
 } from '../operations/operations.ts';
 import { type AccountState, type Grant, type Hold, isPast } from './account-state.ts';
 import { creditFor, overdraftLeft, type Reach } from './burn.ts';
 import { limitReached, overflowsCounter } from './limits.ts';
 
-/** What stands against an operation. Everything here looks and changes nothing. */
+/** The reasons to refuse an operation. The functions of this file change nothing. */
 
-/** At most this many grants an account that have not ended; every batch that touches it reads them. */
+/** The most live grants of an account; every batch that touches the account reads all of them. */
 export const MOST_LIVE_GRANTS = 1_000;
-/** At most this many open holds an account. */
+/** The most open holds of an account. */
 export const MOST_OPEN_HOLDS = 10_000;
 
-/** The order of judgement of ledger.md §7: caller, replay, then the operation's own rules. */
+/** Judges in the order of README §7: caller, account, replay, then the rules of the kind. */
 export function refusalOf(
   state: AccountState,
   operation: Operation,
@@ -35,7 +37,7 @@ export function refusalOf(
   if (operation.accountPublicId !== null && operation.accountPublicId !== state.publicId) {
     return { code: 'account_not_found' };
   }
-  const known = 'idempotencyDigest' in operation && state.known.get(operation.idempotencyDigest);
+  const known = isRepeatable(operation) && state.known.get(operation.idempotencyDigest);
   if (known) {
     return known.fingerprint === operation.fingerprint
       ? { replayed: known }
@@ -85,6 +87,8 @@ function refuseByItsRules(
       return refuseExtension(state, operation, at);
     case 'advance':
       return undefined;
+    default:
+      return assertNever(operation);
   }
 }
 
@@ -104,7 +108,7 @@ function refuseNewGrant(state: AccountState, amount: bigint): Refusal | undefine
   return live >= MOST_LIVE_GRANTS ? { code: 'too_many_grants' } : undefined;
 }
 
-/** Whether credit that is added could leave int64, now or when a grant that is to come starts. */
+/** Whether added credit could exceed int64, now or after later grants have started. */
 function isTooLarge(state: AccountState, amount: bigint): boolean {
   let sum = state.posted + amount;
   for (const grant of state.grants) if (!grant.started) sum += grant.remaining;
@@ -118,7 +122,7 @@ function refuseSpending(
 ): Refusal | undefined {
   const { amount, scope, apiKeyId, keySecret } = operation;
   const byKey = refuseKey(state, operation, at);
-  // By a secret the customer authenticates, which comes before the account.
+  // With the customer's secret, an invalid key outranks a suspended account.
   if (byKey && keySecret !== null) return byKey;
   if (state.status === 'suspended') return { code: 'account_suspended' };
   if (amount > LARGEST_AMOUNT) return { code: 'amount_too_large' };
@@ -131,7 +135,7 @@ function refuseSpending(
   return limitReached(state, apiKeyId, amount, at) ?? refuseCredit(state, amount, scope);
 }
 
-/** A late charge pays for what was delivered: only an amount that cannot be booked is refused. */
+/** A late charge pays for a delivered answer: it is refused only if its amount cannot be booked. */
 function refuseLate(
   state: AccountState,
   { amount, scope, apiKeyId }: ChargeOperation,
@@ -143,8 +147,8 @@ function refuseLate(
 }
 
 /**
- * Whether an amount is beyond int64, or what the overdraft line would have to pay of it. All other sums
- * stay within int64 then: posted and available are never below what the line owes.
+ * Whether an amount, or the debt that it would leave on the overdraft line, exceeds int64. All other sums
+ * stay within int64 then: posted and available are never below minus that debt.
  */
 function overflowsLine(state: AccountState, amount: bigint, reach: Reach): boolean {
   if (amount > LARGEST_AMOUNT) return true;
@@ -171,13 +175,13 @@ function refuseKey(
   return undefined;
 }
 
-/** Whether the key, where one is named, has the scope, where one is named. */
+/** Whether the key has the scope; true if the operation names no key or no scope. */
 function hasScope({ keys }: AccountState, { apiKeyId, scope }: SpendOperation): boolean {
   if (apiKeyId === null || scope === null) return true;
   return keys.get(apiKeyId)?.scopes.includes(scope) === true;
 }
 
-/** An operation that costs nothing is not refused, even in debt. */
+/** Never refuses an operation of amount 0, even in debt. */
 function refuseCredit(
   state: AccountState,
   required: bigint,
@@ -189,13 +193,13 @@ function refuseCredit(
   return insufficient(left, required, creditFor(state, { scope, anyScope: true }) - credit);
 }
 
-/** The refusal of more than is `left`, which is below zero in debt. */
+/** Refuses an amount above `left`, which is below zero in debt. */
 function insufficient(left: bigint, required: bigint, elsewhere: bigint): InsufficientCredits {
   const [available, debt] = left < 0n ? [0n, -left] : [left, 0n];
   return { code: 'insufficient_credits', available, required, elsewhere, debt };
 }
 
-/** What the hold reserved counts with what is available for its overage. */
+/** The reservation of the hold counts as available, beside the credit for its overage. */
 function refuseCapture(
   state: AccountState,
   { hold: number, amount }: CaptureOperation,
@@ -232,7 +236,7 @@ function refuseReversal(
   return isTooLarge(state, amount ?? left) ? { code: 'amount_too_large' } : undefined;
 }
 
-/** A deduction may burn all credit that no hold has reserved, and must leave a balance of 0 or more. */
+/** A deduction may burn all credit that no hold reserves, and must leave 0 or more available. */
 function refuseAdjustment(
   state: AccountState,
   { amount, allowNegative }: AdjustmentOperation,
@@ -254,14 +258,14 @@ function liveGrant(
   const grant = state.grants.find((known) => known.number === number);
   if (!grant) return { code: 'grant_not_found' };
   if (grant.ended) return { code: 'grant_ended', ...grant.ended };
-  // A grant that was used up is not booked as ended.
+  // The end of a used-up grant is not booked.
   if (grant.expiresAt !== null && isPast(grant.expiresAt, at)) {
     return { code: 'grant_ended', by: 'expiry', at: grant.expiresAt };
   }
   return grant;
 }
 
-/** An expiry can only become later, or go. */
+/** An extension must be later than the present expiry, or null. */
 function refuseExtension(
   state: AccountState,
   operation: GrantExtensionOperation,

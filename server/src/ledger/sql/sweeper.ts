@@ -1,9 +1,9 @@
 import type { Statement } from '../../db/connection/database.ts';
 
 /**
- * Accounts with something due, the longest first; none whose last operation is so late that it stops the
- * clock's being believed. Served by the index balances_due. $1 the instant, $2 the latest such operation,
- * $3 rows.
+ * Accounts with a due event, the longest overdue first. It leaves out accounts whose last operation is too
+ * far in the future for the clock to be believed. Served by the index balances_due. $1 the instant, $2 the
+ * latest instant of a last operation, $3 rows.
  */
 export const dueAccounts: Statement = {
   name: 'due_accounts',

@@ -18,9 +18,6 @@ export const EXPECTED: Readonly<Record<string, string>> = {
   expression: 'a JSONata expression of at most 4096 characters',
 };
 
-/** Unknown members are refused. */
-export const STRICT = { additionalProperties: false } as const;
-
 /** A text of a named format. */
 export const text = (format: string, pattern: string, title: string, description: string) =>
   Type.String({ format, pattern, title, description });
@@ -56,6 +53,21 @@ export const Seconds = (title: string, description: string, bounds: Bounds) =>
 /** A whole number, whose bounds and default stand in the description. */
 export const Whole = (title: string, description: string, bounds: Bounds, unit: string) =>
   Type.Integer({ ...bounds, title, description: `${description} ${boundsIn(bounds, unit)}` });
+
+/** One of a few words; the description names the default. */
+export const Choice = <const Word extends string>(
+  title: string,
+  description: string,
+  words: readonly Word[],
+  fallback: Word,
+) =>
+  Type.Unsafe<Word>({
+    type: 'string',
+    enum: [...words],
+    default: fallback,
+    title,
+    description: `${description} Default: ${fallback}.`,
+  });
 
 interface Bounds {
   readonly minimum: number;

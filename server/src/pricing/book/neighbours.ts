@@ -1,14 +1,14 @@
 import createRouter, { type HTTPMethod } from 'find-my-way';
-import { nameOf, type Violation } from './judge.ts';
+import { type Fault, nameOf } from './judge.ts';
 import { storeOf } from './routing.ts';
 import type { RawRoute } from './schema.ts';
 
 /**
- * Tells which routes many upstreams would take for another, because they ignore case or a slash at the
- * end: `/v1/Search` for `/v1/search`. The customer chooses by the spelling what the call costs. The
- * routes must be sound.
+ * Finds routes that many upstreams would confuse, because they ignore case or a trailing slash:
+ * `/v1/Search` and `/v1/search`. A customer could choose the cheaper one by its spelling. The
+ * routes must have passed the schema and the rules.
  */
-export function* neighbours(routes: Readonly<Record<string, RawRoute>>): Generator<Violation> {
+export function* neighbours(routes: Readonly<Record<string, RawRoute>>): Generator<Fault> {
   const router = createRouter();
   const owners = new Map<string, string>();
   const all = Object.entries(routes);
@@ -21,7 +21,7 @@ export function* neighbours(routes: Readonly<Record<string, RawRoute>>): Generat
       else owners.set(call, name);
     }
   }
-  // A spelling that no route has may be caught by a wildcard.
+  // A wildcard may match another spelling of a route's path.
   for (const [name, { methods, path }] of all) {
     for (const method of methods) {
       for (const spelling of spellingsOf(path)) {
@@ -33,7 +33,7 @@ export function* neighbours(routes: Readonly<Record<string, RawRoute>>): Generat
   }
 }
 
-function warning(name: string, call: string, other: string): Violation {
+function warning(name: string, call: string, other: string): Fault {
   const path = ['routes', name, 'path'];
   return {
     path,
@@ -42,7 +42,7 @@ function warning(name: string, call: string, other: string): Violation {
   };
 }
 
-/** A pattern without what many upstreams ignore, nor the names of its parameters. */
+/** A pattern without case, trailing slash and parameter names, as many upstreams compare it. */
 function folded(pattern: string): string {
   return pattern
     .replaceAll(/:[^/]*/g, ':')
@@ -50,7 +50,7 @@ function folded(pattern: string): string {
     .replace(/\/$/, '');
 }
 
-/** A path of the pattern in capitals, and one with or without a slash at its end. */
+/** A path that matches the pattern, in capitals; and the same with its trailing slash toggled. */
 function spellingsOf(pattern: string): string[] {
   const path = pattern.replaceAll(/:[^/]*/g, 'x').replace(/\*$/, 'x');
   const toggled = path.endsWith('/') ? path.slice(0, -1) : `${path}/`;

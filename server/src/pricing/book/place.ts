@@ -9,24 +9,24 @@ import {
   type Node,
   Parser,
 } from 'yaml';
-import type { Violation } from './judge.ts';
+import type { Fault } from './judge.ts';
 
-/** Where things stand in a YAML text. */
-
-/** From 1 on. */
+/** A position in a YAML text. The first line and the first column are 1. */
 export interface Place {
   readonly line: number;
   readonly column: number;
 }
 
-/** No price book nests as deep; what does would exhaust the stack of the parser. */
+/**
+ * The deepest nesting: no price book needs more, and a deep text would overflow the parser's stack.
+ */
 const DEEPEST = 32;
-/** So many members or items stand side by side: the parser compares each name with each. */
+/** The most members or items in one map or list: the parser compares each name with every other. */
 const MOST_SIDE_BY_SIDE = 1_000;
 
 /**
- * Where the text is more than a parser should be given, and why; else undefined. `lines` learns where
- * its lines begin.
+ * The place at which a text exceeds these bounds, with the reason; undefined: it may be parsed.
+ * `lines` records the beginning of each line.
  */
 export function excessOf(text: string, lines: LineCounter): (Place & { why: string }) | undefined {
   lines.addNewLine(0);
@@ -52,14 +52,14 @@ export function placeAt(lines: LineCounter, offset: number): Place {
 }
 
 /**
- * Where a violation stands: at the value, or at its name; what is not there stands where the next
+ * Where a fault stands: at the value, or at its name; what is not there stands where the next
  * thing around it does.
  */
 export function placeOf(
   document: Document.Parsed,
   lines: LineCounter,
   text: string,
-  { path, isOfName, offset }: Violation,
+  { path, isOfName, offset }: Fault,
 ): Place {
   let name: Node | null = null;
   let value = resolved(document, document.contents);
@@ -79,7 +79,10 @@ export function placeOf(
   );
 }
 
-/** A place in a text counts only where the file has the text as it is, in quotes or without. */
+/**
+ * The offset within a scalar; 0 if the file spells the scalar in another way, with escapes or
+ * folds.
+ */
 function offsetIn(text: string, start: number, value: unknown, offset: number): number {
   const [quoted, plain] = [start + 1, start].map((from) => text.startsWith(String(value), from));
   return plain ? offset : quoted ? offset + 1 : 0;
@@ -87,7 +90,7 @@ function offsetIn(text: string, start: number, value: unknown, offset: number): 
 
 function stepInto(node: Node | null, step: string | number) {
   if (isMap(node)) {
-    // Of a name that is there twice, the last one counts.
+    // If a name occurs twice, the last one counts.
     const pair = node.items.findLast(({ key }) => isScalar(key) && String(key.value) === step);
     return pair && { name: pair.key as Node, value: pair.value as Node | null };
   }

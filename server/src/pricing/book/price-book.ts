@@ -212,22 +212,3 @@ export type Ending = (typeof ENDINGS)[number];
 export type Pays = 'free' | 'counted' | 'maximum';
 
 export type Settlement = Readonly<Record<Ending, Pays>>;
-
-/** What holds where a route says nothing else. */
-export const DEFAULT_SETTLEMENT: Settlement = {
-  upstream_unreachable: 'free',
-  upstream_timeout: 'free',
-  upstream_4xx: 'free',
-  upstream_5xx: 'free',
-  upstream_broke_off: 'free',
-  upstream_rejected_operator: 'free',
-  upstream_error_event: 'free',
-  // Before the first byte of the body was passed on, the gateway gives it back.
-  time_exceeded: 'maximum',
-  // A customer can bring it about: by asking for another format, for example.
-  answer_malformed: 'maximum',
-  answer_too_large: 'maximum',
-  above_maximum: 'counted',
-  client_left_before_answer: 'maximum',
-  client_left_midway: 'maximum',
-};

@@ -1,5 +1,7 @@
 import { type Static, Type } from 'typebox';
-import { Cents, EventNames, Expression, Member, STRICT, text, Whole } from './formats.ts';
+import { STRICT } from '../../schema/node.ts';
+import { DEFAULTS } from './defaults.ts';
+import { Cents, Choice, EventNames, Expression, Member, text, Whole } from './formats.ts';
 
 /** The parts of a price, as JSON Schema. */
 
@@ -46,7 +48,7 @@ export const PerItem = Type.Object(
       'quantity',
       '^[a-z][a-z0-9_]{0,31}$',
       'Quantity',
-      'The name of what is counted, as receipts and usage show it: such as pages. Not calls, which is counted by itself; once in a route.',
+      'The name of the items, as receipts and usage show it: such as pages. Not calls, which are counted by themselves; once in a route.',
     ),
     cents: Type.Union([Cents('Cents', 'The price of so many as `units` says.'), CentsByMember], {
       title: 'Cents',
@@ -56,8 +58,8 @@ export const PerItem = Type.Object(
     units: Type.Optional(
       Whole(
         'Units',
-        '`cents` is the price of this many.',
-        { minimum: 1, maximum: 1_000_000_000_000, default: 1 },
+        '`cents` is the price of this many: 1000000 for a price by the million.',
+        { minimum: 1, maximum: 1_000_000_000_000, default: DEFAULTS.item.units },
         'items',
       ),
     ),
@@ -66,14 +68,12 @@ export const PerItem = Type.Object(
       'A JSONata expression over `request` and, if the answer is counted, `answer`; it gives a number from 0 up. Nothing found counts as 0.',
     ),
     of: Type.Optional(
-      Type.Unsafe<'request' | 'answer'>({
-        type: 'string',
-        enum: ['request', 'answer'],
-        default: 'answer',
-        title: 'Counted in',
-        description:
-          '`request`: known before the call, which is charged at once. `answer`: known after it; `at_most` is held until then. Default: answer.',
-      }),
+      Choice(
+        'Counted in',
+        '`request`: known before the call, which is charged at once. `answer`: known after it; `at_most` is held until then.',
+        ['request', 'answer'],
+        DEFAULTS.item.of,
+      ),
     ),
     event: Type.Optional(
       EventNames(
@@ -84,7 +84,7 @@ export const PerItem = Type.Object(
     each_event: Type.Optional(
       EventNames(
         'Each event',
-        'Of a stream, every event of this name is counted, and the counts are added up.',
+        'Of a stream, every event of this name is counted, and the counts are added up. Not beside `event`. Default: none.',
       ),
     ),
     at_most: Type.Optional(

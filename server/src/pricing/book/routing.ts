@@ -1,8 +1,8 @@
 import type FindMyWay from 'find-my-way';
 
 /**
- * The store of the route that takes a method and a path; undefined if none does. A parameter such as
- * `:id` takes a segment and not the lack of one: `/v1/items/` is no item. The router alone would match it.
+ * The store of the route that matches a method and a path; undefined: none does. A parameter such
+ * as `:id` must not be empty, so `/v1/items/` is no item, although find-my-way would match it.
  */
 export function storeOf(
   router: FindMyWay.Instance<FindMyWay.HTTPVersion.V1>,

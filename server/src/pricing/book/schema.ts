@@ -1,6 +1,8 @@
 import { type Static, type TSchema, Type } from 'typebox';
-import { EventNames, Member, Seconds, STRICT, text, Whole } from './formats.ts';
-import { ENDINGS, ERROR_FORMATS, type ErrorFormat } from './price-book.ts';
+import { STRICT } from '../../schema/node.ts';
+import { DEFAULTS } from './defaults.ts';
+import { Choice, EventNames, Member, Seconds, text, Whole } from './formats.ts';
+import { type Ending, ERROR_FORMATS, type Pays } from './price-book.ts';
 import { ByMember, PerCall, PerItem } from './price-schema.ts';
 
 /**
@@ -14,21 +16,6 @@ const LARGEST_REPLAY_BYTES = 16 * MIB;
 const LARGEST_METERING_BUFFER_BYTES = 64 * MIB;
 /** A call's money is held for it, and a hold lasts 24 hours at most. */
 const LONGEST_S = 86_000;
-
-/** What holds where the YAML says nothing. */
-export const DEFAULTS = {
-  connect_timeout_s: 5,
-  answer_timeout_s: 60,
-  idle_timeout_s: 60,
-  connections: 128,
-  largest_body_bytes: 65_536,
-  longest_s: 120,
-  metering_buffer_bytes: MIB,
-  replay_bytes: 262_144,
-  concurrency: 64,
-  error_format: 'purser',
-  receipt_comment: false,
-} as const;
 
 const named = <Of extends TSchema>(value: Of, title: string, description: string) =>
   Type.Record(Type.String({ pattern: '^[a-z][a-z0-9_-]{0,63}$' }), value, {
@@ -44,24 +31,30 @@ const UpstreamSecret = Type.Object(
       'header',
       "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$",
       'Header',
-      'The header that carries the secret, such as X-API-Key or Authorization.',
+      'The header that carries the secret, such as X-API-Key or Authorization. Not one of the connection or the body.',
     ),
     env: text(
       'environment-variable',
       '^[A-Za-z_][A-Za-z0-9_]{0,127}$',
       'Environment variable',
-      'The environment variable of the server that holds the secret. The secret itself never stands in a price book.',
+      "The environment variable of the server that holds the secret. The secret itself never stands in a price book. Not one of Purser's own.",
     ),
     prefix: Type.Optional(
-      text(
-        'header-text',
-        '^[ -~]{0,64}$',
-        'Prefix',
-        'What stands before the secret in the header, such as "Bearer " (with its space). Default: nothing.',
-      ),
+      Type.String({
+        format: 'header-text',
+        pattern: '^[ -~]{0,64}$',
+        default: DEFAULTS.secret.prefix,
+        title: 'Prefix',
+        description:
+          'The text before the secret in the header, such as "Bearer " (with its space). Default: nothing.',
+      }),
     ),
   },
-  { ...STRICT, title: 'Secret', description: 'Your own secret at the upstream.' },
+  {
+    ...STRICT,
+    title: 'Secret',
+    description: 'Your own secret at the upstream, which the customer never sees. Default: none.',
+  },
 );
 
 const Upstream = Type.Object(
@@ -70,35 +63,35 @@ const Upstream = Type.Object(
       'http-url',
       '^https?://[^\\s]{1,2000}$',
       'Base URL',
-      'Where calls go: the path of the call is added to it. http or https, without credentials, query or fragment.',
+      'The address that calls go to, with the path of the call added. http or https, without credentials, query or fragment.',
     ),
     secret: Type.Optional(UpstreamSecret),
     connect_timeout_s: Type.Optional(
       Seconds('Connect timeout', 'How long connecting may take.', {
         minimum: 0.1,
         maximum: 600,
-        default: DEFAULTS.connect_timeout_s,
+        default: DEFAULTS.upstream.connect_timeout_s,
       }),
     ),
     answer_timeout_s: Type.Optional(
       Seconds(
         'Answer timeout',
         'How long the answer may take to begin, from the end of the request on.',
-        { minimum: 0.1, maximum: LONGEST_S, default: DEFAULTS.answer_timeout_s },
+        { minimum: 0.1, maximum: LONGEST_S, default: DEFAULTS.upstream.answer_timeout_s },
       ),
     ),
     idle_timeout_s: Type.Optional(
       Seconds('Idle timeout', 'How long nothing may come between two pieces of an answer.', {
         minimum: 0.1,
         maximum: LONGEST_S,
-        default: DEFAULTS.idle_timeout_s,
+        default: DEFAULTS.upstream.idle_timeout_s,
       }),
     ),
     connections: Type.Optional(
       Whole(
         'Connections',
         'How many connections each server has to it at most.',
-        { minimum: 1, maximum: 10_000, default: DEFAULTS.connections },
+        { minimum: 1, maximum: 10_000, default: DEFAULTS.upstream.connections },
         'connections',
       ),
     ),
@@ -154,23 +147,44 @@ const RateLimit = Type.Object(
   },
 );
 
-const Pays = (ending: string) =>
-  Type.Optional(
-    Type.Unsafe<string>({
-      type: 'string',
-      enum: ['free', 'counted', 'maximum'],
-      title: ending,
-      description: `What the customer pays when a call ends so. free: nothing. counted: what was counted; what could not be counted costs nothing. maximum: the stated maximum of what could not be counted.`,
-    }),
-  );
+/** When a call ends so. */
+const WHEN: Readonly<Record<Ending, string>> = {
+  upstream_unreachable:
+    'The upstream refused the connection, the connection broke before the answer began, or what came is no HTTP answer (a status above 599, for example).',
+  upstream_timeout: 'The answer did not begin in time.',
+  upstream_4xx: "The answer's status is 4xx.",
+  upstream_5xx: "The answer's status is 5xx.",
+  upstream_broke_off: 'The answer broke off.',
+  upstream_rejected_operator:
+    'An upstream for which the price book holds a secret answered 401 or 403: the secret is wrong. The customer gets 502.',
+  upstream_error_event:
+    'A stream carried an event that `error_event` names, whatever the price counts and whether or not the client stayed after it.',
+  time_exceeded:
+    "`longest_s` is over. If nothing of the answer's body was passed on, the call is free.",
+  answer_malformed:
+    'The answer is no JSON, or the counting failed; a customer can bring that about, by asking for another format for example.',
+  answer_too_large: 'The answer is larger than `metering_buffer_bytes`.',
+  above_maximum: 'More was counted than `at_most`, which was too low.',
+  client_left_before_answer:
+    'The client left before the answer began. If nothing was sent to the upstream yet, the call is free.',
+  client_left_midway:
+    'The client left in the middle of the answer, or held it up for more than a tenth of `longest_s` (at most 15 seconds) until that was over or the upstream broke off. Of an answer that was counted before it went out, that cost stays. A client that leaves a stream after its last piece has had it: `delivered`.',
+};
+
+const PAYS: readonly Pays[] = ['free', 'counted', 'maximum'];
 
 const Settlement = Type.Object(
-  Object.fromEntries(ENDINGS.map((ending) => [ending, Pays(ending)])),
+  Object.fromEntries(
+    Object.entries(DEFAULTS.settlement).map(([ending, pays]) => [
+      ending,
+      Type.Optional(Choice<Pays>(ending, WHEN[ending as Ending], PAYS, pays)),
+    ]),
+  ),
   {
     ...STRICT,
     title: 'Settlement',
     description:
-      'What the customer pays when a call does not end well. Each has a default: docs/price-book.md.',
+      'How much the customer pays when a call does not end well. free: nothing. counted: what was counted; what could not be counted costs nothing. maximum: the stated maximum of what could not be counted. Default: that of each ending.',
   },
 );
 
@@ -187,20 +201,21 @@ const Route = Type.Object(
         maxItems: 5,
         uniqueItems: true,
         title: 'Methods',
-        description: 'Which calls the route takes, such as [GET, POST].',
+        description:
+          'The methods that the route takes, such as [GET, POST], of `GET`, `POST`, `PUT`, `PATCH` and `DELETE`.',
       },
     ),
     path: text(
       'path',
       '^/[^\\s?#]{0,999}$',
       'Path',
-      'The path at the gateway and, after the base URL, at the upstream. `:name` stands for one segment, a `/*` at the end for all the rest.',
+      "The path at the gateway and, after the base URL, at the upstream. `:name` stands for one segment, a `/*` at the end for all the rest. Not under Purser's own paths (`/v1/billing`, `/v1/accounts` …); no two routes with the same method and pattern.",
     ),
     scope: text(
       'scope',
       '^[a-z0-9_]{1,64}$',
       'Scope',
-      "What the customer's key must have, and what the charge is for. A word without a colon.",
+      "The scope that the customer's key must have, and the product of the charge: lower-case letters, digits and `_`, without a colon.",
     ),
     upstream: text('name', '^[^\\s]{1,64}$', 'Upstream', 'The name of one of `upstreams`.'),
     rate_limit: Type.Optional(RateLimit),
@@ -208,15 +223,15 @@ const Route = Type.Object(
       Whole(
         'Largest body',
         'The largest body of a request.',
-        { minimum: 1, maximum: LARGEST_BODY_BYTES, default: DEFAULTS.largest_body_bytes },
+        { minimum: 1, maximum: LARGEST_BODY_BYTES, default: DEFAULTS.route.largest_body_bytes },
         'bytes',
       ),
     ),
     longest_s: Type.Optional(
       Seconds(
         'Longest call',
-        'The longest that a call may take, from its beginning to the last byte of the answer.',
-        { minimum: 1, maximum: LONGEST_S, default: DEFAULTS.longest_s },
+        'The longest that a call may take, from its beginning to the last byte of the answer. Its money is held for it, and a hold lasts a day at most.',
+        { minimum: 1, maximum: LONGEST_S, default: DEFAULTS.route.longest_s },
       ),
     ),
     metering_buffer_bytes: Type.Optional(
@@ -226,7 +241,7 @@ const Route = Type.Object(
         {
           minimum: 1,
           maximum: LARGEST_METERING_BUFFER_BYTES,
-          default: DEFAULTS.metering_buffer_bytes,
+          default: DEFAULTS.route.metering_buffer_bytes,
         },
         'bytes',
       ),
@@ -241,7 +256,7 @@ const Route = Type.Object(
       Whole(
         'Replay',
         'The largest answer that is kept for 24 hours, to answer a retry under the same Idempotency-Key. 0 keeps none.',
-        { minimum: 0, maximum: LARGEST_REPLAY_BYTES, default: DEFAULTS.replay_bytes },
+        { minimum: 0, maximum: LARGEST_REPLAY_BYTES, default: DEFAULTS.route.replay_bytes },
         'bytes',
       ),
     ),
@@ -249,7 +264,7 @@ const Route = Type.Object(
       Whole(
         'Concurrency',
         'How many calls of one key may be under way on this route.',
-        { minimum: 1, maximum: 10_000, default: DEFAULTS.concurrency },
+        { minimum: 1, maximum: 10_000, default: DEFAULTS.route.concurrency },
         'calls',
       ),
     ),
@@ -260,28 +275,25 @@ const Route = Type.Object(
       ),
     ),
     error_format: Type.Optional(
-      Type.Unsafe<ErrorFormat>({
-        type: 'string',
-        enum: [...ERROR_FORMATS],
-        default: DEFAULTS.error_format,
-        title: 'Error format',
-        description:
-          "The format of the gateway's own errors, so that the SDK of that API shows their text. Default: purser.",
-      }),
+      Choice(
+        'Error format',
+        `The format of the gateway's own errors, so that the SDK of that API shows their text: ${ERROR_FORMATS.join(', ')}.`,
+        ERROR_FORMATS,
+        DEFAULTS.route.error_format,
+      ),
     ),
     add_to_request: Type.Optional(AddToRequest),
     receipt_comment: Type.Optional(
       Type.Boolean({
-        default: DEFAULTS.receipt_comment,
+        default: DEFAULTS.route.receipt_comment,
         title: 'Receipt comment',
-        description:
-          'true: a stream of events ends with a comment that tells the charge, for clients that cannot read trailers. Default: false.',
+        description: `true: a stream of events ends with a comment, \`: credits-charged=… credits-remaining=… charge=…\`, for clients that cannot read trailers. Default: ${DEFAULTS.route.receipt_comment}.`,
       }),
     ),
     price: Type.Array(Type.Union([PerCall, PerItem, ByMember]), {
       maxItems: 32,
       title: 'Price',
-      description: 'What a call costs is the sum of these. An empty list: it is free.',
+      description: 'A call costs the sum of these, at most 32. An empty list: it is free.',
     }),
     settlement: Type.Optional(Settlement),
   },
@@ -296,7 +308,7 @@ export const PriceBookSchema = Type.Object(
         'http-url',
         '^https?://[^\\s]{1,2000}$',
         'Top-up URL',
-        'Where a customer who has no credit left gets more; refusals for want of credit name it.',
+        'The address at which a customer who has no credit left gets more; refusals for want of credit name it.',
       ),
     ),
     upstreams: named(Upstream, 'Upstreams', 'The APIs that calls are forwarded to, by name.'),

@@ -1,13 +1,13 @@
 import { type Countable, CountingFailed } from '../book/price-book.ts';
 
-/** The deepest request or answer: an expression that goes through it goes as deep. */
+/** The deepest request or answer: an expression that walks through it recurses as deep. */
 const DEEPEST = 500;
-/** Members that make JSONata take data for a function, and find nothing in it. */
+/** Members by which JSONata mistakes data for a function, and then finds nothing in it. */
 const DISGUISES = ['_jsonata_lambda', '_jsonata_function'];
 
 /**
- * A request or an answer as expressions see it: without the members that are null, since null counts as
- * absent. `value` itself stays as it is. Throws CountingFailed if JSONata would misread it.
+ * A request or an answer as expressions see it: without members that are null, because null counts
+ * as absent. `value` itself is not changed. Throws CountingFailed if JSONata would misread it.
  */
 export function countable(value: unknown): Countable {
   return (value === null ? undefined : withoutNulls(value, 0)) as Countable;
@@ -33,7 +33,7 @@ function withoutNulls(value: unknown, depth: number): unknown {
   return copy ?? value;
 }
 
-/** The items of a list keep their places, those that are null too. */
+/** The items of a list keep their places, so null items stay. */
 function listWithoutNulls(list: readonly unknown[], depth: number): unknown {
   let copy: unknown[] | undefined;
   for (const [index, inner] of list.entries()) {

@@ -5,11 +5,10 @@ import { ExpressionRefused, judgeExpression, namesOf } from './expression.ts';
 import { boundWork, Work } from './work.ts';
 
 /**
- * Counting with JSONata. The expressions are the operator's; requests and answers are only ever data.
+ * Counting with JSONata. The operator writes the expressions; requests and answers are only data.
  *
- * A count is bounded in its steps (`work.ts`), in the depth of its calls and in the length of its lists.
- * A function that is not quick by itself in one step is forbidden. So is one that would give another
- * count another time.
+ * Bounds limit a count: its steps (`work.ts`), the depth of its calls and the length of its lists.
+ * A function that can be slow within one step is forbidden. So is a nondeterministic one.
  */
 
 const DEEPEST = 200;
@@ -19,23 +18,23 @@ const BOUNDS = { stack: DEEPEST, sequence: LONGEST_LIST };
 /** The largest count. */
 const LARGEST = 1_000_000_000_000;
 const DECIMALS = 6;
-/** How many millionths are one. */
+/** Counts are kept in millionths; this many are one. */
 export const MILLIONTHS = 1_000_000n;
 
-/** What an expression may speak of, and what it means where it finds nothing. */
+/** The names that an expression for each purpose may use, and its count if it finds nothing. */
 const PURPOSES = {
   /** Nothing found counts as 0. */
   answer: { names: ['request', 'answer'], nothing: 0n },
   /** Nothing found counts as 0. */
   request: { names: ['request'], nothing: 0n },
-  /** A maximum that is not found is none: taken for 0 it would make the call free. */
+  /** A maximum that finds nothing fails: as 0 it would make the call free. */
   maximum: { names: ['request'], nothing: undefined },
 } as const;
 export type Purpose = keyof typeof PURPOSES;
 
 /**
  * Compiles an expression that counts the answer or the request, or states a maximum. Throws
- * ExpressionRefused where it does not parse, is forbidden, or speaks of something else.
+ * ExpressionRefused if it does not parse, is forbidden, or uses an unknown name.
  */
 export function compileCounting(text: string, purpose: Purpose): Counting {
   const { names, nothing } = PURPOSES[purpose];
@@ -59,7 +58,7 @@ export function compileCounting(text: string, purpose: Purpose): Counting {
   };
 }
 
-/** A whole number that is always the same. */
+/** A count that is always the same whole number. */
 export function constantCounting(whole: number): Counting {
   const millionths = BigInt(whole) * MILLIONTHS;
   return {
@@ -69,7 +68,7 @@ export function constantCounting(whole: number): Counting {
   };
 }
 
-/** Millionths as a decimal string, canonical: they have as many decimals as cents. */
+/** Formats millionths as a canonical decimal string. They have as many decimals as cents. */
 export function formatQuantity(millionths: bigint): string {
   return formatCents(millionths);
 }
@@ -93,7 +92,7 @@ function millionthsOf(text: string, value: unknown): bigint {
     const found = typeof value === 'number' ? String(value) : kindOf(value);
     throw new CountingFailed(`${shown(text)} gave ${found}, not a number from 0 to ${LARGEST}`);
   }
-  // The decimal text of a double is exact, where multiplying by a million would not be.
+  // toFixed works on the exact value of the double; multiplying by a million would round it.
   return BigInt(value.toFixed(DECIMALS).replace('.', ''));
 }
 

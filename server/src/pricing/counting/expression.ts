@@ -1,10 +1,10 @@
 import type { ExprNode } from 'jsonata';
-import { nearest } from '../book/judge.ts';
+import { nearest } from '../../schema/words.ts';
 import type { MemberNames } from '../book/price-book.ts';
 
 /**
- * What a counting expression may say. What it finds nothing of counts as 0, so a slip of the pen would
- * make a product free: every name that can be judged before a call is judged here.
+ * The rules of a counting expression. A member that it does not find counts as 0, so a typo would
+ * make a product free. Therefore every name that can be checked before a call is checked here.
  */
 
 const FUNCTIONS: ReadonlySet<string> = new Set([
@@ -18,7 +18,7 @@ const FUNCTIONS: ReadonlySet<string> = new Set([
 
 const TIMELESS = 'a count must be the same each time';
 const UNBOUNDED = 'its time or memory cannot be bounded';
-/** Why some functions of JSONata are not among them. */
+/** The forbidden functions of JSONata, with the reason for each. */
 const FORBIDDEN: ReadonlyMap<string, string> = new Map([
   ['eval', 'it would run text that a request or an answer brings'],
   ['now', TIMELESS],
@@ -33,7 +33,7 @@ const FORBIDDEN: ReadonlyMap<string, string> = new Map([
   ['spread', UNBOUNDED],
 ]);
 
-/** An expression cannot be used; `position` is where in it, from 0. */
+/** An expression cannot be used; `position` is the index of the fault, from 0. */
 export class ExpressionRefused extends Error {
   readonly position: number;
   readonly cure: string;
@@ -46,7 +46,7 @@ export class ExpressionRefused extends Error {
   }
 }
 
-/** A node of JSONata's tree, of which its own types know only a part. */
+/** A node of JSONata's syntax tree. JSONata's own types describe only some of its members. */
 export interface Tree {
   readonly type: string;
   readonly value?: unknown;
@@ -54,12 +54,12 @@ export interface Tree {
   readonly [member: string]: unknown;
 }
 
-/** The tree of an expression. */
+/** The syntax tree of an expression, as `Tree`. */
 export function treeOf(root: ExprNode): Tree {
   return root as unknown as Tree;
 }
 
-/** Throws ExpressionRefused where it is forbidden, or speaks of anything but the given names. */
+/** Throws ExpressionRefused if an expression is forbidden, or uses other names than `names`. */
 export function judgeExpression(tree: ExprNode, names: readonly string[]): void {
   const root = treeOf(tree);
   const own = new Set<unknown>();
@@ -68,7 +68,7 @@ export function judgeExpression(tree: ExprNode, names: readonly string[]): void 
   judgeNames(root, names);
 }
 
-/** The variables that the expression makes itself. */
+/** Collects the variables that the expression itself defines. */
 function collectOwn(node: Tree, own: Set<unknown>): void {
   if (node.type === 'bind') own.add((node['lhs'] as Tree).value);
   if (node.type === 'lambda') for (const { value } of nodesIn(node['arguments'])) own.add(value);
@@ -123,7 +123,10 @@ function judgeCall(node: Tree): void {
   throw refused(step ?? node, `${name} is not a function`, `write $${name}`);
 }
 
-/** Only the first name of a path is judged; those inside a path, filter or group are the data's. */
+/**
+ * Judges the first name of each path. The other names, also in filters and groups, belong to the
+ * data.
+ */
 function judgeNames(node: Tree, names: readonly string[]): void {
   if (node.type !== 'path') {
     for (const child of childrenOf(node, OF_DATA)) judgeNames(child, names);
@@ -145,14 +148,14 @@ function judgeNames(node: Tree, names: readonly string[]): void {
   );
 }
 
-/** The names that an expression may look for in a request, in paths or as text. */
+/** The names that an expression may look up in a request, in paths or as strings. */
 export function namesOf(tree: ExprNode): MemberNames {
   const names = { top: new Set<string>(), deep: new Set<string>() };
   collectNames(treeOf(tree), 'root', names);
   return names;
 }
 
-/** Where a name that stands alone is looked for; in an unknown place it may be the request. */
+/** The value in which a bare name is looked up. `unknown` may be the request. */
 type Place = 'root' | 'answer' | 'unknown';
 type Names = { readonly top: Set<string>; readonly deep: Set<string> };
 
@@ -189,17 +192,17 @@ function collectPath(path: Tree, place: Place, names: Names): void {
   for (const child of childrenOf(path, ['steps'])) collectNames(child, inner, names);
 }
 
-/** Members of a node whose names are those of the data. */
+/** Members of a node in which names belong to the data. */
 const OF_DATA = ['predicate', 'stages', 'group'];
 
-/** The nodes below a node, but for those in the members named; or `only` those. */
+/** The children of a node, without those in the members `named`; with `only`, just those. */
 export function childrenOf(node: Tree, named: readonly string[] = [], only = false): Tree[] {
   return Object.entries(node).flatMap(([member, value]) =>
     named.includes(member) === only ? nodesIn(value) : [],
   );
 }
 
-/** Nodes stand in members, in lists, and in lists of pairs. */
+/** The nodes in a member's value: a node, a list, or a list of pairs. */
 export function nodesIn(value: unknown): Tree[] {
   if (Array.isArray(value)) return value.flatMap(nodesIn);
   return value !== null && typeof value === 'object' && !(value instanceof RegExp)
@@ -207,7 +210,7 @@ export function nodesIn(value: unknown): Tree[] {
     : [];
 }
 
-/** JSONata says where a word ends; it is shown where it begins. */
+/** Points at the beginning of the word; JSONata's position is its end. */
 function refused(node: Tree, message: string, cure: string): ExpressionRefused {
   const width = String(node.value ?? '').length + (node.type === 'variable' ? 1 : 0);
   return new ExpressionRefused(message, Math.max(0, (node.position ?? 0) - width), cure);

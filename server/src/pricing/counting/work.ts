@@ -2,22 +2,24 @@ import type { Expression, ExprNode } from 'jsonata';
 import { childrenOf, nodesIn, type Tree, treeOf } from './expression.ts';
 
 /**
- * Bounds what a count may do by counting its steps. So whether it fails depends on the expression and
- * the data alone: a clock would also see the machine's load, and every pause of the process.
+ * Bounds the work of a count by its steps. So a failure depends only on the expression and the
+ * data. A time limit would also depend on the machine's load and on pauses of the process.
  *
- * JSONata calls a hook after each node of an expression that it has evaluated. A node is one step, and
- * one more for every 64 items or characters, or 8 members, of its result: the next may go through them.
- * Nodes that do more than their result shows are weighed besides.
+ * JSONata calls a hook after it has evaluated a node. A node costs one step, and one more for every
+ * 64 items or characters, or 8 members, of its result. (The next node may go through them.) A node
+ * that does more work than its result shows costs extra.
  */
 
 const MOST_STEPS = 200_000;
 const ITEMS_A_STEP = 64;
-/** To go through the members of an object takes so many times as long as through the items of a list. */
+/** A member of an object takes this many times as long to visit as an item of a list. */
 const ITEMS_A_MEMBER = 8;
 
 const ENTRY = Symbol.for('jsonata.__evaluate_entry');
 const EXIT = Symbol.for('jsonata.__evaluate_exit');
-/** The variable that carries the work of an evaluation: no variable of an expression has a blank. */
+/**
+ * The variable that carries the work of an evaluation. No expression can name it: it has a blank.
+ */
 const VARIABLE = ' work';
 
 /** The steps that one evaluation may still take. */
@@ -30,7 +32,7 @@ export class Work {
     this.#most = mostSteps;
   }
 
-  /** Throws if the steps are used up. */
+  /** Counts `items` against the bound. Throws if the steps are used up. */
   spend(items: number): void {
     this.#items += items;
     if (this.#items > this.#most * ITEMS_A_STEP) {
@@ -38,14 +40,14 @@ export class Work {
     }
   }
 
-  /** How often it was called for this node before. */
+  /** The number of earlier calls for this node. */
   timesBefore(node: object): number {
     const times = this.#evaluated.get(node) ?? 0;
     this.#evaluated.set(node, times + 1);
     return times;
   }
 
-  /** The variables of an evaluation that is to spend this work. */
+  /** The variables to pass to an evaluation, so that it spends this work. */
   get bindings(): Record<string, Work> {
     return { [VARIABLE]: this };
   }
@@ -59,7 +61,7 @@ export function boundWork(expression: Expression): void {
     const call = (node: ExprNode, input: unknown, environment: Environment, result: unknown) => {
       spend(environment.lookup(VARIABLE), node, name === ENTRY ? input : result);
     };
-    // JSONata's types know only names that are texts.
+    // JSONata's types allow only strings as names.
     expression.assign(name as unknown as string, call);
   };
   hook(EXIT, (work, node, result) => {
@@ -78,9 +80,9 @@ interface Environment {
 }
 
 interface Marks {
-  /** Operands of = and !=, which are compared to their depths. */
+  /** Operands of = and !=, which are compared deeply. */
   readonly compared: Set<object>;
-  /** Keys of groups: with each item the group is copied. */
+  /** Keys of groups: JSONata copies the group with each item. */
   readonly grouping: Set<object>;
   hasWildcard: boolean;
 }
@@ -102,7 +104,7 @@ function sizeOf(value: unknown): number {
   return Array.isArray(value) ? value.length : ITEMS_A_MEMBER * Object.keys(value).length;
 }
 
-/** Spends what it takes to go through a value to its depths. */
+/** Spends the work of walking through a whole value. */
 function spendOnAll(work: Work, value: unknown): void {
   if (value === null || typeof value !== 'object') return;
   const open: unknown[] = [value];
@@ -114,7 +116,10 @@ function spendOnAll(work: Work, value: unknown): void {
   }
 }
 
-/** A wildcard puts the lists that are members together one by one, and copies all before each time. */
+/**
+ * A wildcard concatenates the lists among the members one by one, and copies all earlier ones each
+ * time.
+ */
 function itemsCopied(input: unknown): number {
   if (input === null || typeof input !== 'object') return 0;
   const lists = Object.values(input).filter((member) => Array.isArray(member));

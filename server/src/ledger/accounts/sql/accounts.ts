@@ -1,14 +1,14 @@
 import type { Statement } from '../../../db/connection/database.ts';
 
-/** The lock that every decision about an account takes, and whoever changes what decisions rest on. */
+/** The lock of an account: each decision takes it, and each change of the facts that decisions rest on. */
 export const lockBalance: Statement = {
   name: 'lock_balance',
   text: 'select account_id from balances where account_id = $1 for no key update',
 };
 
 /**
- * Makes an account with its balance, in one statement. Nothing comes back if the id, its first half or
- * the external id is taken. $1 id, $2 public id, $3 external id, $4 kind, $5 name.
+ * Makes an account with its balance. No row: the id, its first half or the external id is taken. $1 id,
+ * $2 public id, $3 external id, $4 kind, $5 name.
  */
 export const insertAccount: Statement = {
   name: 'insert_account',
@@ -56,8 +56,8 @@ export const findAccountByExternalId: Statement = {
 };
 
 /**
- * Ids before and after all others, where a walk over ids begins: a condition such as `$1 is null or …`
- * is no range of an index, so each page would be walked to from the first one.
+ * Ids before and after all others, at which a walk over ids begins. A condition such as `$1 is null or …`
+ * would be no range of an index, so each page would scan all pages before it.
  */
 export const BEFORE_ALL = "'00000000-0000-0000-0000-000000000000'::uuid";
 export const AFTER_ALL = "'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid";

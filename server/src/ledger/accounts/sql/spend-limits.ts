@@ -1,8 +1,9 @@
 import type { Statement } from '../../../db/connection/database.ts';
+import { USES } from '../../operations/sql/kinds.ts';
 
 /**
- * The SQL of spend limits. In all of it `holder` is the account's id or one of its keys'; a holder that
- * is the account counts every key, and what is spent without one.
+ * The statements of spend limits. The `holder` of a limit is the id of the account or of one of its keys.
+ * The limit of an account counts every key, and spending without a key.
  */
 
 export interface LimitRow {
@@ -14,20 +15,20 @@ export interface LimitRow {
 }
 
 /**
- * The operations from one on, in the order of the primary key. Numbers have no gap, so the first one is
- * the one asked for. Asked for by equality, the planner may take another index that begins with the
- * account, and walk through all of it, where it believes that an account has few operations.
+ * The operations from a number on, in the order of the primary key. Numbers have no gap, so the first row
+ * has the number itself. With an equality instead, the planner could scan another index that begins with
+ * the account, if it believes that accounts have few operations.
  */
 const from = (account: string, number: string, limit: number) => `
   select * from operations where (account_id, number) >= (${account}, ${number})
   order by account_id, number limit ${limit}`;
 
-/** Operations that are read at one look-up: few, so that the order of the index is the cheapest way. */
+/** The operations of one look-up: few, so that the order of the index is the cheapest way. */
 const BLOCK = 100;
 
 /**
- * A limit and the clock. Holds that have become due count no more, though their end may not be written
- * yet. $1 account, $2 holder, $3 period.
+ * A limit and the clock. Due holds do not count, though their expiry may not be written yet. $1 account,
+ * $2 holder, $3 period.
  */
 export const findLimit: Statement = {
   name: 'find_spend_limit',
@@ -43,7 +44,7 @@ export const findLimit: Statement = {
     where l.account_id = $1 and l.holder = $2 and l.period = $3`,
 };
 
-/** Answers a row where the limit was set already; what counts stays. $4 the new amount. */
+/** Keeps the counter. No row: the limit was not set. $4 the new amount. */
 export const changeLimit: Statement = {
   name: 'change_spend_limit',
   text: `
@@ -52,7 +53,7 @@ export const changeLimit: Statement = {
     returning amount`,
 };
 
-/** $4 amount, $5 used, $6 start of the period. */
+/** $4 amount, $5 used, $6 the start of the period. */
 export const insertLimit: Statement = {
   name: 'insert_spend_limit',
   text: `
@@ -60,7 +61,7 @@ export const insertLimit: Statement = {
     values ($1, $2, $3, $4, $5, $6)`,
 };
 
-/** Answers a row where the limit was set. */
+/** No row: the limit was not set. */
 export const deleteLimit: Statement = {
   name: 'delete_spend_limit',
   text: `
@@ -74,7 +75,7 @@ export interface ClockRow {
   last_at: number;
 }
 
-/** How far the account is, and the clock. $1 account. */
+/** The last operation of an account, and the clock. $1 account. */
 export const readClock: Statement = {
   name: 'read_account_clock',
   text: `
@@ -83,8 +84,8 @@ export const readClock: Statement = {
 };
 
 /**
- * The first operation from an instant on, or the number after the last one. `at` never decreases with
- * the number, so it is found by bisection, a look-up a step. $1 account, $2 last number, $3 instant.
+ * The first operation from an instant on, or the number after the last one. `at` never decreases with the
+ * number, so a binary search finds it, one look-up a step. $1 account, $2 last number, $3 instant.
  */
 export const firstSince: Statement = {
   name: 'first_operation_since',
@@ -103,10 +104,11 @@ export const firstSince: Statement = {
 };
 
 /**
- * What a range of operations adds to what was spent since the period's first one: charges, less what
- * was reversed of such charges, each counted where it stands, so that ranges add up. A capture belongs
- * to the period of its hold. As text: a sum may be beyond int64. $1 account, $2 holder, $3 the period's first number, $4 the number before
- * the range, $5 its last.
+ * The charges less the reversals in a range, of charges since the period's first operation. A capture
+ * belongs to the period of its hold. A reversal counts in the range that contains it, so ranges add up. The
+ * sum is text, as it may exceed int64.
+ *
+ * $1 account, $2 holder, $3 the period's first number, $4 the number before the range, $5 its last.
  */
 export const sumSpent: Statement = {
   name: 'sum_spent',
@@ -122,12 +124,12 @@ export const sumSpent: Statement = {
              case when reversed.kind is null then o.subject else reversed.subject end as subject
     ) charge
     where o.account_id = $1 and o.number <= $5
-      and o.kind in ('charge', 'capture', 'overage', 'reversal')
+      and o.kind in ${USES}
       and case charge.kind when 'capture' then charge.subject else charge.number end >= $3
       and ($2::uuid = $1::uuid or o.api_key_id = $2)`,
 };
 
-/** What open holds reserve that were made since the period's first operation. Arguments as above. */
+/** The sum of the open holds made since the period's first operation. $1 to $3 as above. */
 export const sumHeld: Statement = {
   name: 'sum_held_since',
   text: `

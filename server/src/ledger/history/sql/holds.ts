@@ -1,5 +1,7 @@
 import type { Statement } from '../../../db/connection/database.ts';
 import { type ActorColumns, actorColumns } from '../../lane/sql/receipts.ts';
+import type { HoldEndingKind } from '../../operations/kinds.ts';
+import { HOLD_ENDINGS } from '../../operations/sql/kinds.ts';
 
 export interface HoldRow extends ActorColumns {
   public_id: string;
@@ -11,7 +13,7 @@ export interface HoldRow extends ActorColumns {
   description: string | null;
   metadata: string | null;
   clock: number;
-  ended_by: 'capture' | 'hold_void' | 'hold_expiry' | null;
+  ended_by: HoldEndingKind | null;
   ended_at: number | null;
   ended_number: bigint | null;
   ended_actor: ActorColumns['actor'];
@@ -33,7 +35,7 @@ export const findHold: Statement = {
     from operations o
     join accounts a on a.id = o.account_id
     left join operations e
-      on e.account_id = o.account_id and e.subject = o.number and e.kind <> 'overage'
+      on e.account_id = o.account_id and e.subject = o.number and e.kind in ${HOLD_ENDINGS}
     left join operations v
       on v.account_id = o.account_id and v.subject = o.number and v.kind = 'overage'
     where o.account_id = $1 and o.number = $2 and o.kind = 'hold'`,

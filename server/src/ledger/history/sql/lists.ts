@@ -6,6 +6,7 @@ import {
   RECEIPT_JOINS,
   type ReceiptRow,
 } from '../../lane/sql/receipts.ts';
+import { CHARGES } from '../../operations/sql/kinds.ts';
 
 /** $1 account, $2 number, $3 kind. */
 export const findReceipt: Statement = {
@@ -18,9 +19,9 @@ export const findReceipt: Statement = {
 
 // --- charges ------------------------------------------------------------------------------
 
-const IS_CHARGE = `o.kind in ('charge', 'capture', 'overage')`;
+const IS_CHARGE = `o.kind in ${CHARGES}`;
 
-/** What a charge has beside its receipt; served by the index operations_by_subject. */
+/** The columns of a charge beside its receipt; served by the index operations_by_subject. */
 const CHARGE_COLUMNS = `
   ${RECEIPT_COLUMNS},
   coalesce(ce.ending, case
@@ -32,7 +33,7 @@ const CHARGE_COLUMNS = `
   (select coalesce(sum(r.amount), 0)::bigint from operations r
    where r.account_id = o.account_id and r.subject = o.number and r.kind = 'reversal') as reversed`;
 
-/** Beside a charge: how the gateway's call ended that it paid for, by the charge or by its hold. */
+/** For a charge: the ending of the gateway's call that it or its hold paid for. */
 const CHARGE_JOINS = `
   ${RECEIPT_JOINS}
   left join call_endings ce
@@ -40,7 +41,7 @@ const CHARGE_JOINS = `
    and ce.number = coalesce(o.subject, o.number)`;
 
 export interface ChargeRow extends ReceiptRow {
-  /** Null where no gateway made the charge. */
+  /** Null: no gateway made the charge. */
   call_ending: string | null;
   call_status: number | null;
   /** The sum of its reversals. */
@@ -66,8 +67,8 @@ export const findChargeOfHold: Statement = {
 };
 
 /**
- * $1 account, $2 and $3 the numbers from which and before which to look, $4 and $5 key and scope or
- * null, $6 rows.
+ * $1 account, $2 the first number, $3 the number after the last, $4 and $5 key and scope or null,
+ * $6 rows.
  */
 export const listCharges: Statement = {
   name: 'list_charges',
@@ -127,7 +128,7 @@ function grantsThat(name: string, condition: string): Statement {
   };
 }
 
-/** A statement a status: the index grants_live serves those that are few among many. */
+/** One statement a status: the index grants_live serves those with few grants among many. */
 export const listGrants = {
   all: grantsThat('all', 'true'),
   pending: grantsThat('pending', 'g.live and not g.started and g.ended_at is null'),
@@ -155,9 +156,10 @@ export const ENTRY_COLUMNS = `
   ${actorColumns('o')}`;
 
 /**
- * Bounds stand on both tables: a bound of one says nothing of the other to the planner, and a merge
- * would walk there. $1 account, $2 the number from which to look, $3 and $4 number and line before the
- * page, $5 rows.
+ * Both tables have the bounds. The planner does not apply those of one table to the other, and a merge join
+ * would scan that one.
+ *
+ * $1 account, $2 the first number, $3 and $4 number and line before the page, $5 rows.
  */
 export const listEntries: Statement = {
   name: 'list_entries',
@@ -169,7 +171,7 @@ export const listEntries: Statement = {
     order by e.number desc, e.line desc limit $5`,
 };
 
-/** The same, of operations of some kinds or one key: $6 kinds, $7 key, or null. */
+/** The same for operations of some kinds or one key. $6 kinds or null, $7 key or null. */
 export const listEntriesOf: Statement = {
   name: 'list_entries_of',
   text: `

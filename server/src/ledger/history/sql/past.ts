@@ -1,23 +1,26 @@
 import type { Statement } from '../../../db/connection/database.ts';
 import type { ReceiptRow } from '../../lane/sql/receipts.ts';
 
-/** Everything that a question about the past reads is one snapshot. */
+/** All statements of a read of history see one snapshot. */
 export const readSnapshot: Statement = {
   name: 'read_snapshot',
   text: 'set transaction isolation level repeatable read, read only',
 };
 
-/** The time as the lane takes it. */
+/** The clock of the lane. */
 export const readNow: Statement = {
   name: 'read_now',
   text: 'select clock_timestamp() as now',
 };
 
 /**
- * For each instant the first operation that is not before it, or the number that the next one will
- * have. Instants never decrease with the number, so halving finds it with one look a step, some twenty
- * for a million operations. A look takes the first operation from a number on, in the order of the
- * primary key, so that no plan can walk through an account's operations. $1 account, $2 instants.
+ * The first operation that is not before each instant, or the number that the next one will have.
+ *
+ * Instants never decrease with the number, so a binary search finds it: some twenty look-ups for a million
+ * operations. A look-up takes the first row from a number on, in the order of the primary key. So no
+ * plan can scan the operations of an account.
+ *
+ * $1 account, $2 instants.
  */
 export const firstNumbers: Statement = {
   name: 'first_numbers',
@@ -43,9 +46,9 @@ export const firstNumbers: Statement = {
     order by asked.place`,
 };
 
-/** Sums of entries before one of the numbers that were asked. */
+/** The sum of the entries of one kind, book and category before a number. */
 export interface EntrySumRow {
-  /** The place of the number in $2, counted from 1. */
+  /** The place of the number in $2, from 1. */
   place: bigint;
   kind: ReceiptRow['kind'];
   book: 'funding' | 'promotion' | 'revenue' | 'breakage' | 'adjustment';
@@ -56,9 +59,8 @@ export interface EntrySumRow {
 }
 
 /**
- * The entries of the operations before each number, summed up by kind, book and category: from the
- * rollup, and what lies between its last line before the number and the number. $1 account,
- * $2 numbers.
+ * The sums of the entries before each number, by kind, book and category. They add the lines of the rollup
+ * before the number, and the entries since the last of these lines. $1 account, $2 numbers.
  */
 export const entrySums: Statement = {
   name: 'entry_sums',
@@ -83,7 +85,7 @@ export const entrySums: Statement = {
     order by asked.place, s.kind, s.book, s.category`,
 };
 
-/** What was posted before each number: the last entry knows. $1 account, $2 numbers. */
+/** The posted balance before each number, from the last entry. $1 account, $2 numbers. */
 export const postedBefore: Statement = {
   name: 'posted_before',
   text: `

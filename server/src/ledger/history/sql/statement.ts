@@ -2,8 +2,10 @@ import type { Statement } from '../../../db/connection/database.ts';
 import { ENTRY_COLUMNS } from './lists.ts';
 
 /**
- * A part of a period's entries, oldest first; bounds stand on both tables, as in `listEntries`.
- * $1 account, $2 and $3 number and line after which, $4 the number before which, $5 rows.
+ * A part of a period's entries, oldest first. Both tables have the bounds, as in `listEntries`.
+ *
+ * $1 account, $2 and $3 number and line of the entry before the part, $4 the number after the period,
+ * $5 rows.
  */
 export const nextEntries: Statement = {
   name: 'next_entries',

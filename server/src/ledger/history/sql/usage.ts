@@ -1,9 +1,11 @@
 import type { Statement } from '../../../db/connection/database.ts';
 import { BEFORE_ALL } from '../../accounts/sql/accounts.ts';
+import type { KindFacts } from '../../operations/kinds.ts';
+import { kindsIn, USES } from '../../operations/sql/kinds.ts';
 
 /**
- * What operations `o` add to usage, a line each: charges of all three kinds on their day, reversals on
- * theirs for the key, scope and route of their charge.
+ * The usage of operations `o`, one line each. A charge counts on its day; a reversal counts on its own
+ * day, for the key, scope and route of its charge.
  */
 export const USED = `
   (o.at at time zone 'UTC')::date as day,
@@ -13,42 +15,46 @@ export const USED = `
   case when o.kind = 'reversal' then 0 else 1 end as charges,
   case when o.kind = 'reversal' then 0 else o.amount end as charged,
   case when o.kind = 'reversal' then o.amount else 0 end as reversed`;
-/** The charge of a reversal, in the order of its index: no plan can look for it elsewhere. */
+/** The charge of a reversal. The order is that of the primary key, so no plan takes another index. */
 export const USED_JOIN = `
   left join lateral (
     select r.api_key_id, r.scope, r.call from operations r
     where o.kind = 'reversal' and (r.account_id, r.number) >= (o.account_id, o.subject)
     order by r.account_id, r.number limit 1
   ) c on true`;
-export const IS_USE = `o.kind in ('charge', 'capture', 'overage', 'reversal')`;
-/** What was counted of the calls of operations `o`, a line each: that of an overage is its capture's. */
+export const IS_USE = `o.kind in ${USES}`;
+/** The quantities of the calls of operations `o`, one line each; an overage repeats its capture's. */
 export const COUNTED = `
   (o.at at time zone 'UTC')::date as day, o.api_key_id, o.scope, o.call ->> 'route' as route,
   q.key as quantity, q.value::numeric as amount`;
 export const COUNTED_JOIN = `cross join lateral json_each_text(o.call -> 'quantities') q`;
-export const IS_COUNTED = `o.kind in ('charge', 'capture') and o.call is not null`;
+export const IS_COUNTED = `o.kind in ${kindsIn(isCounted)} and o.call is not null`;
+function isCounted({ makes, arises }: KindFacts): boolean {
+  return makes === 'charge' && arises.includes('asked');
+}
+
 /** The operations of the ranges $4 and $5 of account $1. */
 const IN_RANGES = `
   from unnest($4::bigint[], $5::bigint[]) as range (first, before)
   join operations o
     on o.account_id = $1 and o.number >= range.first and o.number < range.before`;
-/** What makes a line of the usage `u`: $6 to $9 say by what to group. */
+/** The group of a line of usage `u`: $6 to $9 say whether to group by day, key, scope and route. */
 const GROUPS = `
   case when $6 then u.day::text else '' end collate "C" as day,
   case when $7 then coalesce(u.api_key_id::text, '') else '' end collate "C" as key,
   case when $8 then coalesce(u.scope, '') else '' end collate "C" as scope,
   case when $9 then coalesce(u.route, '') else '' end collate "C" as route`;
 
-/** Up to which operation the rollup counts; no row: it has not begun. $1 account. */
+/** The last operation that the rollup counts; no row: it has not begun. $1 account. */
 export const readRolledUp: Statement = {
   name: 'read_rolled_up',
   text: 'select number from rollups where account_id = $1',
 };
 
 export interface UsageRow {
-  /** `2026-11-23`, or empty where it is not grouped by. */
+  /** Such as `2026-11-23`; empty: not grouped by day. */
   day: string;
-  /** The key's UUID, or empty for none or where it is not grouped by. */
+  /** The key's UUID; empty: no key, or not grouped by key. */
   key: string;
   scope: string;
   route: string;
@@ -59,10 +65,14 @@ export interface UsageRow {
 }
 
 /**
- * Usage, newest and last first: days from the rollup, and operations as they are. $1 account, $2 the
- * days from and $3 before which the rollup is asked, $4 and $5 the ranges of operations, each from a
- * number and before one, $6 $7 $8 $9 whether to group by day, key, scope and route, $10 to $13 the line
- * before the page or nulls, $14 rows.
+ * Usage, newest day first: whole days from the rollup, the rest from operations.
+ *
+ * $1 account, $2 the first day from the rollup, $3 the day after its last;
+ *
+ * $4 and $5 the ranges of operations: their first numbers, and the numbers after their last;
+ *
+ * $6 to $9 whether to group by day, key, scope and route, $10 to $13 the line before the page or nulls,
+ * $14 rows.
  */
 export const readUsage: Statement = {
   name: 'read_usage',
@@ -96,8 +106,8 @@ export interface QuantityRow {
 }
 
 /**
- * What was counted, for the lines of a page. $1 to $9 as of `readUsage`, $10 to $13 the page's first
- * line, $14 to $17 its last.
+ * The quantities for the lines of a page. $1 to $9 as in `readUsage`, $10 to $13 its first line, $14 to
+ * $17 its last.
  */
 export const readQuantities: Statement = {
   name: 'read_quantities',
@@ -123,14 +133,13 @@ export const readQuantities: Statement = {
 
 export interface TailRow {
   account_id: string;
-  /** How many operations are not counted. */
+  /** The number of uncounted operations. */
   tail: bigint;
 }
 
 /**
- * The accounts that follow one in the order of their ids, and how many operations of each are not
- * counted; rollups are looked up each, as a join may begin at the first. $1 the account before or null,
- * $2 rows.
+ * The accounts after one, in the order of their ids, with their uncounted operations. Each rollup is
+ * looked up, as a join could begin with the first account. $1 the account before or null, $2 rows.
  */
 export const readTails: Statement = {
   name: 'read_tails',
@@ -148,16 +157,15 @@ export const beginRollup: Statement = {
   text: 'insert into rollups (account_id) values ($1) on conflict do nothing',
 };
 
-/** No row where somebody else is counting this account. $1 account. */
+/** No row: another node is counting this account. $1 account. */
 export const lockRollup: Statement = {
   name: 'lock_rollup',
   text: 'select number from rollups where account_id = $1 for update skip locked',
 };
 
 /**
- * Counts the operations after $2, $3 at most, and notes up to which. One statement is one snapshot,
- * and whoever runs it has the lock of `lockRollup` and $2 from there: nothing is counted twice or
- * missed. $1 account.
+ * Counts at most $3 operations after $2, and stores the last number. The caller has the lock and $2 from
+ * `lockRollup`, and one statement is one snapshot: no operation is counted twice or missed. $1 account.
  */
 export const countOn: Statement = {
   name: 'count_on',
@@ -191,7 +199,7 @@ export const countOn: Statement = {
       select $1, (select max(number) from counted), o.kind, e.book, e.category, sum(e.amount),
              count(*)
       from counted o
-      -- Fenced: joined freely, rows that the planner believes to be few were compared each with each.
+      -- The offset forbids a plain join, in which the planner could compare all rows with all rows.
       cross join lateral (
         select * from entries where account_id = $1 and number = o.number offset 0
       ) e

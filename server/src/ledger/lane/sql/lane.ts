@@ -2,9 +2,11 @@ import type { Statement } from '../../../db/connection/database.ts';
 import { RECEIPT_COLUMNS, RECEIPT_JOINS } from './receipts.ts';
 
 /**
- * The statements of the lane beside those of sql/state.ts, in the order in which a batch sends them:
- * lock, then read in later statements (a row joined in the statement that waited for the lock would be
- * the one from before the wait), then write. All of them find rows by (account_id, …).
+ * The statements of a batch, in the order in which it sends them: lock, read, write. Most reads stand in
+ * state.ts. All find rows by (account_id, …).
+ *
+ * Reads must be later statements than the lock. A row that is joined in the statement that waited for the
+ * lock is the version from before the wait.
  */
 
 // --- lock -------------------------------------------------------------------------------
@@ -13,7 +15,7 @@ export const begin: Statement = { name: 'begin', text: 'begin' };
 export const commit: Statement = { name: 'commit', text: 'commit' };
 export const rollback: Statement = { name: 'rollback', text: 'rollback' };
 
-/** Shared with other batches; the revocation of an operator key takes it alone. $1 sorted key ids. */
+/** Batches share this lock; the revocation of an operator key takes it alone. $1 sorted key ids. */
 export const lockOperatorKeys: Statement = {
   name: 'lock_operator_keys',
   text: `
@@ -21,7 +23,7 @@ export const lockOperatorKeys: Statement = {
     from unnest($1::text[]) as id`,
 };
 
-/** One sorted order for everybody. $1 account ids. */
+/** Everybody locks accounts in this order, so there is no deadlock. $1 account ids. */
 export const lockBalances: Statement = {
   name: 'lock_balances',
   text: `
@@ -29,7 +31,7 @@ export const lockBalances: Statement = {
     where account_id = any($1::uuid[]) order by account_id for no key update`,
 };
 
-/** After a lock timeout: what can be had without waiting. */
+/** After a lock timeout: locks the accounts that nobody else has locked. */
 export const lockFreeBalances: Statement = {
   name: 'lock_free_balances',
   text: `${lockBalances.text} skip locked`,
@@ -43,9 +45,10 @@ export interface KnownRow {
 }
 
 /**
- * What already happened under the idempotency keys of the batch: mostly nothing. The first operation
- * from a key on is looked at, in the order of its index, so that no plan can walk through an account's
- * operations, even where the planner believes that an account has one. $1 account ids, $2 digests.
+ * Earlier operations under the idempotency keys of the batch; there are mostly none.
+ *
+ * Each look-up takes the first row from the key on, in the order of the index. So no plan can scan the
+ * operations of an account, even if the planner believes that it has one. $1 account ids, $2 digests.
  */
 export const findKnown: Statement = {
   name: 'find_known',
@@ -60,7 +63,7 @@ export const findKnown: Statement = {
     where o.account_id = asked.account_id and o.idempotency_digest = asked.idempotency_digest`,
 };
 
-/** The receipts of what was found. $1 account ids, $2 numbers. */
+/** The receipts of these operations. $1 account ids, $2 numbers. */
 export const readKnown: Statement = {
   name: 'read_known',
   text: `
@@ -93,7 +96,7 @@ export const appendEntries: Statement = {
       $7::book[], $8::bigint[])`,
 };
 
-/** $11 holds array literals: PostgreSQL's arrays of arrays cannot be ragged. */
+/** $11 has array literals, as PostgreSQL's arrays of arrays cannot be ragged. */
 export const insertGrants: Statement = {
   name: 'insert_grants',
   text: `
@@ -109,7 +112,7 @@ export const insertGrants: Statement = {
                effective_at, expires_at, applies_to, started)`,
 };
 
-/** A charge changes no indexed column unless it uses the grant up, so its update stays on the page. */
+/** A charge that does not use a grant up changes no indexed column, so the update is HOT. */
 export const updateGrants: Statement = {
   name: 'update_grants',
   text: `
@@ -123,7 +126,7 @@ export const updateGrants: Statement = {
     where g.account_id = moved.account_id and g.number = moved.number`,
 };
 
-/** $5 and $6 hold array literals. */
+/** $5 and $6 have array literals. */
 export const insertHolds: Statement = {
   name: 'insert_holds',
   text: `

@@ -1,15 +1,20 @@
+import type { ActorKind, OperationKind } from '../../operations/kinds.ts';
+
 export interface ActorColumns {
-  actor: 'operator_key' | 'api_key' | 'local' | 'sweeper' | 'gateway' | null;
+  actor: ActorKind | null;
   actor_id: string | null;
 }
 
-/** The actor of operations `o`, as `actor` and `actor_id`: the operation's own key is not kept twice. */
+/**
+ * The columns `actor` and `actor_id` of operations `o`. An actor that is the operation's own key has no
+ * `actor_id`: `api_key_id` has it.
+ */
 export const actorColumns = (o: string, prefix = ''): string => `
   ${o}.actor as ${prefix}actor,
   coalesce(${o}.actor_id, case ${o}.actor when 'api_key' then ${o}.api_key_id end)
     as ${prefix}actor_id`;
 
-/** The columns of a `ReceiptRow`, of operations `o`, with `RECEIPT_JOINS`. */
+/** The columns of a `ReceiptRow` of operations `o`; they need `RECEIPT_JOINS`. */
 export const RECEIPT_COLUMNS = `
   o.account_id, a.public_id, o.number, o.kind, o.at, o.amount, o.available_after, o.scope, o.api_key_id,
   o.description, o.metadata::text as metadata, o.call::text as call,
@@ -31,7 +36,7 @@ export const RECEIPT_COLUMNS = `
   array(select e.posted_after from entries e
         where e.account_id = o.account_id and e.number = o.number order by e.line) as posteds`;
 
-/** Beside operations `o`: the grant that it made or is about, its hold, and its overage. */
+/** For operations `o`: the grant that it made or is about, its hold, and its overage. */
 export const RECEIPT_JOINS = `
   join accounts a on a.id = o.account_id
   left join grants g on g.account_id = o.account_id and g.number = coalesce(o.subject, o.number)
@@ -45,20 +50,7 @@ export interface ReceiptRow extends ActorColumns {
   account_id: string;
   public_id: string;
   number: bigint;
-  kind:
-    | 'grant'
-    | 'grant_start'
-    | 'grant_extension'
-    | 'grant_void'
-    | 'grant_end'
-    | 'charge'
-    | 'hold'
-    | 'capture'
-    | 'overage'
-    | 'hold_void'
-    | 'hold_expiry'
-    | 'reversal'
-    | 'adjustment';
+  kind: OperationKind;
   at: number;
   amount: bigint;
   available_after: bigint;

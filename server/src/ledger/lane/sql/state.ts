@@ -1,12 +1,14 @@
 import type { Statement } from '../../../db/connection/database.ts';
+import type { HoldEndingKind } from '../../operations/kinds.ts';
+import { CHARGES, HOLD_ENDINGS } from '../../operations/sql/kinds.ts';
 import { type ActorColumns, actorColumns } from './receipts.ts';
 
 /**
- * What `decide` needs to know of accounts, read in statements after the lock. Rows become the state in
- * state-of.ts. All find rows by (account_id, …).
+ * The reads that `decide` needs, in statements after the lock. rows-to-state.ts makes states from their
+ * rows. All find rows by (account_id, …).
  */
 
-/** For reads without a lock: all statements see the same. */
+/** For reads without a lock: all statements see one snapshot. */
 export const snapshot: Statement = {
   name: 'snapshot',
   text: 'set transaction isolation level repeatable read, read only',
@@ -28,12 +30,12 @@ export interface BalanceRow {
   clock: number;
 }
 
-/** Lets a statement over holds `h` use the index holds_due: true of every hold (migration 0007). */
+/** True for every hold, and lets statements over holds `h` use the index holds_due (migration 0007). */
 const IN_HOLDS_DUE = `h.expires_at > '-infinity'`;
 
 /**
- * The accounts and the clock: the one reading of it, the same for every row, as the inner select depends
- * on none. $1 accounts.
+ * The accounts, with the batch's only reading of the clock (README §13). The inner select depends on no
+ * row, so PostgreSQL runs it once. $1 accounts.
  */
 export const readBalances: Statement = {
   name: 'read_balances',
@@ -72,7 +74,7 @@ export const readLiveGrants: Statement = {
   text: `select ${GRANT_COLUMNS} from grants g where g.account_id = any($1::uuid[]) and g.live`,
 };
 
-/** Grants that operations name and that are not live. $1 accounts, $2 numbers. */
+/** Grants that operations are about and that are not live. $1 accounts, $2 numbers. */
 export const readNamedGrants: Statement = {
   name: 'read_named_grants',
   text: `
@@ -82,7 +84,7 @@ export const readNamedGrants: Statement = {
     where not g.live`,
 };
 
-/** Grants that paid for charges and are not live. $1 accounts, $2 numbers of the charges. */
+/** Grants that paid for charges and are not live. $1 accounts, $2 numbers of charges. */
 export const readPayers: Statement = {
   name: 'read_payers',
   text: `
@@ -103,10 +105,10 @@ export interface HoldRow extends ActorColumns {
   api_key_id: string | null;
   description: string | null;
   metadata: string | null;
-  /** Null where the hold has ended. */
+  /** Null: the hold has ended. */
   grants: (bigint | null)[] | null;
   amounts: bigint[] | null;
-  ended_by: 'capture' | 'hold_void' | 'hold_expiry' | null;
+  ended_by: HoldEndingKind | null;
   ended_at: number | null;
 }
 
@@ -114,7 +116,7 @@ const HOLD_COLUMNS = `
   o.account_id, o.number, o.at, o.amount, o.expires_at, o.scope, o.api_key_id, o.description,
   o.metadata::text as metadata, ${actorColumns('o')}, h.grants, h.amounts`;
 
-/** Holds that operations name, open or ended. $1 accounts, $2 numbers. */
+/** Holds that operations are about, open or ended. $1 accounts, $2 numbers. */
 export const readNamedHolds: Statement = {
   name: 'read_named_holds',
   text: `
@@ -124,22 +126,22 @@ export const readNamedHolds: Statement = {
     left join holds h using (account_id, number)
     left join lateral (
       select kind, at from operations
-      where account_id = o.account_id and subject = o.number and kind <> 'overage' limit 1
+      where account_id = o.account_id and subject = o.number and kind in ${HOLD_ENDINGS} limit 1
     ) e on h.number is null
     where o.kind = 'hold'`,
 };
 
-/** Accounts in which something is due, each with its instant. $1 accounts, $2 instants. */
+/** Accounts with due events, each with the instant at which it is judged. $1 accounts, $2 instants. */
 const DUE = 'unnest($1::uuid[], $2::timestamptz[]) as due (account_id, at)';
 
-/** The open holds of such accounts that are due by their instant. */
+/** The open holds of these accounts that are due by that instant. */
 const DUE_HOLDS = `
   ${DUE}
   join holds h
     on h.account_id = due.account_id and ${IN_HOLDS_DUE} and h.expires_at <= due.at
   join operations o on o.account_id = h.account_id and o.number = h.number`;
 
-/** Open holds that have become due. Served by the index holds_due. $1 accounts, $2 instants. */
+/** The open holds that are due. Served by the index holds_due. $1 accounts, $2 instants. */
 export const readDueHolds: Statement = {
   name: 'read_due_holds',
   text: `
@@ -152,7 +154,10 @@ export interface NextHoldEndRow {
   next_hold_end: number | null;
 }
 
-/** When the next of the holds ends that are not due. By the index holds_due. $1 accounts, $2 instants. */
+/**
+ * The earliest expiry of the open holds that are not due. Served by the index holds_due. $1 accounts,
+ * $2 instants.
+ */
 export const readNextHoldEnds: Statement = {
   name: 'read_next_hold_ends',
   text: `
@@ -175,7 +180,7 @@ export interface ChargeRow {
   amounts: bigint[];
 }
 
-/** Charges that are to be reversed. $1 accounts, $2 numbers. */
+/** Charges that operations reverse. $1 accounts, $2 numbers. */
 export const readCharges: Statement = {
   name: 'read_charges',
   text: `
@@ -195,7 +200,7 @@ export const readCharges: Statement = {
              as amounts
     from unnest($1::uuid[], $2::bigint[]) as named (account_id, number)
     join operations o using (account_id, number)
-    where o.kind in ('charge', 'capture', 'overage')`,
+    where o.kind in ${CHARGES}`,
 };
 
 export interface LimitRow {
@@ -209,7 +214,7 @@ export interface LimitRow {
 
 const LIMIT_COLUMNS = 'l.account_id, l.holder, l.period, l.amount, l.used, l.period_start';
 
-/** The limits of accounts, and of the keys that operations name. $1 accounts, $2 holders. */
+/** The limits of accounts and of keys. $1 accounts, $2 holders. */
 export const readLimits: Statement = {
   name: 'read_limits',
   text: `
@@ -217,7 +222,7 @@ export const readLimits: Statement = {
     where l.account_id = any($1::uuid[]) and l.holder = any($2::uuid[])`,
 };
 
-/** The limits of the keys of the holds that operations name. $1 accounts, $2 numbers. */
+/** The limits of the keys of holds. $1 accounts, $2 numbers of holds. */
 export const readLimitsOfHolds: Statement = {
   name: 'read_limits_of_holds',
   text: `
@@ -227,13 +232,13 @@ export const readLimitsOfHolds: Statement = {
     join spend_limits l on l.account_id = o.account_id and l.holder = o.api_key_id`,
 };
 
-/** The same of charges, as a statement of its own: a flush has one answer a statement. */
+/** The same for charges. It is another statement, as a flush keeps one answer for each statement. */
 export const readLimitsOfCharges: Statement = {
   name: 'read_limits_of_charges',
   text: readLimitsOfHolds.text,
 };
 
-/** The limits of the keys of holds that have become due. $1 accounts, $2 instants. */
+/** The limits of the keys of due holds. $1 accounts, $2 instants. */
 export const readLimitsOfDueHolds: Statement = {
   name: 'read_limits_of_due_holds',
   text: `
@@ -250,7 +255,7 @@ export interface KeyFactsRow {
   revoked_at: number | null;
 }
 
-/** Customers' keys that operations name. $1 keys. */
+/** $1 customers' keys. */
 export const readKeys: Statement = {
   name: 'read_keys',
   text: `
@@ -264,7 +269,7 @@ export interface SecretRow {
   valid_until: number | null;
 }
 
-/** Secrets that customers sent. $1 SHA-256 hashes. */
+/** $1 the SHA-256 hashes of customers' secrets. */
 export const readSecrets: Statement = {
   name: 'read_secrets',
   text: `
@@ -278,7 +283,7 @@ export interface OperatorKeyFactsRow {
   revoked_at: number | null;
 }
 
-/** Operator keys that ask. $1 keys. */
+/** $1 operator keys. */
 export const readOperatorKeys: Statement = {
   name: 'read_operator_keys',
   text: 'select id, expires_at, revoked_at from operator_keys where id = any($1::uuid[])',

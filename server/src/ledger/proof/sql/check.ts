@@ -1,39 +1,37 @@
 import type { Statement } from '../../../db/connection/database.ts';
 
 /**
- * The parts that the statements of the proof share. A check is a question that a sound ledger answers with
- * no row: it has rows from somewhere, and for each promise a condition that breaks it, and the words for
- * that. So one look at a row proves many promises.
+ * The shared parts of the proof's statements. A check is a statement that returns no row for a sound
+ * ledger. It reads rows once, and for each promise has a condition that breaks it and the words for that.
  */
 
 export interface OffenderRow {
   account_id: string;
-  /** The place of the broken promise in `promises`. */
+  /** The index of the broken promise in `promises`. */
   rule: number;
   details: string;
 }
 
 export interface Check {
-  /** Sentences that hold. */
   readonly promises: readonly string[];
-  /** Answers the first offender. */
+  /** Returns the first offender. */
   readonly statement: Statement;
 }
 
 interface Rule {
   readonly promise: string;
-  /** An SQL condition over a row; null is not broken. */
+  /** An SQL condition on a row; null means not broken. */
   readonly broken: string;
-  /** An SQL text over a row. Amounts are microcents. */
+  /** An SQL expression for the finding, as text. Amounts are microcents. */
   readonly details: string;
 }
 
-/** A large account takes its time: nobody's request waits for it. */
+/** The time limit of a statement. A large account takes long, and no request waits for it. */
 export const LONGEST_CHECK_MS = 3_600_000;
 
 /**
- * A check over `rows`, an SQL subquery of which each row has an `account_id`. `order` says which
- * offender is the first; of one row the first rule that it breaks is told.
+ * A check over `rows`, an SQL subquery whose rows have an `account_id`. `order` decides which offender is
+ * the first; a row that breaks several rules shows the first of them.
  */
 export function check(
   name: string,
@@ -65,13 +63,15 @@ export function proof(name: string, text: string): Statement {
 
 // --- ranges and look-ups ------------------------------------------------------------------
 
-/** After every operation of an account. */
+/** A number after every operation of an account. */
 export const LAST_NUMBER = 9_223_372_036_854_775_807n;
 
 /**
- * The rows of a table in a walk's range: of the account $1 those after the number $2 and up to $4, and
- * of the accounts after it, up to $3, all. Each part has the bounds and the order of the primary key: of
- * other indexes that begin with the account, none serves it as well, whatever the statistics say.
+ * The rows of a table in a range: those of account $1 after number $2, up to $4, and all of
+ * later accounts, to $3.
+ *
+ * Both parts have the bounds and the order of the primary key. So the planner prefers it to other indexes
+ * that begin with the account, whatever the statistics are.
  */
 export function inRange(
   table: 'operations' | 'entries' | 'entry_sums',
@@ -85,7 +85,7 @@ export function inRange(
      order by account_id, number)`;
 }
 
-/** The rows of one account after a number and up to another. */
+/** The rows of one account after one number and up to another. */
 export function ofAccount(
   table: 'operations' | 'entries',
   account: string,
@@ -99,8 +99,9 @@ export function ofAccount(
 }
 
 /**
- * The row of a key, looked up for each row that asks, in the order of its index: joined freely, rows that
- * the planner believes to be few are compared each with each. None is looked for if the key ends with null.
+ * The row with a key, as a look-up for each row outside, in the order of the index. As a plain join, the
+ * planner could compare all rows with all rows if it believes that there are few. A key that ends with null
+ * finds no row.
  */
 export function row(
   table: 'operations' | 'grants' | 'api_keys' | 'operator_keys',

@@ -1,10 +1,10 @@
 import { check, inRange, ofAccount, row } from './check.ts';
 
-/** The proof over `entry_sums`, which statements begin with, and how far it and usage reach. */
+/** The proof over `entry_sums`, from which statements are made, and over the reach of rollups. */
 
 /**
- * The lines of `entry_sums` at one number, and the entries that they sum up: those after the lines
- * before. Both are append-only, so a range is proved in any snapshot.
+ * The lines of `entry_sums` at one number, with the entries since the lines before, which they sum up. Both
+ * tables are append-only, so a range can be proved in any snapshot.
  */
 const ENTRY_SUMS = `
   select b.account_id, b.number, b.after, d.*

@@ -1,11 +1,12 @@
+import { GRANT_MAKERS } from '../../operations/sql/kinds.ts';
 import { check, row } from './check.ts';
 
 /**
- * The proof over the rows that change: balances, grants and holds of the accounts from $1 to $2 in the
- * order of their ids, against the operations and entries, which are append-only.
+ * The proof over the rows that change: balances, grants and holds. They must agree with operations and
+ * entries, which are append-only. $1 and $2 the first and the last account, in the order of their ids.
  */
 
-/** Balances with their last operation and entry, what is held and reserved, and what becomes due first. */
+/** Balances with their last operation and entry, sums of holds and reservations, and next due event. */
 const BALANCES = `
   select a.id as account_id, b.account_id is not null as has_balance, b.posted, b.held,
          b.open_holds, b.overdraft_reserved, b.last_number, b.last_at, b.next_due_at, o.number, o.at,
@@ -41,7 +42,7 @@ const balances = check('balances', 'account_id', BALANCES, [
                      last_at, coalesce(number::text, '(none)'), coalesce(at::text, '(none)'))`,
   },
   {
-    // The last posted_after is proved to be that sum.
+    // walk.ts proves that posted_after of the last entry is that sum.
     promise: 'posted is the sum of the entries',
     broken: 'posted <> summed',
     details: `format('posted is %s, the entries sum to %s', posted, summed)`,
@@ -60,7 +61,7 @@ const balances = check('balances', 'account_id', BALANCES, [
   },
 ]);
 
-/** Grants with what made them, and what happened to them since by the index of subjects. */
+/** Grants with the operation that made them, and the operations about them, by operations_by_subject. */
 const GRANTS = `
   select g.*, o.kind, o.amount as given, o.at as given_at, s.starts, s.voids, s.ends, s.voided_at,
          case when s.extensions > 0 then s.extended_to else o.expires_at end as said_expires_at
@@ -80,7 +81,7 @@ const GRANTS = `
 const grants = check('grants', 'account_id, number', GRANTS, [
   {
     promise: 'each grant was made by an operation, on its terms',
-    broken: `kind is null or kind not in ('grant', 'adjustment') or given <> amount
+    broken: `kind is null or kind not in ${GRANT_MAKERS} or given <> amount
       or effective_at < given_at
       or book is distinct from case when kind = 'adjustment' then 'adjustment'
                                     when category = 'paid' then 'funding'

@@ -7,12 +7,13 @@ import {
   USED,
   USED_JOIN,
 } from '../../history/sql/usage.ts';
+import { USES } from '../../operations/sql/kinds.ts';
 import { type Check, check, inRange, LAST_NUMBER, ofAccount, proof, row } from './check.ts';
 
 /**
- * The proof over what is summed up from all operations and entries of an account: grants, the counters of
- * spend limits, and usage. A large account is summed up range by range, each as one JSON text, and the
- * last snapshot is given the texts; so no snapshot reads more of it than a range.
+ * The proof over the sums of all operations and entries of an account: grants, the counters of spend
+ * limits, and usage. A large account is summed up range by range, each as one JSON text, and the last
+ * snapshot gets these texts. So no snapshot reads more than one range.
  */
 
 /** Sums over whole accounts. */
@@ -20,11 +21,12 @@ export interface Summed {
   /** The sums that a range of one account adds, as one JSON text. */
   readonly ofRange: Statement;
   /**
-   * Compares. $1 and $3 the first and the last account, $2 up to which operation of the first one
-   * ranges were summed up, $4 their texts.
+   * Compares the sums with the rows.
+   *
+   * $1 and $3 the first and the last account, $2 the number up to which the first has ranges, $4 their texts.
    */
   readonly check: Check;
-  /** Whether it is summed up only as far as a rollup reaches. */
+  /** True: it sums up only the operations that the rollup counts. */
   readonly isRolledUp: boolean;
 }
 
@@ -40,7 +42,7 @@ const keptAs = (columns: string) => `
   unnest($4::text[]) as range (sums)
   cross join lateral json_to_recordset(range.sums::json) as s (${columns})`;
 
-/** The operations of an account of which no range was summed up, up to a number. */
+/** The operations of an account that are in no range, up to a number. */
 const restOf = (account: string, upTo: string) =>
   ofAccount('operations', account, `case ${account} when $1 then $2::bigint else 0 end`, upTo);
 
@@ -87,8 +89,8 @@ const grants: Summed = {
 // --- spend limits -----------------------------------------------------------------------------
 
 /**
- * The amounts that operations `o` add to what was spent: on the day (UTC) of the charge, of a capture on that of its
- * hold, of a reversal on that of its charge.
+ * The amounts that operations `o` spend, by day (UTC). A charge counts on its own day, a capture on that of
+ * its hold, a reversal on that of its charge.
  */
 const spent = (operations: string) => `
   select o.account_id, o.api_key_id,
@@ -102,9 +104,9 @@ const spent = (operations: string) => `
     'o.account_id',
     `case when o.kind = 'capture' then o.subject when c.kind = 'capture' then c.subject end`,
   )} h on true
-  where o.kind in ('charge', 'capture', 'overage', 'reversal')`;
+  where o.kind in ${USES}`;
 
-/** By holder of limits and day, what was spent and what open holds reserve, of accounts with limits. */
+/** For accounts with limits: the amounts spent and held, by holder and day. */
 const HELD_AND_SPENT = `
   with limited as (
     select distinct account_id from spend_limits where account_id between $1 and $3
@@ -189,7 +191,7 @@ const limits: Summed = {
 
 // --- usage ------------------------------------------------------------------------------------
 
-/** In `usage_days` and `usage_quantities`. */
+/** The key of a line in `usage_days` and `usage_quantities`. */
 const LINE = 'day, api_key_id, scope, route';
 const LINE_COLUMNS = 'day date, api_key_id uuid, scope text, route text';
 const LINE_TOLD = `concat_ws(', ', day, 'key ' || api_key_id, 'scope ' || scope, 'route ' || route)`;
@@ -198,7 +200,7 @@ const used = (operations: string) => `
   select ${USED} from ${operations} o ${USED_JOIN} where ${IS_USE}`;
 const counted = (operations: string) => `
   select ${COUNTED} from ${operations} o ${COUNTED_JOIN} where ${IS_COUNTED}`;
-/** The operations of a rollup of which no range was summed up. */
+/** The operations that a rollup counts and that are in no range. */
 const rolledUp = (lines: (operations: string) => string) => `
   select false, r.account_id, u.* from rollups r
   cross join lateral (${lines(restOf('r.account_id', 'r.number'))}) u

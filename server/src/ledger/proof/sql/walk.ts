@@ -1,29 +1,41 @@
+import { kindsThat, type Thing } from '../../operations/kinds.ts';
+import { GRANT_MAKERS, HOLD_ENDINGS, kindsIn, USES } from '../../operations/sql/kinds.ts';
 import { check, inRange, proof, row } from './check.ts';
 
 /**
- * The proof over what is append-only, operations and entries, in ranges of their order (`inRange`).
- * Several small accounts are one range, and a large account is several: what lies before such a range
- * has been proved before, so it begins with what the row before it says. Nothing follows from the last
- * operation of a range, so that what an operation left is known within it.
+ * The proof over operations and entries, which are append-only, in ranges of their order (`inRange`).
+ *
+ * Several small accounts are one range, and a large account is several. The rows before a range have been
+ * proved, so it begins with the sums of the row before it. No follower comes after the last operation of a
+ * range, so the balance after each operation is known within it.
  */
 
-const HOLD_ENDINGS = `('capture', 'hold_void', 'hold_expiry')`;
-/** Kinds that follow from the operation before, in the same moment. */
-const FOLLOWERS = `('overage', 'grant_end')`;
-/** Kinds that give back to grants that have ended, so that a `grant_end` follows. */
-const LED = `('capture', 'overage', 'hold_void', 'hold_expiry', 'reversal', 'grant_end')`;
+/** Kinds that can follow from the operation before, at the same instant. */
+const FOLLOWERS = kindsIn(({ arises }) => arises.includes('follows'));
 /** Kinds that become due by themselves. */
-const DUE = `('grant_start', 'grant_end', 'hold_expiry')`;
+const DUE = kindsIn(({ arises }) => arises.includes('due'));
+/** Kinds after which a `grant_end` follows: they give back to a grant that has ended, or are its end. */
+const LED = kindsIn(
+  ({ subject, book }) => subject === 'hold' || subject === 'charge' || book === 'ending',
+);
 
 /** The actor of a row, in words. */
 const ACTOR = `concat_ws(' ', coalesce(actor::text, 'nobody known'), actor_id)`;
 
-/** The kinds whose grant matters. */
-const GRANT_KINDS = `('grant', 'adjustment', 'grant_start', 'grant_end', 'grant_void')`;
+/** Kinds that make a grant, or move the credit of the one that they are about. */
+const GRANT_KINDS = kindsIn(
+  ({ makes, subject, book }) => makes === 'grant' || (subject === 'grant' && book !== undefined),
+);
+
+/** A branch of `case`: from kinds about a thing to the kinds that make one. */
+function subjectsOf(thing: Thing): string {
+  const makers = kindsThat(({ makes }) => makes === thing).map((kind) => `'${kind}'`);
+  return `when kind in ${kindsIn(({ subject }) => subject === thing)} then array[${makers.join(', ')}]`;
+}
 
 /**
- * Operations with what their entries sum to, what they are about, the instant before them, and what was
- * available by then: a capture gives back what its hold reserved.
+ * Operations with the sum of their entries, their subject, the instant before them, and the available
+ * balance that the sums give.
  */
 const OPERATIONS = `
   select o.*, g.number as grant_number, g.amount as granted, g.effective_at,
@@ -91,24 +103,25 @@ const operations = check('operations', 'account_id, number', OPERATIONS, [
   {
     promise: 'each operation is about one that it can be about',
     broken: `subject is not null and (subject_kind is null or subject_kind::text <> all (case
-      when kind in ('capture', 'overage', 'hold_void', 'hold_expiry') then array['hold']
-      when kind = 'reversal' then array['charge', 'capture', 'overage']
-      else array['grant', 'adjustment'] end))`,
+      ${subjectsOf('hold')}
+      ${subjectsOf('charge')}
+      ${subjectsOf('grant')} end))`,
     details: `format('operation %s (%s) is about operation %s, which is %s', number, kind, subject,
                      coalesce('a ' || subject_kind::text, 'missing'))`,
   },
   {
     promise: 'the amount of each operation is the sum of its entries, in the direction of its kind',
     broken: `sum <> case
-      when kind = 'grant' then case when effective_at <= at then amount else 0 end
-      when kind in ('grant_start', 'reversal', 'adjustment') then amount
-      when kind in ('hold', 'hold_void', 'hold_expiry', 'grant_extension') then 0
+      when kind in ${kindsIn(({ entries }) => entries === '+amount if in effect')}
+        then case when effective_at <= at then amount else 0 end
+      when kind in ${kindsIn(({ entries }) => entries === '+amount' || entries === 'amount')} then amount
+      when kind in ${kindsIn(({ entries }) => entries === 'none')} then 0
       else -amount end`,
     details: `format('operation %s (%s) has the amount %s, its entries sum to %s', number, kind, amount, sum)`,
   },
   {
     promise: 'what gives credit makes a grant of its amount',
-    broken: `(kind = 'grant' or (kind = 'adjustment' and amount > 0))
+    broken: `kind in ${GRANT_MAKERS} and not (kind = 'adjustment' and amount <= 0)
       and (grant_number is distinct from number or granted <> amount)`,
     details: `format('operation %s gave %s, its grant has %s', number, amount,
                      coalesce(granted::text, 'no row'))`,
@@ -134,8 +147,8 @@ const operations = check('operations', 'account_id, number', OPERATIONS, [
                      available_before, available_after)`,
   },
   {
-    // A release before actors could forget an open hold. What it forgot is booked late, at the instant
-    // of the operation before, by whichever release comes next. Nothing is ever early.
+    // A release before actors could forget an open hold. The next release books its expiry late, at the
+    // instant of the operation before. No event is ever early.
     promise:
       'what becomes due is booked at its instant, and what comes back into an ended grant leaves at once',
     broken: `kind in ${DUE} and at is distinct from due_at and not coalesce(at = at_before and (
@@ -163,7 +176,7 @@ const operations = check('operations', 'account_id, number', OPERATIONS, [
   },
 ]);
 
-/** Entries with their operation, and the grants that they move and that it is about. */
+/** Entries with their operation, the grant that they move, and the grant that it made or is about. */
 const ENTRIES = `
   select e.*, g.category as grant_category, about.book as about_book, about.ended_by
   from (
@@ -201,16 +214,16 @@ const entries = check('entries', 'account_id, number, line', ENTRIES, [
     promise: 'each entry stands in the book and category that its operation and its grant call for',
     broken: `category::text <> coalesce(grant_category::text, 'overdraft')
       or book is distinct from case
-        when kind in ('charge', 'capture', 'overage', 'reversal') then 'revenue'
-        when kind = 'adjustment' then 'adjustment'
-        when kind = 'grant_end' and ended_by = 'expiry' then 'breakage'
+        when kind in ${USES} then 'revenue'
+        when kind in ${kindsIn(({ book }) => book === 'adjustment')} then 'adjustment'
+        when kind in ${kindsIn(({ book }) => book === 'ending')} and ended_by = 'expiry' then 'breakage'
         else about_book end`,
     details: `format('entry %s.%s of a %s is in the book %s and the category %s',
                      number, line, kind, book, category)`,
   },
 ]);
 
-/** Holds, with how often they ended and whether they are open: each is looked up by the index of subjects. */
+/** Holds with the number of their endings and whether they are open, by operations_by_subject. */
 const HOLDS = `
   select o.account_id, o.number, h.number is not null as is_open, e.*
   from ${inRange('operations')} o
@@ -242,7 +255,7 @@ const holds = check('holds', 'account_id, number', HOLDS, [
   },
 ]);
 
-/** The amounts that reversals gave back of a charge, by payer, for the charges of the range's reversals. */
+/** For the charges that the range reverses: the amounts that all their reversals gave back, by payer. */
 const REVERSALS = `
   select c.account_id, c.subject, s.amount, back.grant_number, back.amount as back,
          sum(back.amount) over (partition by c.account_id, c.subject) as all_back,
@@ -277,7 +290,7 @@ const reversals = check('reversals', 'account_id, subject', REVERSALS, [
 
 export const walks = [operations, entries, holds, reversals];
 
-/** How much a range holds. */
+/** The operations and entries in a range. */
 export const counts = proof(
   'counts',
   `
@@ -286,8 +299,8 @@ export const counts = proof(
 );
 
 /**
- * The last operation, from a number on, from which nothing follows that is not there: what comes next
- * stands for itself. No row: there is no such operation. $1 account, $2 number.
+ * The first operation from a number on that no follower comes after. No row: no later operation stands for
+ * itself. $1 account, $2 number.
  */
 export const endOfRange = proof(
   'end_of_range',
