@@ -97,7 +97,7 @@ create table operations (
   description text,
   -- json, not jsonb: a replay gives the members back as they were sent.
   metadata json,
-  -- The first 16 bytes of SHA-256 over the source and the key (server/src/ledger/README.md §7).
+  -- The first 16 bytes of SHA-256 over the source and the key (README §7 of src/ledger).
   idempotency_digest bytea not null,
   -- The first 16 bytes of SHA-256 over the request.
   fingerprint bytea not null,

@@ -27,7 +27,7 @@ test('every command of docs/cli.md works, in its order', async () => {
   expect(lines.length).toBeGreaterThan(18);
   const keys = join(folder, 'keys.csv');
   writeFileSync(keys, `sha256\n${createHash('sha256').update('theirs').digest('hex')}\n`);
-  // Names on the page, and the things that they stand for here.
+  // Names on the page, with their values in this test.
   const made: Record<string, string> = {
     'keys.csv': keys,
     'prices.yaml': join(ROOT, 'examples/you-prices.yaml'),

@@ -128,7 +128,7 @@ test('a start does not wait for the end of a recovery', async () => {
   await interrupt(first, dataDir, 'SIGTERM', 0);
 });
 
-test('a command that is interrupted while PostgreSQL starts leaves nothing', async () => {
+test('a command that is interrupted while PostgreSQL starts leaves nothing behind', async () => {
   const dataDir = newCluster();
   const command = purser(dataDir, 'account', 'list');
   await until(() => hasPostmaster(dataDir), 'PostgreSQL starts');

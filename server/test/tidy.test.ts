@@ -371,7 +371,7 @@ describe('the code', () => {
 
   test('keeps its files readable at a sitting', () => {
     const long = all.filter(({ text }) => text.split('\n').length > 400);
-    // The reference model is compared with the ledger's README.md from its first line to its last.
+    // The reference model says all rules of the ledger in one file, to be read beside its README.
     expect(long.map(({ path }) => path)).toEqual(['server/test/ledger/model.ts']);
   });
 

@@ -70,7 +70,7 @@ function byPlace(a: Problem, b: Problem): number {
   return a.line - b.line || a.column - b.column;
 }
 
-/** Of the schema and of the rules, which can only be asked where the schema has told all. */
+/** The violations of the schema and of the rules. The rules need all violations of the schema. */
 function faultsOf(value: unknown): Fault[] {
   const ofSchema = firstOf(judge(PriceBookSchema, value));
   if (ofSchema.length === MOST_PROBLEMS) return ofSchema;

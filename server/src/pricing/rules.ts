@@ -34,8 +34,8 @@ const OTHER_HEADERS: ReadonlySet<string> = new Set([
 const OWN_VARIABLE = /^(PURSER_|DATABASE_URL$|PG[A-Z]+$)/;
 
 /**
- * What the rules say of a price book, of which `faults` are those of the schema. A route or an
- * upstream that does not fit the schema is not judged further.
+ * Yields the price book's faults by the rules. `faults` are those of the schema: a route or an
+ * upstream that has one is not judged further.
  */
 export function* judgeBook(value: unknown, faults: readonly Fault[]): Generator<Fault> {
   const { top_up_url: topUp, upstreams, routes } = (value ?? {}) as Record<string, unknown>;
@@ -59,7 +59,7 @@ export function* judgeBook(value: unknown, faults: readonly Fault[]): Generator<
   yield* judgeRouting(soundRoutes);
 }
 
-/** An address that no secret or query can hide in. */
+/** Requires an address without credentials, query and fragment. */
 function judgeBaseUrl(path: Path, text: string): Fault[] {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const cure = 'write scheme, host and perhaps a path, such as https://api.example.com/base';
@@ -73,7 +73,7 @@ function judgeBaseUrl(path: Path, text: string): Fault[] {
   return [{ path, message: `${nameOf(path)} must not have ${has.join(' and ')}`, cure }];
 }
 
-/** A header that can carry a secret, and a variable that is not Purser's own. */
+/** Requires a header that can carry a secret, and a variable that is not Purser's own. */
 function judgeSecret(path: Path, { header, env }: RawSecret): Fault[] {
   const faults: Fault[] = [];
   if (OTHER_HEADERS.has(header.toLowerCase())) {
@@ -88,7 +88,7 @@ function judgeSecret(path: Path, { header, env }: RawSecret): Fault[] {
   return faults;
 }
 
-/** What one route says that does not fit together. */
+/** Finds members of one route that contradict each other or the rest of the price book. */
 function judgeRoute(path: Path, route: RawRoute, upstreams: readonly string[]): Fault[] {
   const faults: Fault[] = [...judgePrices([...path, 'price'], route.price)];
   const isPriceSound = faults.length === 0;
@@ -123,7 +123,7 @@ function judgeRoute(path: Path, route: RawRoute, upstreams: readonly string[]): 
 /** Methods whose calls have a body. */
 const WITH_BODY = ['POST', 'PUT', 'PATCH'];
 
-/** Members for a body there is, which JSON can hold. */
+/** Requires a method with a body, and members that JSON can hold. */
 function judgeAdded(path: Path, { members }: RawAdded, { methods }: RawRoute): Fault[] {
   if (!methods.some((method) => WITH_BODY.includes(method))) {
     const message = `${nameOf(path)} has no use: a ${methods.join(' or ')} has no body`;
@@ -134,7 +134,9 @@ function judgeAdded(path: Path, { members }: RawAdded, { methods }: RawRoute): F
   return [{ path: [...path, 'members'], message, cure: 'write texts, numbers, lists and objects' }];
 }
 
-/** The price would see what the customer sent, and the upstream what was added. */
+/**
+ * Refuses to add a member that the price reads: the price would see the customer's value instead.
+ */
 function judgeAddedPrice(path: Path, { members }: RawAdded, { price }: RawRoute): Fault[] {
   const { top, deep } = namesOf(price.map((part) => priceOf(part, [])));
   const read = Object.keys(members).filter((name) => top.has(name) || deep.has(name));
@@ -197,7 +199,7 @@ function* judgePrices(path: Path, prices: readonly RawPrice[]): Generator<Fault>
   }
 }
 
-/** What JSONata and its bounds say of an expression, with the place in it. */
+/** Compiles an expression, and reports a failure at its place in the text. */
 function judgeText(path: Path, text: string, purpose: Purpose): Fault[] {
   try {
     compileCounting(text, purpose);
@@ -209,7 +211,7 @@ function judgeText(path: Path, text: string, purpose: Purpose): Fault[] {
   }
 }
 
-/** Every amount of a part. */
+/** Bounds every amount of one part of a price. */
 function* judgeAmounts(path: Path, price: RawPrice): Generator<Fault> {
   if ('per_call' in price) return yield* judgeCents([...path, 'per_call'], price.per_call);
   const at = [...path, 'cents'];
@@ -269,7 +271,7 @@ function* judgeItems(path: Path, price: RawItems): Generator<Fault> {
   }
 }
 
-/** Routes of which one would take the calls of another, and patterns that no router takes. */
+/** Finds routes that match the same calls, and patterns that the router refuses. */
 function judgeRouting(routes: readonly (readonly [string, RawRoute])[]): Fault[] {
   const router = createRouter();
   const owners = new Map<unknown, string>();

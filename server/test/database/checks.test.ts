@@ -125,7 +125,7 @@ const BROKEN: Readonly<Record<string, string>> = {
   usage_days_sums_are_not_negative: 'charges = -1',
 };
 
-/** What another CHECK, which PostgreSQL looks at before, refuses too. */
+/** A CHECK that cannot be broken alone, and the stricter one that PostgreSQL evaluates first. */
 const STRICTER: Readonly<Record<string, string>> = {
   balances_held_is_not_negative: 'balances_held_includes_overdraft_reserved',
 };

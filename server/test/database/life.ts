@@ -38,7 +38,7 @@ export interface MadeCall {
   readonly quantities: Readonly<Record<string, string>>;
 }
 
-/** A source of chance that gives the same again for the same seed (mulberry32). */
+/** A random number generator (mulberry32), deterministic for each seed. */
 export function chanceOf(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {

@@ -110,7 +110,7 @@ test('a spend limit finds the start of its period, and counts its last operation
       `explain (analyze, buffers, timing off, format json) execute ${look}`,
     );
     const { Plan } = rows[0]['QUERY PLAN'][0];
-    // The binary search is 15 look-ups, and ten operations are a part of one block.
+    // A binary search is 15 look-ups, and ten operations fill part of one page.
     expect(Plan['Shared Hit Blocks'] + Plan['Shared Read Blocks']).toBeLessThan(10 * MOST_PAGES);
   }
   await client.query('rollback');

@@ -82,7 +82,7 @@ interface Row {
   open: boolean;
 }
 
-/** The amount that counts towards a limit, operation by operation (README §6). */
+/** Adds up, operation by operation, the amounts that count towards a limit (README §6). */
 async function countedIn({ account, apiKeyId }: LimitKey, since: Date): Promise<bigint> {
   const read = await db.query<Record<string, string> & { at: Date; open: boolean }>(
     `select o.number, o.kind, o.at, o.amount, o.subject, o.api_key_id as key,

@@ -25,7 +25,7 @@ export interface Operation {
   readonly amount: bigint;
   /** The number of the operation that this one ends or reverses. */
   readonly subject: number | null;
-  /** The quantities that its receipt shows; null: it has no receipt. */
+  /** The quantities on its receipt; null: it has no receipt. */
   readonly quantities: Cost['quantities'] | null;
 }
 
@@ -83,7 +83,7 @@ export class Book {
     return pays === 'maximum' ? this.#most : costOf(route, members, 0);
   }
 
-  /** An overage is charged if there is credit for it, and if the hold was still there. */
+  /** Captures the hold. Charges an overage if the hold had not expired and the credit is enough. */
   #capture(cost: Cost): void {
     const most = this.#most.amount;
     if (this.#call.isLate) {

@@ -17,7 +17,7 @@ export interface Call {
   readonly isLate: boolean;
 }
 
-/** The request that an idempotency key stands for. */
+/** The request that an idempotency key identifies. */
 export interface Request {
   readonly route: Route;
   readonly method: 'GET' | 'POST' | 'HEAD';
@@ -27,7 +27,7 @@ export interface Request {
   readonly key: string | null;
 }
 
-/** The upstream's behaviour: its answer, or why there is none. */
+/** The upstream's behaviour: its answer, or the reason why there is none. */
 export interface Answer {
   readonly does: 'answers' | 'drops' | 'says nonsense' | 'keeps silent';
   readonly status: number;

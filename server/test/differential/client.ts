@@ -4,7 +4,7 @@ import { CALL_HEADER, Signal } from './upstream.ts';
 
 /** A client of the gateway that can disconnect at any moment. */
 
-/** An answer as a client saw it. Status 0: it saw none. */
+/** An answer as a client got it. Status 0: it got none. */
 export interface Sight {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;

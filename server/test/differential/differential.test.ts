@@ -31,13 +31,13 @@ const CALLS_IN_STORM = 72;
 const STORMS = Math.max(2, Math.round(Number(CALLS) / 5 / CALLS_IN_STORM));
 /** More stories than are played. */
 const STORIES = Math.ceil(Number(CALLS) / 5);
-/** A run in which one of these did not come has shown too little. */
+/** The ways of a call that must have occurred: without one of them, a run has tested too little. */
 const OFTEN = [
   ...Object.keys(BY_DEFAULT),
   ...['replayed', 'already_answered', 'insufficient_credits', 'dropped'],
   ...['overage', 'given back', 'PostgreSQL away', 'probed for the same', 'probed for the other'],
 ];
-/** The same of a long run. */
+/** Further ways that must have occurred in a long run. */
 const NOW_AND_THEN = [
   ...['client_left_before_answer: paid', 'client_left_midway: paid', 'time_exceeded: paid'],
   ...['client_left_before_answer: free', 'client_left_midway: free', 'time_exceeded: free'],

@@ -11,7 +11,7 @@ import { digestOfKey, type Evidence, type SeenKey } from './witness.ts';
 
 /** Compares everything observed of a call with the outcomes that the model allows. */
 
-/** A call, and all that was seen of it. */
+/** A call, and everything that was observed of it. */
 export interface Case {
   readonly call: Call;
   /** The account's public id. */
@@ -36,7 +36,7 @@ export function differencesFrom(outcome: Outcome, seen: Case): readonly string[]
   return difference.found;
 }
 
-/** A client that leaves then may be gone before the upstream has noticed the request. */
+/** A client that disconnects then may be gone before the upstream has noticed the request. */
 const RACED: readonly Leaving[] = ['before its body', 'in its body', 'at once'];
 
 /** The account after an outcome. */
@@ -67,7 +67,7 @@ export function shown(value: unknown): string {
   return text ?? 'nothing';
 }
 
-/** How an operation changes the posted balance. */
+/** The change of the posted balance by an operation. */
 function effectOf({ kind, amount }: Operation): bigint {
   if (kind === 'reversal') return amount;
   return kind === 'charge' || kind === 'capture' || kind === 'overage' ? -amount : 0n;
@@ -132,7 +132,7 @@ function shownRow({ isUsed, charge, status, headers, body, isKeptForADay }: Seen
 
 function compareSight(expected: Seen, client: Sight, seen: Case, difference: Differences): void {
   const { status, headers, body, isWhole, hasLeft } = client;
-  // A client that has left may have seen nothing, or only the beginning.
+  // A client that disconnected may have got nothing, or only the beginning.
   if (hasLeft && status === 0) return;
   difference.note('status', expected.status, status);
   if (status !== expected.status) return;

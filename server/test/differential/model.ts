@@ -3,9 +3,9 @@ import { bodyOf, type Call, isEvents, passesBodyOn, type Request, textOf, urlOf 
 import { cheapest, costOf, type Ending, inCents, mostOf, type Pays, type Route } from './routes.ts';
 
 /**
- * The model of one call, as docs/gateway.md and docs/price-book.md promise it: which ways it can go, and for
- * each the payment, the answer that the customer sees, and the idempotency key after it. It knows nothing
- * of the gateway's code. Amounts are microcents.
+ * The model of one call, as docs/gateway.md and docs/price-book.md promise it. Each possible way
+ * has its payment, the customer's view and the state of the idempotency key. The model knows
+ * nothing of the gateway's code. Amounts are microcents.
  *
  * More than one way is possible only in a race: a client disconnects, or a timeout fires, while the
  * request or the answer is on its way.
@@ -21,22 +21,22 @@ export interface Outcome {
   readonly status: number | null | 'either';
   readonly isForwarded: boolean;
   readonly operations: readonly Operation[];
-  /** The call's key after it; null: it is free; undefined: it is as before. */
+  /** The state of the idempotency key after the call; null: it is free; undefined: unchanged. */
   readonly key: UsedKey | null | undefined;
-  /** The answer for a client that stays; one that leaves sees the beginning of it. */
+  /** The view of a client that stays. A client that disconnects sees the beginning of it. */
   readonly seen: Seen;
 }
 
 export interface Seen {
   readonly status: number;
-  /** Members of an error of the gateway's own; null: it is an answer of the upstream's. */
+  /** The members of the gateway's own error; null: the upstream answers. */
   readonly error: Readonly<Record<string, string>> | null;
-  /** An answer of the upstream's; null: it is one of the gateway's own. */
+  /** The upstream's answer; null: the gateway answers. */
   readonly answer: { readonly id: string; readonly body: string } | null;
   /** Whether the body comes whole. */
   readonly isWhole: boolean;
   readonly isReplay: boolean;
-  /** The payment as the head tells it; `held`: it names the hold. */
+  /** The payment as the headers state it; `held`: they name the hold. */
   readonly head: Told | 'held' | null;
   readonly end: Told | null;
   /** Whether a comment at the end of the stream states it too. */
@@ -82,7 +82,7 @@ function withoutPayment(account: Account, call: Call): Outcome | null {
   return spendable(account) < most ? refusal(402, shortOf(account, most)) : null;
 }
 
-/** The answer to another request under the key of a call that is under way. */
+/** The outcome of another request with a key whose call is under way. */
 export function probed(probe: 'same' | 'other'): Outcome {
   return probe === 'other'
     ? refusal(422, { code: 'idempotency_key_reused' })
@@ -128,7 +128,7 @@ function replay(
 
 // --- payment ---------------------------------------------------------------------------------------
 
-/** The customer pays so for an ending, if the route says nothing else. */
+/** The customer's payment for each ending, if the route has no other settlement. */
 export const BY_DEFAULT: Readonly<Record<Ending, Pays>> = {
   delivered: 'counted',
   upstream_unreachable: 'free',
@@ -260,7 +260,7 @@ function waysOf(call: Call): readonly Way[] {
   const isReadOn = key !== null && route.replayBytes > 0;
   const read = isKeepable(route, textOf(call)) ? [stays] : late;
   const times = [...timesOf(route), ...brokenBefore(stays)];
-  // The time of an answer that hangs may be over before its client leaves.
+  // The timeout of an answer that hangs may fire before its client disconnects.
   const hung = answer.end === 'hangs' ? [stays] : [];
   switch (leaves) {
     case 'never':
@@ -289,7 +289,7 @@ function waysOf(call: Call): readonly Way[] {
 const isKeepable = ({ replayBytes }: Route, body: string): boolean =>
   replayBytes > 0 && body.length <= replayBytes;
 
-/** The other way of a call on a route with short times: they may be over before the answer. */
+/** The further ways of a route with short timeouts: one may fire before the answer. */
 function timesOf({ isShort, upstream }: Route): readonly Way[] {
   if (isShort) return [own('time_exceeded', 'either')];
   return upstream === 'hasty' ? [own('upstream_timeout', 'either')] : [];

@@ -8,7 +8,7 @@ import type { ObedientUpstream, Visit } from './upstream.ts';
 /** A call as its client and its upstream saw it. */
 export interface Performance {
   readonly client: Sight;
-  /** The answer to another request under the same key meanwhile; null: there was none. */
+  /** The answer to the other request with the same key; null: there was none. */
   readonly probe: Sight | null;
   readonly visit: Visit;
 }

@@ -36,9 +36,9 @@ export interface Route {
   readonly byEffort?: Readonly<Record<string, bigint>>;
   /** The price of each of the request's `words`. */
   readonly perWord?: bigint;
-  /** The part of the price that is counted in the answer. */
+  /** The part of the price that counts the answer. */
   readonly counts?: Counts;
-  /** Endings that the route settles otherwise than by default. */
+  /** The route's own settlement of endings; the others have the default. */
   readonly settlement: Readonly<Partial<Record<Ending, Pays>>>;
   readonly replayBytes: number;
   readonly meteringBytes: number;
@@ -74,7 +74,7 @@ export interface Cost {
   readonly quantities: Readonly<Record<string, string>>;
 }
 
-/** The cost of a request, if so much is counted in its answer. */
+/** The cost of a request with this count in its answer. */
 export function costOf(route: Route, members: Members, count: number): Cost {
   const { perCall, byEffort, perWord, counts } = route;
   const { effort = 'low', words = 0, model = '' } = members;
@@ -99,7 +99,7 @@ export function mostOf(route: Route, members: Members): Cost {
   return costOf(route, members, most === 'max' ? (members.max ?? 0) : most);
 }
 
-/** An account must have so much for any call of a route; a microcent if a call may cost nothing. */
+/** The least credit that an account needs for a call; one microcent if a call may cost nothing. */
 export function cheapest({ perCall, byEffort, counts }: Route): bigint {
   const least = perCall + (byEffort ? (Object.values(byEffort).sort()[0] ?? 0n) : 0n);
   return least === 0n && counts ? 1n : least;
@@ -203,7 +203,7 @@ export const ROUTES: readonly Route[] = [
 
 /** The price book as JSON, which is also YAML. */
 export function priceBook(upstream: string): string {
-  // As few as can be, so that a call that keeps its share or its connection is noticed.
+  // As few as possible, so that the run notices a call that keeps its share or its connection.
   const plain = { base_url: upstream, answer_timeout_s: 60, idle_timeout_s: 60, connections: 32 };
   const secret = { header: 'x-operator', env: 'TEST_UPSTREAM_KEY' };
   return JSON.stringify({

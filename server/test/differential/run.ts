@@ -31,13 +31,13 @@ export interface Scene {
   readonly url: string;
 }
 
-/** Counts all that happened. */
+/** The results of the whole run. */
 export class Tally {
   /** The number of calls, including probes. */
   calls = 0;
   /** The number of times that each ending, and each unpaid answer, occurred. */
   readonly ways = new Map<string, number>();
-  /** Differences from the model. */
+  /** The differences from the model. */
   readonly failures: string[] = [];
 
   note({ isAway, isLate, probe }: Call, { ending, operations, seen }: Outcome): void {
@@ -163,7 +163,7 @@ export class Player {
     }
   }
 
-  /** The evidence of a call, once it is settled; null: it may have been dropped unpaid. */
+  /** Waits until a call is settled. Null: the call may have been dropped unpaid. */
   async #settled(outcomes: readonly Outcome[], isAnswered: boolean): Promise<Evidence | null> {
     const mayBeUnpaid = outcomes.some(({ ending }) => ending === null);
     // If the client is gone, the ledger may not have refused the call yet.

@@ -3,16 +3,16 @@ import { type Answer, type Call, isEvents, type Leaving, type Request } from './
 import { goesOutWhole } from './model.ts';
 import { type Members, ROUTES, type Route } from './routes.ts';
 
-/** The customers' doings in the differential run: by chance, and the same for the same seed. */
+/** The random behaviour of the differential run's customers, deterministic for each seed. */
 
 export type Step =
   | { readonly does: 'call'; readonly call: Call }
   | { readonly does: 'top up' | 'set overdraft'; readonly cents: number };
 
-/** The doings of one customer, one after the other. */
+/** The steps of one customer, in order. */
 export interface Story {
   readonly name: string;
-  /** Its credit in the beginning, and how far it may go below zero. */
+  /** The account's first grant and, in `overdraft`, its overdraft limit, in cents. */
   readonly cents: number;
   readonly overdraft: number;
   readonly steps: readonly Step[];
@@ -187,7 +187,9 @@ function badAnswersOf(route: Route): fc.Arbitrary<Answer> {
   return fc.oneof({ weight: 7, arbitrary: strange }, { weight: 1, arbitrary: none });
 }
 
-/** Answers on routes with times of a second or less, which a sound answer might exceed. */
+/**
+ * Answers that time out, for routes with timeouts of a second: a good answer may be too late there.
+ */
 function lateAnswersOf(route: Route): fc.Arbitrary<Answer> {
   const hangs = fc
     .record({ form: fc.constantFrom(...formsOf(route)), isChunked: fc.boolean() })
@@ -230,7 +232,7 @@ function leavingsOf({ request, answer }: Pick<Untold, 'request' | 'answer'>): re
 }
 
 function callOf(request: Request): fc.Arbitrary<Untold> {
-  // The answer to HEAD is a small one: a stream's would have to be waited for.
+  // The answer to HEAD is a small one: the client would have to wait for the end of a stream.
   const answers =
     request.method === 'HEAD'
       ? answersOf(request.route).map((answer) => ({ ...answer, ...HEAD_ANSWER }))
@@ -281,7 +283,7 @@ interface Told {
   readonly cents: number;
   readonly overdraft: number;
   readonly calls: readonly Untold[];
-  /** Changes of the account before each call. */
+  /** The change of the account before each call; null: none. */
   readonly events: readonly (readonly ['top up' | 'set overdraft', number] | null)[];
 }
 

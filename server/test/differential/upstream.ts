@@ -10,7 +10,7 @@ export interface ObedientUpstream {
   close(): Promise<void>;
 }
 
-/** A call as the upstream sees it. */
+/** The upstream's view of a call, and the test's control over it. */
 export class Visit {
   readonly call: Call;
   /** The number of times that the request came. */
@@ -96,7 +96,7 @@ async function obey(visit: Visit, request: IncomingMessage, response: ServerResp
   if (first !== '') response.write(first);
   await visit.mayGoOn.given;
   if (end === 'whole') response.end(second);
-  // Everything that was written goes out first.
+  // destroySoon sends the written bytes before it disconnects.
   else if (end === 'breaks off') response.socket?.destroySoon();
 }
 

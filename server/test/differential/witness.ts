@@ -2,7 +2,7 @@ import { digestOf } from '../../src/ledger/operations/digest.ts';
 import { accountIdOf } from '../../src/ledger/operations/ids.ts';
 import type { TestDatabase } from '../postgres.ts';
 
-/** The state of an account in the database after a call. Amounts are microcents. */
+/** An account in the database after a call. Amounts are microcents. */
 export interface Evidence {
   readonly posted: bigint;
   readonly held: bigint;

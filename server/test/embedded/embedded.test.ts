@@ -65,7 +65,7 @@ describe('the cluster', () => {
     expect(readdirSync(dataDir).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
-  test('that is a copy of a running one is a PostgreSQL of its own', async () => {
+  test('that is a copy of a running one gets its own PostgreSQL', async () => {
     const dataDir = newCluster('a').slice(0, -'/a'.length);
     const original = await joinHere(join(dataDir, 'a'), 'server');
     await sql(original.connection, 'create table t as select 1 as a; checkpoint');
@@ -246,7 +246,7 @@ describe('after kill -9', () => {
     expect(postmaster(dataDir)).toBeNull();
   });
 
-  test('of the postmaster, it comes back by itself, for all who use it', async () => {
+  test('of the postmaster, PostgreSQL comes back by itself, for all its users', async () => {
     const dataDir = newCluster();
     const server = await joinHere(dataDir, 'server');
     const command = await Child.start({ dataDir, as: 'command' });

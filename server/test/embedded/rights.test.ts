@@ -26,7 +26,7 @@ async function open(dataDir: string, as: 'server' | 'command'): Promise<OpenData
 const WHO = { name: '', text: 'select session_user::text as login, current_user::text as role' };
 const SERVING = [{ login: 'purser_serving', role: 'purser_serving' }];
 
-test('sessions of the server are of a login that cannot change an entry, whatever they do', async () => {
+test('sessions of the server have a login that can never change an entry', async () => {
   const one = await open(newCluster(), 'server');
   expect(await one.database.rows(WHO)).toEqual(SERVING);
   for (const first of [
@@ -46,7 +46,7 @@ test('sessions of the server are of a login that cannot change an entry, whateve
   expect(one.unprotected).toEqual([]);
 });
 
-test('a database of the release before gets the login, and loses the role with its next server', async () => {
+test('a database of the previous release gets the login, and loses the role with its next server', async () => {
   const dataDir = newCluster();
   const before = await joinHere(dataDir, 'command');
   await migrate(before.connection(), log);
@@ -62,7 +62,7 @@ test('a database of the release before gets the login, and loses the role with i
   expect(await sql(before.connection, roles)).toEqual([]);
 });
 
-test('a PostgreSQL that the release before has started lets the new login in', async () => {
+test('a PostgreSQL that the previous release started accepts the new login', async () => {
   const dataDir = newCluster();
   const before = await joinHere(dataDir, 'command');
   for (const [file, of] of [

@@ -4,18 +4,21 @@ import { useDatabase } from '../postgres.ts';
 import { PRICES } from './prices-text.ts';
 import { type Customer, newKey, useGateway } from './rig.ts';
 
-/** Attempts under an idempotency key that a killed server left without an end. */
+/** Attempts with an idempotency key that a killed server left without an end. */
 
 const db = useDatabase();
 const gateway = useGateway(db, PRICES);
 
-/** Asks for the same once more, under one idempotency key. */
+/** Makes a function that repeats one call, always with the same idempotency key. */
 function asking(customer: Customer, path: string) {
   const headers = { 'idempotency-key': newKey() };
   return () => customer.get(path, { headers });
 }
 
-/** As if the server had died before it ended the attempt, and before it paid unless `isPaid`. */
+/**
+ * Changes the row as if the server had died before the end of the attempt; without `isPaid`, before
+ * its payment.
+ */
 async function abandon({ account }: Customer, { isPaid }: { isPaid: boolean }): Promise<void> {
   await db.query(
     `update idempotent_calls

@@ -266,7 +266,7 @@ test.concurrent('a small body that does not end is neither paid nor forwarded: 4
   expect(await customer.balance()).toBe('10');
 });
 
-test.concurrent('a client that takes nothing of an answer has it no longer than a call may take', async () => {
+test.concurrent('a client that reads nothing keeps its answer no longer than a call may take', async () => {
   const customer = await gateway.customer('10');
   const { port } = new URL(gateway.url);
   const client = connect(Number(port), '127.0.0.1').on('error', () => {});
@@ -277,7 +277,7 @@ test.concurrent('a client that takes nothing of an answer has it no longer than 
   client.destroy();
 });
 
-test.concurrent('an idempotency key is not free before what was paid under it is given back', async ({
+test.concurrent('an idempotency key is not free before its payment is given back', async ({
   expect,
 }) => {
   const customer = await gateway.customer('10');

@@ -98,7 +98,7 @@ describe('a price book', () => {
     expect(gateway.upstream.requests.at(-1)?.body).toBe('first half, second half');
   });
 
-  test('that cannot be used is refused with all that is wrong, or leaves the one before', async () => {
+  test('that cannot be used is refused with its problems, or leaves the one before in effect', async () => {
     const wrong = await purser(
       'prices',
       'load',

@@ -5,7 +5,7 @@ import { type Answer, attributesOf, call } from '../nodes/client.ts';
 import { useDatabase } from '../postgres.ts';
 import { type Server, startServer, useServers } from '../server.ts';
 
-/** The public contract of the balance endpoint: at least one public client relies on it. */
+/** The contract of the balance endpoint, on which public clients rely. */
 
 const db = useDatabase();
 useServers();

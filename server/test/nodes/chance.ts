@@ -3,14 +3,14 @@ import { chanceOf } from '../database/life.ts';
 /** The length and the seed of the soak tests; CONTRIBUTING.md says how to run them for longer. */
 const { PURSER_SOAK_S = '10', PURSER_SOAK_SEED = '1' } = process.env;
 
-/** How long customers call. */
+/** Customers call for this long. */
 export const SECONDS = Number(PURSER_SOAK_S);
-/** The same seed makes the same draws. They meet at other moments, so a run is never quite the same. */
+/** The same seed makes the same draws, but at other moments: no two runs are quite the same. */
 export const SEED = Number(PURSER_SOAK_SEED);
-/** A run of so many seconds has seen everything that happens now and then. */
+/** A run of at least so many seconds must have seen every rare event. */
 export const LONG = 60;
 
-/** Of a seed: numbers for sources of chance. */
+/** Each seed has this many numbers for sources of chance. */
 const STREAMS = 1_000;
 
 /** One source of chance. Each client has its own, so that its draws do not depend on the others. */

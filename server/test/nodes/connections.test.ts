@@ -66,13 +66,13 @@ describe('a connection', () => {
     expect(received()).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
   });
 
-  test.concurrent('whose headers do not come is ended', async () => {
+  test.concurrent('is ended if its headers do not come', async () => {
     const { received, closed } = connect('GET /healthz HTTP/1.1\r\nHo');
     expect(await within(30_000, closed)).toBe('closed');
     expect(received()).toMatch(/^HTTP\/1.1 408 /);
   });
 
-  test('whose body comes a moment after the answer is kept for the next request', async () => {
+  test('is kept for the next request if a body comes a moment after the answer', async () => {
     const { socket, received } = connect(unfinished('/v1/charges'));
     await expect.poll(received).toMatch(/^HTTP\/1.1 401 /);
     socket.write(`${' '.repeat(59_998)}}`);
@@ -80,7 +80,7 @@ describe('a connection', () => {
     await expect.poll(received).toMatch(/HTTP\/1.1 200 /);
   });
 
-  test('beyond the most that a server takes is closed, and the next is served after one has gone', async () => {
+  test('beyond the most that a server accepts is closed, and the next is served after one has gone', async () => {
     const held = Array.from({ length: 2 * MOST }, () =>
       connect('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n'),
     );

@@ -26,7 +26,7 @@ const SLOW_MS = 900;
 /** The most items of an answer. It can exceed the maximum in the soak's price book. */
 const MOST_ITEMS = 23;
 
-/** Starts it. A path that ends in `events` is answered with a stream of events. */
+/** Starts the upstream. A path that ends in `events` gets a stream of events. */
 export async function startFlakyUpstream(chance: Chance): Promise<FlakyUpstream> {
   let isFlaky = true;
   const failed = new Set<string>();
@@ -91,7 +91,7 @@ function misbehave(due: Due, dice: number, isStream: boolean): void {
     response.write(whole.slice(0, chance.below(whole.length)));
     setTimeout(() => response.destroy(), chance.below(30));
   } else if (dice < FAILING) {
-    // An answer that hangs ends by a timeout of the gateway's.
+    // The gateway's timeouts end an answer that hangs.
     if (isStream) sendEvents(due, BAD_STREAMS[dice - 15] ?? 'slowly');
     else if (dice === 15)
       response.writeHead(200, { 'content-type': JSON_TYPE }).write(`{"id":"${id}"`);
@@ -143,7 +143,7 @@ function sendEvents(
   next();
 }
 
-/** Takes no connection for a moment, and ends those that there are. */
+/** Refuses connections for a moment, and closes the open ones. */
 async function refuse(server: Server, port: number, forMs: number): Promise<void> {
   await stop(server);
   await delay(forMs);

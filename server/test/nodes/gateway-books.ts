@@ -11,11 +11,11 @@ import type { Attempt, Journal, Wish } from './gateway-client.ts';
 import type { Node } from './node.ts';
 
 /**
- * Counts the answers that customers received against what they paid.
+ * Compares the answers that customers received with their payments.
  *
- * A server that is killed may lose only this: the hold of an attempt under way whose cost was not told yet
- * ends by itself, and the answer was for nothing. A price that was known before the call stays charged, even
- * if the upstream failed in that moment. A cost that was told, in the head or at the end, is never lost.
+ * A killed server may lose only the cost of an attempt under way that was not told yet: its hold
+ * expires, and the answer was free. A price that was known before the call stays charged, even if
+ * the upstream failed at that moment. A cost that was told, in headers or trailers, is never lost.
  */
 
 export interface Circumstances {
@@ -60,10 +60,10 @@ const CALLS = `
   where o.kind in ('charge', 'hold')
   group by o.account_id, o.number, e.ending`;
 
-/** An answer waits no longer for the ledger, and then tells nothing of its payment. */
+/** An answer waits for the ledger at most this long. Then it goes out and states no cost. */
 const LONGEST_SETTLING_MS = 3_000;
 
-/** Endings after which nothing is paid. */
+/** Endings for which the customer pays nothing. */
 const FREE = [
   'upstream_unreachable',
   'upstream_timeout',
@@ -123,8 +123,8 @@ class Books {
   }
 
   /**
-   * Whether the upstream failed, a kill may have lost what the attempt would have paid, or the ledger took so
-   * long that nothing was told.
+   * Whether the upstream failed, a kill may have lost the attempt's payment, or the ledger took so
+   * long that the answer states no cost.
    */
   mayBeFree({ node, startedAt, endedAt, told, received }: Attempt): boolean {
     const { killedAt, failed } = this.circumstances;
@@ -136,7 +136,7 @@ class Books {
     return isLost || isUntold || failed.has(`${received?.id}`);
   }
 
-  /** Fails with every attempt that broke a promise, and its call, printed whole. */
+  /** Fails if there are attempts that broke a promise, and prints each whole, with its call. */
   expectNone(attempts: readonly Attempt[]): void {
     expect(attempts.map((attempt) => printed(this.shown(attempt))).join('\n\n')).toBe('');
   }
@@ -155,14 +155,14 @@ class Books {
   }
 }
 
-/** Bodies may be long. */
+/** Shortens long bodies for the output. */
 const printed = (value: unknown): string => inspect(value, { depth: null, maxStringLength: 400 });
 
-/** A route without a price is paid with nothing. */
+/** Whether a call is paid. Calls of a route without a price always are. */
 const isPaid = ({ net, route }: CallInLedger): boolean => net !== '0' || route === 'free';
 const hasAnswer = ({ received }: Attempt): boolean => received !== null && received.status < 300;
 
-/** A customer who was told the cost of a whole answer has paid that, and no more or less. */
+/** The cost that a customer was told with a whole answer is exactly the amount paid. */
 function expectToldIsTrue({ attempts }: Journal, books: Books): void {
   const wrong = attempts.filter((attempt) => {
     const { received, told } = attempt;
@@ -202,7 +202,7 @@ function expectPartsArePaid({ attempts }: Journal, books: Books): void {
   books.expectNone(unpaid);
 }
 
-/** An error of the upstream's has cost nothing, unless its server was killed before it gave it back. */
+/** An error of the upstream is free, unless a kill kept the server from giving the payment back. */
 function expectErrorsAreFree({ attempts }: Journal, books: Books): void {
   const paid = attempts.filter((attempt) => {
     const call = books.of(attempt);
@@ -307,7 +307,7 @@ function expectEndings(calls: readonly CallInLedger[], calmSince: Date): void {
   expect(unpaid).toEqual([]);
   if (SECONDS < LONG) return;
   const endings = new Set(calls.map(({ ending }) => ending));
-  // Even a long run may see no call that takes too long.
+  // Even a long run may have no call that takes too long.
   const expected = [...FREE, ...PAID].filter((ending) => ending !== 'time_exceeded');
   for (const ending of expected) expect(endings).toContain(ending);
 }

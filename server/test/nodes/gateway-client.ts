@@ -29,9 +29,9 @@ export interface Attempt {
   readonly node: Node;
   readonly startedAt: number;
   readonly endedAt: number;
-  /** The upstream's answer as far as it came; null: no part of it. */
+  /** The received part of the upstream's answer; null: nothing of it came. */
   readonly received: Received | null;
-  /** The payment as it was told, in the head or at the end. */
+  /** The payment as the headers or trailers state it. */
   readonly told: Told;
 }
 
@@ -52,7 +52,7 @@ export interface Told {
   readonly hold: string | undefined;
 }
 
-/** Everything that the customers asked for and saw. */
+/** The records of all customers together. */
 export interface Journal {
   readonly wishes: Wish[];
   readonly attempts: Attempt[];
@@ -97,7 +97,7 @@ export async function callUntil(
     const tries = wish.idempotencyKey === undefined ? 1 : chance.between(1, MOST_TRIES);
     for (let tried = 0; tried < tries && !isOver(); tried += 1) {
       await ask(wish, journal, anyNode(chance), leaving(chance));
-      // Now and then an answer that was received is asked for again.
+      // Now and then the customer repeats a call whose answer was received.
       if (wish.isOver && chance.below(3) > 0) break;
       await delay(chance.below(ASK_AGAIN_MS));
     }
@@ -151,7 +151,7 @@ function outcomeOf({ status, headers, body, isWhole }: Delivered): string {
   return `${status} ${JSON.parse(body).code}`;
 }
 
-/** One customer in four leaves: at some time, or in the middle of the answer. */
+/** One client in four disconnects: at a random time, or in the middle of the answer. */
 function leaving(chance: Chance): Pick<SendOptions, 'leaveAfter' | 'leaveAfterMs'> {
   const dice = chance.below(8);
   if (dice === 0) return { leaveAfter: chance.between(1, 200) };

@@ -13,10 +13,10 @@ import { ask, callUntil, type Journal, type Payer } from './gateway-client.ts';
 import { type Node, startNode, useNodes } from './node.ts';
 
 const CLIENTS = 24;
-/** On a machine under load a good answer is too late now and then. */
+/** Retries, because on a machine under load a good answer sometimes comes too late. */
 const MOST_TRIES = 10;
 const ASK_AGAIN_MS = 200;
-/** Cents. The last account runs out of them. */
+/** The accounts' credits in cents. The last account uses its credit up. */
 const CREDITS = ['100000', '100000', '100000', String(2 * SECONDS)];
 
 const PRICES = (upstream: string): string => `
@@ -98,8 +98,8 @@ async function killUntil(end: number): Promise<void> {
 }
 
 /**
- * Asks for everything that was wished under an idempotency key, of a good upstream, until each wish has its
- * answer or its refusal. So each attempt that a killed server left is ended.
+ * Retries every call with an idempotency key, from a good upstream, until it has an answer or a
+ * refusal. So every attempt that a killed server left is ended.
  */
 async function fulfil(journal: Journal): Promise<void> {
   const open = journal.wishes.filter(({ idempotencyKey }) => idempotencyKey !== undefined);

@@ -8,9 +8,9 @@ import { type Answer, type Attempt, attributesOf, call } from './client.ts';
 import { type Node, startNode, useNodes } from './node.ts';
 
 const CLIENTS = 32;
-/** The most that each account may spend, in cents. The first one has spent it soon. */
+/** The spend limit of each account, in cents. The first account reaches it soon. */
 const LIMITS = ['10', '400', '400', '400'];
-/** A client asks again until it knows what became of its operation. */
+/** The pause between retries. A client retries until it knows the outcome of its operation. */
 const ASK_AGAIN_MS = 100;
 
 const db = useDatabase();

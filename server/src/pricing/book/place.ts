@@ -52,8 +52,8 @@ export function placeAt(lines: LineCounter, offset: number): Place {
 }
 
 /**
- * Where a fault stands: at the value, or at its name; what is not there stands where the next
- * thing around it does.
+ * The place of a fault: its value, or its name if the name is wrong. If the member is absent, the
+ * place of the nearest value that contains it.
  */
 export function placeOf(
   document: Document.Parsed,
