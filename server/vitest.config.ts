@@ -9,7 +9,7 @@ const ON_15 = ['test/database/**/*.test.ts', 'test/nodes/two-nodes.test.ts', 'te
 
 const with15 = existsSync(DEBIAN_POSTGRESQL_15);
 const withPgBouncer = existsSync(PGBOUNCER);
-/** Said at the end of each run: what is missing must not look as if it had passed. */
+/** Lines for the end of the output: tests that were not run must not look as if they had passed. */
 const notRun = [
   ...(with15 ? [] : ["everything on PostgreSQL 15 (install Debian's postgresql-15)"]),
   ...(withPgBouncer ? [] : ["what PgBouncer is needed for (install Debian's pgbouncer)"]),

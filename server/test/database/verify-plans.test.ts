@@ -8,9 +8,9 @@ import { useDatabase } from '../postgres.ts';
 
 /** The cost of `verify` grows with the ledger, and not with the number of its snapshots. */
 
-const ACCOUNTS = 200;
+const ACCOUNTS = 400;
 const OPERATIONS = 25;
-const LARGE = 5_000;
+const LARGE = 10_000;
 
 const db = useDatabase();
 let client: pg.Client;

@@ -100,8 +100,8 @@ export function folder(owner?: OsUser): string {
 }
 
 /**
- * Makes data directories with a stopped cluster of their own, which is a copy of one that initdb made
- * for the whole file: initdb takes a second. Call it once, at the top level.
+ * Makes data directories with a stopped cluster of their own. Each is a copy of one cluster, because
+ * initdb takes a second. Call it once, at the top level of a test file.
  */
 export function useClusters(): (named?: string) => string {
   let template: string;
@@ -263,7 +263,7 @@ export function postmaster(dataDir: string): number | null {
   return pidFile(dataDir)?.pid ?? null;
 }
 
-/** The postmaster's own report on itself; null: there is none. */
+/** The postmaster's own file of its state, null if there is none. */
 export function pidFile(dataDir: string): PidFile | null {
   try {
     return parsePidFile(readFileSync(join(dataDir, 'postgresql', 'postmaster.pid'), 'utf8'));

@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { connect } from 'node:net';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { verify } from '../../src/ledger/proof/verify.ts';
 import { startNode, useNodes } from '../nodes/node.ts';
 import { useDatabase } from '../postgres.ts';
@@ -44,7 +44,7 @@ routes:
     scope: search
     upstream: ample
     metering_buffer_bytes: 60000000
-    longest_s: 3
+    longest_s: 8
     price:
       - {per: items, cents: "0.000001", count: $count(answer.items), at_most: 20}
     settlement: {client_left_midway: free, above_maximum: counted}
@@ -66,8 +66,12 @@ async function endingsOf({ account }: Customer, calls = 1): Promise<string[]> {
       'select ending from call_endings where account_id = $1 order by number',
       [account.slice(0, 32)],
     );
-  await expect.poll(async () => (await read()).length, { timeout: 5_000 }).toBe(calls);
-  return (await read()).map(({ ending }) => ending);
+  const ended = async () => {
+    const rows = await read();
+    expect(rows).toHaveLength(calls);
+    return rows.map(({ ending }) => ending);
+  };
+  return vi.waitFor(ended, { timeout: 12_000, interval: 50 });
 }
 
 const JSON_HEAD = ['HTTP/1.1 200 OK', 'Content-Type: application/json', 'Content-Length: 15'];
@@ -273,7 +277,9 @@ test.concurrent('a client that reads nothing keeps its answer no longer than a c
   client.destroy();
 });
 
-test.concurrent('an idempotency key is not free before its payment is given back', async () => {
+test.concurrent('an idempotency key is not free before what was paid under it is given back', async ({
+  expect,
+}) => {
   const customer = await gateway.customer('10');
   const ask = () => customer.get('/fixed?silent', { headers: { 'idempotency-key': 'one' } });
   const first = ask();

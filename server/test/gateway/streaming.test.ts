@@ -139,7 +139,7 @@ function paused(
 }
 
 describe.concurrent('a gateway that stops', () => {
-  test('lets calls end that are under way, and answers them', async () => {
+  test('lets calls end that are under way, and answers them', async ({ expect }) => {
     const node = await gateway.another();
     const customer = await gateway.customer('10');
     const under = customer.get('/v1/events?do=events&items=5', { url: node.url });
@@ -150,7 +150,9 @@ describe.concurrent('a gateway that stops', () => {
     expect((await under).trailers['x-credits-charged']).toBe('0.5');
   });
 
-  test('says from the first moment that it is not ready, and begins nothing', async () => {
+  test('says from the first moment that it is not ready, and begins nothing', async ({
+    expect,
+  }) => {
     const node = await gateway.another();
     const customer = await gateway.customer('10');
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -175,7 +177,7 @@ describe.concurrent('a gateway that stops', () => {
     agent.destroy();
   });
 
-  test('ends calls that take too long, and settles them', async () => {
+  test('ends calls that take too long, and settles them', async ({ expect }) => {
     const node = await gateway.another();
     const customer = await gateway.customer('10');
     const under = customer.get('/v1/events?do=events&then=silence&mark=cut', { url: node.url });
@@ -189,7 +191,7 @@ describe.concurrent('a gateway that stops', () => {
     expect(await db.query(held, [customer.account.slice(0, 32)])).toEqual([]);
   }, 20_000);
 
-  test('begins no call if its body comes after that', async () => {
+  test('begins no call if its body comes after that', async ({ expect }) => {
     const node = await gateway.another();
     const customer = await gateway.customer('10');
     const body = '{"effort":"high"}';
