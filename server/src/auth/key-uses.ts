@@ -1,6 +1,6 @@
 import type { Database, Statement } from '../db/connection/database.ts';
 import { WriteBehind } from '../db/write-behind.ts';
-import type { Principal } from './principal.ts';
+import type { OnKeyUsed } from './authentication.ts';
 import * as sql from './sql/key-uses.ts';
 
 const FLUSH_EVERY_MS = 5_000;
@@ -13,7 +13,7 @@ interface KeyUse {
 
 /** Records when each key was last used. Only `last_used_at` depends on it. */
 export class KeyUses {
-  readonly #uses: Readonly<Record<Principal['kind'], WriteBehind<KeyUse>>>;
+  readonly #uses: Readonly<Record<Parameters<OnKeyUsed>[0], WriteBehind<KeyUse>>>;
 
   constructor(database: Database, log: { warn(details: object, message: string): void }) {
     const writer = (statement: Statement, subject: string) =>
@@ -34,7 +34,7 @@ export class KeyUses {
   }
 
   /** Records a use at this moment. Never fails. */
-  readonly used = (kind: Principal['kind'], id: string): void => {
+  readonly used: OnKeyUsed = (kind, id) => {
     this.#uses[kind].add(id, { id, at: Date.now() });
   };
 

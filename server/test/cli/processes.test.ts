@@ -16,7 +16,7 @@ const dataDir = mkdtempSync(join(tmpdir(), 'purser-cli-'));
 const environment = { PURSER_DATA_DIR: dataDir };
 let node: Node;
 
-/** The secret of a key in the output of `purser start`. */
+/** A key of the demo, as the start prints it; empty if it prints none. */
 const keyIn = (output: string, name: string) =>
   new RegExp(`${name} key +(prs[ro]_\\S+)`).exec(output)?.[1] ?? '';
 

@@ -263,7 +263,7 @@ export function postmaster(dataDir: string): number | null {
   return pidFile(dataDir)?.pid ?? null;
 }
 
-/** The postmaster's own report on itself; null: there is none. */
+/** The postmaster's own file of its state, null if there is none. */
 export function pidFile(dataDir: string): PidFile | null {
   try {
     return parsePidFile(readFileSync(join(dataDir, 'postgresql', 'postmaster.pid'), 'utf8'));

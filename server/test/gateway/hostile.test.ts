@@ -277,7 +277,7 @@ test.concurrent('a client that reads nothing keeps its answer no longer than a c
   client.destroy();
 });
 
-test.concurrent('an idempotency key is not free before its payment is given back', async ({
+test.concurrent('an idempotency key is not free before what was paid under it is given back', async ({
   expect,
 }) => {
   const customer = await gateway.customer('10');
