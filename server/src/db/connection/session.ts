@@ -4,8 +4,9 @@ import type { Statement } from './database.ts';
 import * as sql from './sql.ts';
 
 /**
- * The settings of every session, and their check. Settings are sent as statements and read back in a
- * later transaction: a pooler may drop startup options, or run the next transaction in another session.
+ * The settings of every session, and their check. They are sent as statements, because a pooler may
+ * drop startup options. They are read back in a later transaction, because it may run that one in
+ * another session.
  */
 
 /** The timeout of each of the two statements; long enough for a machine under load. */
