@@ -79,7 +79,7 @@ function refusalOf(found: sql.SessionRow, role: string | null): OperatorError | 
   if (found.changed !== null) {
     return new OperatorError(
       'The settings of a session do not stay.',
-      `${found.changed} is not what was set a moment before.`,
+      `${found.changed} does not have the value that was set a moment before.`,
       SESSION_POOLING,
     );
   }

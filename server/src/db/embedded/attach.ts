@@ -110,7 +110,7 @@ class Search {
     throw new OperatorError(
       'PostgreSQL does not answer.',
       `${this.#cluster.directory}: ${reason.message} Waited ${waitedS} s.`,
-      'If that process hangs, end it (kill -9 is safe: what was committed stays), then start Purser again.',
+      'If that process hangs, end it (kill -9 is safe: committed data stay), then start Purser again.',
     );
   }
 

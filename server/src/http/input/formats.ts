@@ -72,7 +72,11 @@ export const Description = (): TString =>
 
 /** The operator's reason, kept as the description of the operation. */
 export const Reason = (): TString =>
-  Type.String({ minLength: 1, maxLength: LONGEST_TEXT, description: 'Why, for the history.' });
+  Type.String({
+    minLength: 1,
+    maxLength: LONGEST_TEXT,
+    description: 'The reason, for the history.',
+  });
 
 /** The lifetime of a hold. */
 export const ExpiresInS = () =>
