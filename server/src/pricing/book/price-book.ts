@@ -35,6 +35,9 @@ export interface UpstreamSecret {
   readonly prefix: string;
 }
 
+/** The form of the names of routes and upstreams. */
+export const NAME_PATTERN = '^[a-z][a-z0-9_-]{0,63}$';
+
 /** One priced route. */
 export interface Route {
   readonly name: string;

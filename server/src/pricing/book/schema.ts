@@ -2,7 +2,7 @@ import { type Static, type TSchema, Type } from 'typebox';
 import { STRICT } from '../../schema/node.ts';
 import { DEFAULTS } from './defaults.ts';
 import { Choice, EventNames, Member, Seconds, text, Whole } from './formats.ts';
-import { type Ending, ERROR_FORMATS, type Pays } from './price-book.ts';
+import { type Ending, ERROR_FORMATS, NAME_PATTERN, type Pays } from './price-book.ts';
 import { ByMember, PerCall, PerItem } from './price-schema.ts';
 
 /**
@@ -18,7 +18,7 @@ const LARGEST_METERING_BUFFER_BYTES = 64 * MIB;
 const LONGEST_S = 86_000;
 
 const named = <Of extends TSchema>(value: Of, title: string, description: string) =>
-  Type.Record(Type.String({ pattern: '^[a-z][a-z0-9_-]{0,63}$' }), value, {
+  Type.Record(Type.String({ pattern: NAME_PATTERN }), value, {
     ...STRICT,
     format: 'name',
     title,
