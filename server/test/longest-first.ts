@@ -8,6 +8,8 @@ const LONGEST = [
   'test/gateway/hostile.test.ts',
   'test/gateway/streaming.test.ts',
   'test/nodes/killed.test.ts',
+  'test/nodes/connections.test.ts',
+  'test/nodes/gateway-soak.test.ts',
   'test/differential/differential.test.ts',
 ];
 

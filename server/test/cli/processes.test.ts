@@ -1,8 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -78,19 +76,6 @@ describe('purser start', () => {
       ['paid', '718804', 'active'],
       ['promotional', '0', 'ended'],
     ]);
-  });
-
-  test('says of a port that is taken what to do', async () => {
-    const other = createServer();
-    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
-    const { port } = other.address() as AddressInfo;
-    const own = mkdtempSync(join(tmpdir(), 'purser-port-'));
-    const env = { PURSER_DATA_DIR: own, PURSER_PORT: String(port) };
-    const { code, stderr } = await purser(['start'], env);
-    other.close();
-    rmSync(own, { recursive: true, force: true });
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/Error: .*cannot listen.*\nDetails: .*\nTo solve it: .*PURSER_PORT/);
   });
 
   test('refuses a value that cannot be, by its variable’s name', async () => {

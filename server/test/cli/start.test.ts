@@ -1,5 +1,8 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { createOperatorKey, revokeOperatorKey } from '../../src/auth/operator-keys.ts';
+import { OperatorError } from '../../src/operator-error.ts';
 import { useDatabase } from '../postgres.ts';
 import { startServer, useServers } from '../server.ts';
 
@@ -24,4 +27,17 @@ test('a start says how to make an operator key while no valid one exists', async
   expect(await startedOutput()).not.toContain('operator key');
   await revokeOperatorKey(db.database, id);
   expect(await startedOutput()).toContain(hint);
+});
+
+test('a start on a port that is taken says what to do', async () => {
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  const { port } = other.address() as AddressInfo;
+  const start = startServer({ DATABASE_URL: db.databaseUrl, PURSER_PORT: String(port) });
+  await expect(start).rejects.toMatchObject({
+    constructor: OperatorError,
+    message: expect.stringContaining('cannot listen'),
+    solution: expect.stringContaining('PURSER_PORT'),
+  });
+  other.close();
 });
