@@ -9,10 +9,10 @@ const ON_15 = ['test/database/**/*.test.ts', 'test/nodes/two-nodes.test.ts', 'te
 
 const with15 = existsSync(DEBIAN_POSTGRESQL_15);
 const withPgBouncer = existsSync(PGBOUNCER);
-/** Lines for the end of the output: tests that were not run must not look as if they had passed. */
+/** The tests that were not run, for the end of the output: they must not look as if they had passed. */
 const notRun = [
   ...(with15 ? [] : ["everything on PostgreSQL 15 (install Debian's postgresql-15)"]),
-  ...(withPgBouncer ? [] : ["what PgBouncer is needed for (install Debian's pgbouncer)"]),
+  ...(withPgBouncer ? [] : ["the tests that need PgBouncer (install Debian's pgbouncer)"]),
 ];
 const excluded = withPgBouncer ? [] : ['test/database/pgbouncer.test.ts'];
 

@@ -1,8 +1,8 @@
 import { createServer, type ServerResponse } from 'node:http';
 
 /**
- * The API behind the gateway and its baseline: a constant answer of 1 KB, and one of 10 MB that
- * streams as fast as the client reads.
+ * The API behind the gateway and its baseline. It has a constant answer of 1 KB, and one of 10 MB
+ * that streams as fast as the client reads.
  */
 const SMALL = Buffer.from(JSON.stringify({ results: 'r'.repeat(1_024 - 14) }));
 const PIECE = Buffer.alloc(64 * 1_024, 'p');

@@ -3,7 +3,7 @@
 -- Each CHECK gets a name that says what it promises. Nodes of the release before read no such name.
 
 -- All tables are locked before the first rename. If that takes longer than 100 ms, the locks are given
--- back and requested again: lanes go on beside a long backup, and no deadlock lasts.
+-- back and requested again. So lanes go on beside a long backup, and no deadlock lasts.
 do $$
 declare
   before constant text := current_setting('lock_timeout');

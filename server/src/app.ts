@@ -60,7 +60,7 @@ export async function createApp(config: Config, { as, log, signal }: AppOptions)
     { name: 'price book', start: () => loadPriceBook(database, gatewayFile, log) },
     { name: 'gateway', start: () => gateway?.start(), stop: () => gateway?.stop() },
     { name: 'HTTP', stop: () => closeAll(apis) },
-    { name: 'drain of the calls under way', stop: () => gateway?.beginStop() },
+    { name: 'drain of the calls in progress', stop: () => gateway?.beginStop() },
   ];
 
   const http: HttpParts = {

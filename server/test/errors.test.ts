@@ -18,6 +18,6 @@ describe('the registry of error codes', () => {
     // For this code, SDKs of product APIs expect a list as `detail`.
     const detail = expect.any(code === 'request_not_priced' ? Array : String);
     expect(JSON.parse(example)).toMatchObject({ code, detail });
-    expect(page).toMatch(/\*\*What to do:\*\* \S/);
+    expect(page).toMatch(/\*\*To solve it:\*\* \S/);
   });
 });

@@ -172,6 +172,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'http/input': [
     'schema',
     'http/errors',
+    'pricing/book',
     'ledger/history',
     'ledger/accounts',
     'ledger/operations',

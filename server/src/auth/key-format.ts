@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
 /**
- * The form of the keys that Purser makes: a prefix that names the kind, 43 base62 characters of 32
- * random bytes, and 6 base62 characters of the CRC-32 of everything before. So a secret scanner can
- * tell a key from text that looks like one, without asking us (the idea:
+ * The form of the keys that Purser makes. A prefix names the kind. Then come 43 base62 characters of
+ * 32 random bytes, and 6 of the CRC-32 of everything before. So a secret scanner can tell a key from text
+ * that looks like one, without asking us (the idea:
  * https://github.blog/engineering/platform-security/behind-githubs-new-authentication-token-formats/).
  * Imported keys have whatever form they have; only their SHA-256 is known.
  */
@@ -22,7 +22,7 @@ const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 /** 62^43 is above 2^256, and 62^6 above 2^32. */
 const RANDOM_LENGTH = 43;
 const CHECKSUM_LENGTH = 6;
-/** What a masked key shows of its beginning and of its end. */
+/** A masked key shows this many characters after its prefix, and at its end. */
 const SHOWN = 4;
 
 /** A new secret of `RANDOM_BYTES` bytes that nobody can guess. */

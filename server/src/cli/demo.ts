@@ -2,9 +2,9 @@ import { allOf, call, type Injectable, pageOf, type Resource, resourceOf } from 
 import type { Terminal } from './command/terminal.ts';
 
 /**
- * The demo data of an empty embedded database: an organization with exactly 718924.5 cents in a
- * promotional and a paid grant, an individual, a key for each, and an operator key. Each step is
- * idempotent and the operator key comes last, so the next start completes one that was killed.
+ * The demo data of an empty embedded database. An organization has exactly 718924.5 cents in a
+ * promotional and a paid grant. Then there are an individual, a key for each, and an operator key. Each
+ * step is idempotent and the operator key comes last, so the next start completes one that was killed.
  */
 
 const ORGANIZATION = {

@@ -51,7 +51,7 @@ export function buildProgram(context: Context, version: string): Command {
 }
 
 const ABOUT = `
-Every command says with --help what it takes, and most print the HTTP API's answer with --json.
+Every command has --help, which lists its options, and most print the HTTP API's answer with --json.
 They work on the database that DATABASE_URL names, or on the one in PURSER_DATA_DIR (.purser), while
 the server runs and while it does not. Exit code: 0 done, 1 failed, 2 written wrongly.`;
 

@@ -99,7 +99,7 @@ export async function standingOf(on: Sql): Promise<Standing> {
   const fitness = await fitnessOf(on, login, login);
   if (fitness?.is_able) return { role: null, unprotected: openIn(place, null) };
   throw new OperatorError(
-    'The login of DATABASE_URL may not do what the server does.',
+    'The login of DATABASE_URL does not have the rights that the server needs.',
     `${login} lacks rights on the tables in the database ${place.database}.`,
     'Run `purser migrate` once with DATABASE_URL as it is and the login that owns the tables in PURSER_MIGRATION_URL: it grants the rights.',
   );

@@ -53,7 +53,7 @@ export interface Quote {
 /** The key or its account has as many calls under way as its share allows. */
 export class TooManyCalls extends Error {
   constructor() {
-    super('too many calls are under way');
+    super('too many calls are in progress');
     this.name = 'TooManyCalls';
   }
 }
@@ -199,7 +199,7 @@ export class Gateway {
 
 const LOG_TEXTS: Partial<Record<CallEnding, string>> = {
   upstream_rejected_operator: "the upstream refuses the operator's secret: customers get 502",
-  above_maximum: 'more was counted than the price book has as at_most',
+  above_maximum: 'the count is above at_most of the price book',
 };
 
 /** The shares of a call: its key on the route, and its account on the upstream. */

@@ -14,7 +14,7 @@ import type { RawCentsByMember, RawPrice } from './book/price-schema.ts';
 import type { RawAdded, RawBook, RawRoute, RawUpstream } from './book/schema.ts';
 import { compileCounting, constantCounting } from './counting/counting.ts';
 
-/** Makes a price book of what fits the schema and the rules. */
+/** Makes a price book of a value that fits the schema and the rules. */
 export function buildBook({ top_up_url, upstreams, routes }: RawBook): PriceBook {
   return {
     topUpUrl: top_up_url ?? null,
@@ -70,7 +70,7 @@ function routeOf(name: string, raw: RawRoute): Route {
   };
 }
 
-/** A part of a price; `names` are those of the events that it counts if it says nothing else. */
+/** A part of a price; it counts the events of these `names` if it names none itself. */
 export function priceOf(raw: RawPrice, names: readonly string[]): Price {
   if ('per_call' in raw) return { kind: 'call', amount: microcents(raw.per_call) };
   if ('by' in raw) {
@@ -126,7 +126,7 @@ function milliseconds(seconds: number): number {
   return Math.round(seconds * 1_000);
 }
 
-/** Of a text that the schema and the rules have judged. */
+/** The amount in a text that the schema and the rules have checked. */
 function microcents(text: string): bigint {
   const amount = parseCents(text);
   if (amount === undefined || amount > LARGEST_AMOUNT) throw new RangeError(`${text} is no amount`);

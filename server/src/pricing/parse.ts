@@ -30,21 +30,23 @@ const MOST_PROBLEMS = 200;
 
 /**
  * Parses a price book. Returns it with warnings, or returns all its problems (at most some hundred)
- * in the order of their lines. If the text is not YAML, only the syntax errors: the rest would be a
- * guess.
+ * in the order of their lines. If the text is not YAML, these are the syntax errors alone: the rest
+ * would be a guess.
  */
 export function parsePriceBook(text: string): Parsed {
   if (Buffer.byteLength(text) > LARGEST_BYTES) {
     return alone(
       'the price book is larger than 1 MiB',
-      'leave out what the gateway does not offer',
+      'leave out the routes that the gateway does not need',
     );
   }
   const lines = new LineCounter();
   const excess = excessOf(text, lines);
   if (excess) {
     const { line, column, why: message } = excess;
-    return { problems: [{ line, column, message, cure: 'leave out what no price book needs' }] };
+    return {
+      problems: [{ line, column, message, cure: 'write it with fewer levels and members' }],
+    };
   }
   const document = parseDocument(text, { prettyErrors: false, merge: true });
   const problems = syntaxProblems(document, lines);
@@ -110,9 +112,9 @@ function syntaxProblems({ errors, warnings }: Document.Parsed, lines: LineCounte
 const SYNTAX_CURES: Readonly<Record<string, string>> = {
   DUPLICATE_KEY: 'leave one of them out',
   TAB_AS_INDENT: 'indent with spaces',
-  BAD_INDENT: 'indent what belongs together by the same number of spaces',
+  BAD_INDENT: 'indent the members of one object by the same number of spaces',
   BLOCK_AS_IMPLICIT_KEY: 'start a new line, or put a text that has ": " in quotes',
-  MULTIPLE_DOCS: 'leave out the second --- and what follows',
+  MULTIPLE_DOCS: 'leave out the second --- and all that follows',
   TAG_RESOLVE_FAILED: 'leave the tag out',
   MISSING_CHAR: 'close the quote or the bracket',
 };

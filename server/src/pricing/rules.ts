@@ -142,7 +142,7 @@ function judgeAddedPrice(path: Path, { members }: RawAdded, { price }: RawRoute)
   const read = Object.keys(members).filter((name) => top.has(name) || deep.has(name));
   return read.map((name) => {
     const at = [...path, 'members', name];
-    const message = `${nameOf(at)}: the price looks for ${name}, and would see the customer's`;
+    const message = `${nameOf(at)}: the price looks for ${name}, and would see the customer's value`;
     return { path: at, message, cure: 'count without it, or leave it out here' };
   });
 }
@@ -252,7 +252,7 @@ function* judgeItems(path: Path, price: RawItems): Generator<Fault> {
   if (countsAnswer && price.at_most === undefined) {
     const message = `${name}.at_most is missing`;
     const cure =
-      'say how many there can be at most, which is held before the call; or count the request: of: request';
+      'add the most items of a call, whose cost is held before it; or count the request: of: request';
     yield { path, message, cure };
   }
   for (const member of ['event', 'each_event'] as const) {
@@ -266,7 +266,7 @@ function* judgeItems(path: Path, price: RawItems): Generator<Fault> {
     yield { path: [...path, 'each_event'], message, cure };
   }
   if (!countsAnswer && price.at_most !== undefined) {
-    const message = `${name}.at_most has no use where the request is counted`;
+    const message = `${name}.at_most has no use if the request is counted`;
     yield { path: [...path, 'at_most'], message, cure: 'leave it out' };
   }
 }

@@ -26,7 +26,7 @@ export type Path = readonly (string | number)[];
 /** Objects with it refuse members that their schema does not name. */
 export const STRICT = { additionalProperties: false } as const;
 
-/** The members by which the alternatives of a node are known: of each the first that it requires. */
+/** The members that identify the alternatives of a node: the first required member of each. */
 export function marksOf({ anyOf = [] }: Node): string[] {
   return anyOf.map(({ required }) => required?.[0] ?? '');
 }

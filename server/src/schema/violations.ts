@@ -4,9 +4,9 @@ import { isObject, marksOf, type Node, type Path } from './node.ts';
 import { nearest } from './words.ts';
 
 /**
- * Finds every place at which a value breaks a JSON Schema, as data: requests and price books each put it
- * into their own words. The errors of typebox do not suffice: of a list of alternatives they say only
- * that none fits.
+ * Finds every place at which a value breaks a JSON Schema, as data: requests and price books describe
+ * it in words of their own. The errors of typebox do not suffice: for a list of alternatives they say
+ * only that none fits.
  */
 
 /**
@@ -15,8 +15,8 @@ import { nearest } from './words.ts';
  * - `empty`: the object has fewer members than it must have.
  * - `length`: the list has too few or too many items.
  * - `repeated`: the item at the path is in the list `node` for the second time.
- * - `unmarked`: the object has none of the members by which the alternatives of `node` are known.
- * - `wrong`: the value is of another form than `node` asks.
+ * - `unmarked`: the object has none of the members that identify the alternatives of `node`.
+ * - `wrong`: the value has another form than `node` requires.
  */
 export interface Violation {
   readonly kind: 'unknown' | 'missing' | 'empty' | 'length' | 'repeated' | 'unmarked' | 'wrong';
@@ -26,7 +26,7 @@ export interface Violation {
   readonly meant?: string | undefined;
 }
 
-/** Every violation: of an object, unknown members come first. A value without any fits the schema. */
+/** Every violation; in an object, unknown members come first. A value without any fits the schema. */
 export function violationsOf(schema: TSchema, value: unknown): Generator<Violation> {
   return at(schema as Node, value, []);
 }
@@ -95,7 +95,7 @@ function* inAlternatives(node: Node, value: unknown, path: Path): Generator<Viol
   else yield { kind: 'unmarked', path, node, value };
 }
 
-/** The only one of the alternatives that is an object, a list or neither, as the value is. */
+/** The alternative of the value's form (object, list or scalar), if there is exactly one. */
 function meantOf(nodes: readonly Node[], value: unknown): Node | undefined {
   const kind = isObject(value) ? 'object' : Array.isArray(value) ? 'array' : 'scalar';
   const alike = nodes.filter(

@@ -3,23 +3,23 @@ import type { Node } from './node.ts';
 
 /** The words in which violations are explained. */
 
-/** Names in a message are cut here, so that the message stays short. */
+/** Names in a message are cut to this length, so that the message stays short. */
 const LONGEST_SHOWN = 64;
-/** How many characters a name may be off to be taken for another. */
+/** A name counts as a misspelling of another up to this edit distance. */
 const TYPO_DISTANCE = 3;
-/** Of many names only the first are compared with a word. */
+/** A word is compared with the first of the known names only, at most this many. */
 const MOST_COMPARED = 100;
 
-/** The terms of the readers: of those who write JSON, or YAML. */
+/** The terms for the readers, who write JSON or YAML. */
 export interface Wording {
-  /** What a text of a `format` must be. */
+  /** The expected text of each `format`. */
   readonly formats: Readonly<Record<string, string>>;
   readonly text: string;
   readonly object: string;
   readonly list: (node: Node) => string;
 }
 
-/** What a value of the schema must be. */
+/** The expected value of a schema, in words. */
 export function expectation(node: Node, wording: Wording): string {
   if (node.enum) return `one of ${node.enum.join(', ')}`;
   if (node.anyOf) return node.anyOf.map((one) => expectation(one, wording)).join(', or ');

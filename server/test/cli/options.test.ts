@@ -108,7 +108,7 @@ test('the refusal of a misspelt option names the intended one', async () => {
   const ran = await runCommand(['account', 'list', '--jsno']);
   expect([ran.code, partsOf(ran).solution]).toEqual([
     2,
-    'Did you mean --json? `purser account list --help` says what it takes.',
+    'Did you mean --json? `purser account list --help` lists its arguments and options.',
   ]);
 });
 

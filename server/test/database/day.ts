@@ -72,10 +72,11 @@ export async function liveOneDay(db: TestDatabase, ledger: Ledger): Promise<Acco
   await submit({ kind: 'capture', hold: await hold(6n), amount: 9n }); // 15, 16, and 17: an overage
   await hold(4n); // 18: stays open
   await hold(3n, 2_000); // 19: expires
+  const holdExpired = Date.now() + 2_000;
   const adjust = { kind: 'adjustment', allowNegative: false };
   await submit({ ...adjust, amount: 25n, category: 'promotional' }); // 20
   await submit({ ...adjust, amount: -5n, category: 'paid' }); // 21
-  const end = soon + 250;
+  const end = Math.max(soon + 250, holdExpired);
   await grant(10n, { priority: 0, expiresAt: end }); // 22: used up
   const spent = await charge(10n); // 23
   while (Date.now() <= end) await ledger.advance(account.id);

@@ -5,9 +5,9 @@ import { describe, expect, test } from 'vitest';
 import { Flush } from '../../src/db/connection/flush.ts';
 
 /**
- * The parts of pg that db/flush.ts and db/pipeline.ts use and pg does not publish (adr/0011). If one of
- * these tests fails after an upgrade of pg, read lib/query.js, lib/client.js and lib/connection.js of the
- * new version against both files, then test/database/flush.test.ts must pass.
+ * The parts of pg that flush.ts and pipeline.ts in db/connection use and pg does not publish (adr/0011).
+ * If one of these tests fails after an upgrade of pg, compare both files with lib/query.js,
+ * lib/client.js and lib/connection.js of the new version. Then test/database/flush.test.ts must pass.
  */
 
 /** Messages of the server that pg hands to the query under way. */

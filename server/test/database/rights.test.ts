@@ -149,7 +149,7 @@ describe('two logins', () => {
     const stranger = await places.login();
     await places.run(places.config(name), `grant select on purser_migrations to ${stranger}`);
     await expect(open(places.url(name, stranger))).rejects.toMatchObject({
-      message: 'The login of DATABASE_URL may not do what the server does.',
+      message: 'The login of DATABASE_URL does not have the rights that the server needs.',
       solution: expect.stringContaining('PURSER_MIGRATION_URL'),
     });
   });

@@ -7,7 +7,7 @@ import { cheapest, costOf, type Ending, inCents, mostOf, type Pays, type Route }
  * has its payment, the customer's view and the state of the idempotency key. The model knows
  * nothing of the gateway's code. Amounts are microcents.
  *
- * More than one way is possible only in a race: a client disconnects, or a timeout fires, while the
+ * Only a race has more than one possible way. A client disconnects, or a timeout fires, while the
  * request or the answer is on its way.
  */
 

@@ -358,6 +358,17 @@ describe('a quote', () => {
     expect(rows.length).toBe(1);
   });
 
+  test('takes every name of a route that a price book takes', async () => {
+    const { key } = await gateway.customer('2');
+    const free = attributesOf(await quote(key, { route: 'free-of_charge2' }), 200);
+    expect(free).toMatchObject({ id: 'free-of_charge2', allowed: true, amount: '0' });
+    const wrong = await quote(key, { route: 'Search' });
+    expect([wrong.status, JSON.parse(wrong.body).detail]).toEqual([
+      422,
+      'route must be the name of a route: at most 64 lower-case letters, digits, _ and -',
+    ]);
+  });
+
   test('names the fault of its request', async () => {
     const { key } = await gateway.customer('2');
     const unknown = await quote(key, { route: 'nothing' });

@@ -53,7 +53,7 @@ routes:
     rate_limit: {per_second: 1, burst: 3}
     price:
       - per_call: "0.5"
-  free:
+  free-of_charge2:
     methods: [GET]
     path: /v1/free
     scope: search

@@ -48,7 +48,7 @@ describe('sums beyond int64', () => {
     for (const period of ['day', 'total']) {
       const refused = await limit(account, period, '1');
       expect(codeOf(refused)).toEqual([422, 'amount_too_large']);
-      expect(JSON.parse(refused.body).detail).toContain('was spent');
+      expect(JSON.parse(refused.body).detail).toContain('spending of this period');
     }
     attributesOf(await post(`charges/${first}/reverse`, { amount: '0.000001', reason: 'r' }), 201);
     expect(codeOf(await limit(account, 'total', '1'))).toEqual([422, 'amount_too_large']);

@@ -7,7 +7,7 @@ const { PURSER_SOAK_S = '10', PURSER_SOAK_SEED = '1' } = process.env;
 export const SECONDS = Number(PURSER_SOAK_S);
 /** The same seed makes the same draws, but at other moments: no two runs are quite the same. */
 export const SEED = Number(PURSER_SOAK_SEED);
-/** A run of at least so many seconds must have seen every rare event. */
+/** A run of at least this many seconds must have every rare event. */
 export const LONG = 60;
 
 /** Each seed has this many numbers for sources of chance. */

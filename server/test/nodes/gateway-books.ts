@@ -13,7 +13,7 @@ import type { Node } from './node.ts';
 /**
  * Compares the answers that customers received with their payments.
  *
- * A killed server may lose only the cost of an attempt under way that was not told yet: its hold
+ * A killed server may lose only the cost of an attempt in progress that was not reported yet. Its hold
  * expires, and the answer was free. A price that was known before the call stays charged, even if
  * the upstream failed at that moment. A cost that was told, in headers or trailers, is never lost.
  */

@@ -100,7 +100,7 @@ describe('a problem', () => {
       'upstreams:',
       'top_up_url: ftp://x\nupstreams:',
       '1:13 top_up_url must be an http',
-      'no credit',
+      'buy credit',
     ],
     [
       'upstreams:',
@@ -167,7 +167,7 @@ describe('a problem', () => {
     [
       counting.replace('at_most: 5', 'at_most: -1'),
       '10:66 routes.search.price[0].at_most must be a whole number',
-      'At most',
+      'The most items',
     ],
     [
       counting.replace('at_most: 5', 'at_most: answer.x'),

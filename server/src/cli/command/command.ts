@@ -41,7 +41,7 @@ export function command(name: string, description: string, ...examples: string[]
 export function apiCommand(name: string, description: string, ...examples: string[]): Command {
   return command(name, description, ...examples).option(
     '--json',
-    'print exactly what the HTTP API answers',
+    'print exactly the answer of the HTTP API',
   );
 }
 
@@ -61,7 +61,7 @@ export function idempotentCommand(
 /** A command that shows a page of a list. */
 export function listCommand(name: string, description: string, ...examples: string[]): Command {
   return apiCommand(name, description, ...examples)
-    .option('--limit <n>', 'how many to show, at most 500 (default: 50)', parseWhole)
+    .option('--limit <n>', 'the most to show, up to 500 (default: 50)', parseWhole)
     .option('--cursor <cursor>', 'the next page, as the page before names it');
 }
 

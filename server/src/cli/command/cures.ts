@@ -45,7 +45,7 @@ const CURES: Readonly<Record<ErrorCode, Cure>> = {
   customer_key_required: UNEXPECTED,
   metrics_token_required: UNEXPECTED,
 
-  invalid_request: 'Change what the first line names; --help says what the command takes.',
+  invalid_request: 'Change the value that the first line names; --help lists the options.',
   amount_too_large:
     'Give a smaller amount: none, and no sum of an account, may be above 9223372036854.775807 cents.',
   idempotency_key_reused:
@@ -56,7 +56,7 @@ const CURES: Readonly<Record<ErrorCode, Cure>> = {
     "Take the account's id from `purser account list`; with --external-id it finds one by your own identifier.",
   api_key_not_found: "Take the key's id from `purser key list --account <id>`.",
   grant_not_found: "Take the grant's id from `purser grant list --account <id>`.",
-  hold_not_found: "Take the hold's id from what `purser hold create` answered.",
+  hold_not_found: "Take the hold's id from the answer of `purser hold create`.",
   charge_not_found: "Take the charge's id from `purser charge list --account <id>`.",
   spend_limit_not_found: 'Set one with `purser limit set`, or give another --period.',
   operator_key_not_found: "Take the key's id from `purser operator-key list`.",
@@ -73,9 +73,9 @@ const CURES: Readonly<Record<ErrorCode, Cure>> = {
   too_many_holds: 'End holds with `purser hold capture` or `purser hold void`.',
   grant_ended: 'Give credit anew with `purser grant create`.',
   hold_ended:
-    'A hold ends once: `purser hold show <id>` says how. Charge what the hold did not with `purser charge create`.',
+    'A hold ends once: `purser hold show <id>` says how. Charge the rest with `purser charge create`.',
   reversal_exceeds_charge:
-    'Leave --amount out to reverse all that is left; `purser charge show <id>` says what was reversed.',
+    'Leave --amount out to reverse all that is left; `purser charge show <id>` shows the reversed part.',
   route_not_found: UNEXPECTED,
   request_not_priced: UNEXPECTED,
   spend_limit_reached: ({ body }) =>

@@ -119,7 +119,7 @@ function usagePartsOf(command: Command, text: string): Failure {
   const [what = '', ...details] = message.split(/(?<=is invalid|for (?:argument )?'[\w-]+')\. /);
   const path = pathOf(command);
   const setting = fromEnvironment(what, path);
-  const help = `\`${path} --help\` says what it takes.`;
+  const help = `\`${path} --help\` lists its arguments and options.`;
   return {
     what: `${usageInOurWords(what)}.`,
     details:

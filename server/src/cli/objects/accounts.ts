@@ -65,7 +65,7 @@ function createCommand(context: Context): Command {
         ACCOUNT_KINDS,
       ).makeOptionMandatory(),
     )
-    .requiredOption('--name <name>', 'how people call it')
+    .requiredOption('--name <name>', 'the name, for people')
     .option('--external-id <id>', 'your own identifier of it; unique', parseId)
     .option('--id <id>', 'its id, if its customers know one: 64 hex characters', parseId)
     .action(async (options: CreateOptions) => {
@@ -111,8 +111,8 @@ function updateCommand(context: Context): Command {
     'purser account update 5f2c… --overdraft-limit 5000',
   )
     .argument('<id>', "the account's id, 64 hex characters", parseId)
-    .option('--name <name>', 'how people call it')
-    .option('--overdraft-limit <cents>', 'how far below zero it may spend', parseCents)
+    .option('--name <name>', 'the name, for people')
+    .option('--overdraft-limit <cents>', 'the most that it may be below zero', parseCents)
     .action(async (id: string, options: UpdateOptions, self: Command) => {
       const { name, overdraftLimit } = options;
       if (name === undefined && overdraftLimit === undefined) {
@@ -145,12 +145,12 @@ function statusCommand(context: Context, verb: 'suspend' | 'resume', status: str
 function balanceCommand(context: Context): Command {
   return apiCommand(
     'balance',
-    'show what an account has left, or had at an instant',
+    'show the credit that an account has left, or had at an instant',
     'purser balance --account 5f2c…',
     'purser balance --account 5f2c… --at 2026-01-31',
   )
     .requiredOption('--account <id>', ACCOUNT_ID, parseId)
-    .option('--at <time>', 'what was posted then, instead of now', parseTime)
+    .option('--at <time>', 'the posted balance at that time, instead of now', parseTime)
     .action(async (options: JsonOption & { account: string; at?: string }) => {
       const path = pathOf('accounts', options.account, 'balance');
       const request = { method: 'GET', path, query: { at: options.at } } as const;

@@ -66,15 +66,23 @@ function createCommand(context: Context): Command {
     .addOption(
       oneOf(
         '--category <category>',
-        'what the customer paid for, or a gift (default: paid)',
+        'credit that the customer paid for, or a gift (default: paid)',
         CATEGORIES,
       ),
     )
     .option('--priority <n>', '0 to 100, lower is spent first (default: 50)', parseWhole)
-    .option('--effective-at <time>', 'when it can be spent from (default: at once)', parseTime)
-    .option('--expires-at <time>', 'when it cannot be spent any more (default: never)', parseTime)
+    .option(
+      '--effective-at <time>',
+      'the time from which on it can be spent (default: at once)',
+      parseTime,
+    )
+    .option(
+      '--expires-at <time>',
+      'the time from which on it cannot be spent any more (default: never)',
+      parseTime,
+    )
     .option('--applies-to <a,b>', 'the scopes that it pays for (default: everything)', parseScopes)
-    .option('--description <text>', 'why, for the history')
+    .option('--description <text>', 'the reason, for the history')
     .action((options: CreateOptions) => {
       const { account, amount, category, priority, description } = options;
       const times = { effective_at: options.effectiveAt, expires_at: options.expiresAt };
@@ -92,12 +100,12 @@ function createCommand(context: Context): Command {
 }
 
 function voidCommand(context: Context): Command {
-  return idempotentCommand('void', 'take back what is left of a grant', 'purser grant void grt_…')
+  return idempotentCommand('void', 'take back the rest of a grant', 'purser grant void grt_…')
     .argument('<id>', 'the grant', parseId)
-    .option('--reason <text>', 'why, for the history')
+    .option('--reason <text>', 'the reason, for the history')
     .action((id: string, options: IdempotencyOption & { reason?: string }) => {
       const request = { path: pathOf('grants', id, 'void'), body: { reason: options.reason } };
-      return move(context, options, request, 'What was left of the grant was taken back.');
+      return move(context, options, request, 'The rest of the grant was taken back.');
     });
 }
 

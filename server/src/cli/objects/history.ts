@@ -45,7 +45,7 @@ const JANUARY = '--from 2026-01-01 --to 2026-02-01';
 export function historyCommands(context: Context): Command[] {
   const entry = command(
     'entry',
-    "every line of an account's history: what came and what went",
+    "every line of an account's history: credit that came or went",
     'purser entry list --account 5f2c… --kind charge,reversal',
   ).addCommand(listEntriesCommand(context));
   return [entry, statementCommand(context), usageCommand(context)];
@@ -74,7 +74,7 @@ function listEntriesCommand(context: Context): Command {
       `only entries of such operations: ${ENTRY_KINDS.join(', ')}`,
       someOf(ENTRY_KINDS),
     )
-    .option('--api-key <id>', "only what was spent with this customer's key", parseId);
+    .option('--api-key <id>', "only charges with this customer's key", parseId);
   return withPeriod(list).action(async (options: FilterOptions) => {
     const { kind, apiKey, from, to } = options;
     const query = { kind: kind?.join(), api_key_id: apiKey, from, to };
@@ -95,8 +95,8 @@ function listChargesCommand(context: Context): Command {
     "show an account's charges, newest first",
     `purser charge list --account 5f2c… --scope search ${JANUARY}`,
   )
-    .option('--scope <scope>', 'only what was for this product, such as search', parseScope)
-    .option('--api-key <id>', "only what was spent with this customer's key", parseId);
+    .option('--scope <scope>', 'only charges for this product, such as search', parseScope)
+    .option('--api-key <id>', "only charges with this customer's key", parseId);
   return withPeriod(list).action(async (options: FilterOptions) => {
     const { scope, apiKey, from, to } = options;
     const query = { scope, api_key_id: apiKey, from, to };
@@ -114,11 +114,11 @@ function listChargesCommand(context: Context): Command {
 function usageCommand(context: Context): Command {
   const usage = listCommand(
     'usage',
-    'show what an account used, by day, key, scope and route',
+    'show the usage of an account, by day, key, scope and route',
     `purser usage --account 5f2c… --group-by day,scope ${JANUARY}`,
   ).option(
     '--group-by <a,b>',
-    `what makes a line: ${USAGE_GROUPS.join(', ')} (default: all four)`,
+    `the groups that make a line: ${USAGE_GROUPS.join(', ')} (default: all four)`,
     someOf(USAGE_GROUPS),
   );
   return withPeriod(usage).action(async (options: FilterOptions) => {
@@ -141,7 +141,7 @@ function usageCommand(context: Context): Command {
 function statementCommand(context: Context): Command {
   return apiCommand(
     'statement',
-    'show what an account had, what happened in a period, and what it had then',
+    'show the balance of an account before and after a period, and the sums between',
     `purser statement --account 5f2c… ${JANUARY}`,
     `purser statement --account 5f2c… ${JANUARY} --csv > january.csv`,
   )
@@ -169,8 +169,8 @@ function statementCommand(context: Context): Command {
 function withPeriod(list: Command): Command {
   return list
     .requiredOption('--account <id>', ACCOUNT_ID, parseId)
-    .option('--from <time>', 'only what happened then or later', parseTime)
-    .option('--to <time>', 'only what happened before', parseTime);
+    .option('--from <time>', 'only operations at that time or later', parseTime)
+    .option('--to <time>', 'only operations before that time', parseTime);
 }
 
 function requestOf(

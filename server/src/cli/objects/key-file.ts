@@ -93,7 +93,7 @@ function unreadable(path: string, error: NodeJS.ErrnoException): OperatorError {
     `The file ${path} cannot be read.`,
     error.message,
     error.syscall === undefined
-      ? 'Make it a CSV file in UTF-8, with fields in double quotes where they hold commas or quotes.'
+      ? 'Make it a CSV file in UTF-8, with fields in double quotes if they hold commas or quotes.'
       : 'Check the path and your right to read the file.',
     { cause: error },
   );

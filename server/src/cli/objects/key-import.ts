@@ -39,9 +39,9 @@ export function importCommand(context: Context): Command {
     .requiredOption('--account <id>', ACCOUNT_ID, parseId)
     .option('--sha256 <hex>', 'the SHA-256 of one key, as 64 hex digits')
     .option('--file <path>', 'a CSV file with one key a line')
-    .option('--name <name>', 'what the key is for')
-    .option('--scopes <a,b>', 'what it may do (default: balance:read)', parseScopes)
-    .option('--expires-at <time>', 'when it ends (default: never)', parseTime)
+    .option('--name <name>', 'the purpose of the key')
+    .option('--scopes <a,b>', 'the scopes of the key (default: balance:read)', parseScopes)
+    .option('--expires-at <time>', 'the time at which it ends (default: never)', parseTime)
     .action(async (options: ImportOptions, self: Command) => {
       const { sha256, file } = options;
       if ((sha256 === undefined) === (file === undefined)) {
@@ -54,8 +54,8 @@ export function importCommand(context: Context): Command {
 
 const FILE_HELP = `
 The file: sha256[,name,scopes,expires_at], scopes separated by blanks. A first line may name the
-columns. An option gives what a line leaves out. A key that the account has already stays as it is, so
-a file may be imported again. With --json each line's answer is a line.`;
+columns. An option gives the value that a line leaves out. A key that the account has already stays as it is,
+so a file may be imported again. With --json each line's answer is a line.`;
 
 async function importOne(context: Context, options: ImportOptions): Promise<void> {
   const { terminal } = context;

@@ -25,8 +25,8 @@ export function updateCommand(context: Context): Command {
     .argument('[id]', 'the key, by its id', parseId)
     .option('--account <id>', 'all keys of this account that are not revoked', parseId)
     .option('--scopes <a,b>', 'all that it may do from now on', parseScopes)
-    .option('--name <name>', 'what it is for')
-    .option('--expires-at <time>', 'when it ends, or never', parseTimeOrNever)
+    .option('--name <name>', 'the purpose of the key')
+    .option('--expires-at <time>', 'the time at which it ends, or never', parseTimeOrNever)
     .action(async (id: string | undefined, options: UpdateOptions, self: Command) => {
       const { account, name, scopes, expiresAt } = options;
       if ((id === undefined) === (account === undefined)) {

@@ -73,9 +73,9 @@ function createKeyCommand(context: Context): Command {
   )
     .addHelpText('after', SECRET_HELP)
     .requiredOption('--account <id>', ACCOUNT_ID, parseId)
-    .option('--scopes <a,b>', 'what it may do (default: balance:read)', parseScopes)
-    .option('--name <name>', 'what it is for')
-    .option('--expires-at <time>', 'when it ends (default: never)', parseTime)
+    .option('--scopes <a,b>', 'the scopes of the key (default: balance:read)', parseScopes)
+    .option('--name <name>', 'the purpose of the key')
+    .option('--expires-at <time>', 'the time at which it ends (default: never)', parseTime)
     .action((options: CreateOptions & { account: string }) => {
       const request = {
         path: pathOf('accounts', options.account, 'api_keys'),
@@ -96,11 +96,11 @@ function createOperatorKeyCommand(context: Context): Command {
   )
     .option(
       '--scopes <a,b>',
-      'what it may do: accounts:write, keys:write, ledger:write, ledger:read, authorize (default: everything)',
+      'the scopes of the key: accounts:write, keys:write, ledger:write, ledger:read, authorize (default: everything)',
       parseOperatorScopes,
     )
-    .option('--name <name>', 'what it is for')
-    .option('--expires-at <time>', 'when it ends (default: never)', parseTime)
+    .option('--name <name>', 'the purpose of the key')
+    .option('--expires-at <time>', 'the time at which it ends (default: never)', parseTime)
     .action((options: CreateOptions) => {
       const request = { method: 'POST', path: '/v1/operator_keys', body: bodyOf(options) } as const;
       return askForOne(context, options, request, (resource) => {
@@ -145,7 +145,7 @@ function rotateCommand(context: Context): Command {
     .argument('<id>', 'the key, by its id', parseId)
     .option(
       '--grace-s, --grace <duration>',
-      'how long the old secret stays valid, at most 7d (default: it ends at once)',
+      'the time for which the old secret stays valid, at most 7d (default: it ends at once)',
       parseDuration,
     )
     .action((id: string, options: IdempotencyOption & { grace?: number }) => {

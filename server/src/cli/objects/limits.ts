@@ -21,7 +21,7 @@ interface LimitOptions extends JsonOption {
 export function limitCommands(context: Context): Command[] {
   const limit = command(
     'limit',
-    'what accounts and their keys may spend in a day, a month or in total',
+    'limits of the spending of accounts and keys in a day, a month or in total',
     'purser limit set --account 5f2c… --period month --amount 100000',
   )
     .addCommand(setCommand(context))
@@ -33,11 +33,11 @@ export function limitCommands(context: Context): Command[] {
 function setCommand(context: Context): Command {
   return limitCommand(
     'set',
-    'limit what may be spent, or change the amount; what was spent in the period counts',
+    'limit the spending, or change the amount; all spending in the period counts',
     'purser limit set --account 5f2c… --period month --amount 100000',
     'purser limit set --key key_… --period day --amount 250.5',
   )
-    .requiredOption('--amount <cents>', 'what may be spent in the period', parseCents)
+    .requiredOption('--amount <cents>', 'the most that may be spent in the period', parseCents)
     .action(async (options: LimitOptions & { amount: string }, self: Command) => {
       const request = requestOf('PUT', options, self, { amount: options.amount });
       await askForOne(context, options, request, (resource) => {
@@ -50,7 +50,7 @@ function setCommand(context: Context): Command {
 function showCommand(context: Context): Command {
   return limitCommand(
     'show',
-    'show a spend limit and what is used of it',
+    'show a spend limit and its use',
     'purser limit show --account 5f2c… --period month',
   ).action(async (options: LimitOptions, self: Command) => {
     await askForOne(context, options, requestOf('GET', options, self), (resource) =>
@@ -73,7 +73,7 @@ function clearCommand(context: Context): Command {
 function limitCommand(name: string, description: string, ...examples: string[]): Command {
   return apiCommand(name, description, ...examples)
     .option('--account <id>', 'the account, for a limit of all that it spends', parseId)
-    .option('--key <id>', 'the key, for a limit of what is spent with it', parseId)
+    .option('--key <id>', 'the key, for a limit of all that is spent with it', parseId)
     .addOption(
       oneOf(
         '--period <period>',

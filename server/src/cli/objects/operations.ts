@@ -54,7 +54,7 @@ export function holdCommands(context: Context): Command[] {
     .requiredOption('--amount <cents>', 'the most that the call may cost', parseCents)
     .requiredOption(
       '--expires-in <duration>',
-      'when it is given back by itself, at most a day',
+      'the time until it is given back by itself, at most a day',
       parseDuration,
     )
     .option('--scope <scope>', 'the product, such as search: only grants for it pay', parseScope)
@@ -64,7 +64,7 @@ export function holdCommands(context: Context): Command[] {
       const body = { account, amount, expires_in_s: expiresIn, scope, description };
       return move(context, options, { path: '/v1/holds', body }, 'The credit is reserved.');
     });
-  const show = apiCommand('show', 'show a hold, and what became of it', 'purser hold show hld_…')
+  const show = apiCommand('show', 'show a hold and its end', 'purser hold show hld_…')
     .argument('<id>', 'the hold', parseId)
     .action((id: string, options: JsonOption) =>
       askForOne(context, options, { method: 'GET', path: pathOf('holds', id) }, (resource) =>
@@ -73,11 +73,11 @@ export function holdCommands(context: Context): Command[] {
     );
   const capture = idempotentCommand(
     'capture',
-    'charge what a call cost, and give the rest of its hold back',
+    'charge the cost of a call, and give the rest of its hold back',
     'purser hold capture hld_… --amount 2.3',
   )
     .argument('<id>', 'the hold', parseId)
-    .requiredOption('--amount <cents>', 'what the call cost; 0 if nothing', parseCents)
+    .requiredOption('--amount <cents>', 'the cost of the call; 0 if nothing', parseCents)
     .action((id: string, options: IdempotencyOption & { amount: string }) => {
       const request = { path: pathOf('holds', id, 'capture'), body: { amount: options.amount } };
       return move(context, options, request, 'The hold was captured.');
@@ -88,7 +88,7 @@ export function holdCommands(context: Context): Command[] {
     'purser hold void hld_… --reason "the call failed"',
   )
     .argument('<id>', 'the hold', parseId)
-    .option('--reason <text>', 'why, for the history')
+    .option('--reason <text>', 'the reason, for the history')
     .action((id: string, options: IdempotencyOption & { reason?: string }) => {
       const request = { path: pathOf('holds', id, 'void'), body: { reason: options.reason } };
       return move(context, options, request, 'The credit was given back.');
@@ -119,7 +119,7 @@ export function chargeVerbs(context: Context): Command[] {
     'purser charge create --account 5f2c… --amount 2.5 --scope search --idempotency-key call-77',
   )
     .requiredOption('--account <id>', ACCOUNT_ID, parseId)
-    .requiredOption('--amount <cents>', 'what it costs', parseCents)
+    .requiredOption('--amount <cents>', 'the cost', parseCents)
     .option('--scope <scope>', 'the product, such as search: only grants for it pay', parseScope)
     .option('--description <text>', 'for the history')
     .action((options: ChargeOptions) => {
@@ -141,8 +141,8 @@ export function chargeVerbs(context: Context): Command[] {
     'purser charge reverse chg_… --amount 0.2 --reason "half an answer"',
   )
     .argument('<id>', 'the charge', parseId)
-    .requiredOption('--reason <text>', 'why, for the history')
-    .option('--amount <cents>', 'how much of it (default: all that is left)', parseCents)
+    .requiredOption('--reason <text>', 'the reason, for the history')
+    .option('--amount <cents>', 'the part to give back (default: all that is left)', parseCents)
     .action((id: string, options: IdempotencyOption & { reason: string; amount?: string }) => {
       const { reason, amount } = options;
       const request = { path: pathOf('charges', id, 'reverse'), body: { reason, amount } };
@@ -164,12 +164,16 @@ export function adjustmentCommands(context: Context): Command[] {
     'purser adjustment create --account 5f2c… --amount 25 --category promotional --reason goodwill',
     'purser adjustment create --account 5f2c… --amount -2.5 --reason "granted twice"',
   ];
-  const create = idempotentCommand('create', 'correct what an account has', ...examples)
+  const create = idempotentCommand('create', 'correct the credit of an account', ...examples)
     .requiredOption('--account <id>', ACCOUNT_ID, parseId)
     .requiredOption('--amount <cents>', 'above zero it adds, below zero it takes', parseSignedCents)
-    .requiredOption('--reason <text>', 'why, for the history')
+    .requiredOption('--reason <text>', 'the reason, for the history')
     .addOption(
-      oneOf('--category <category>', 'of the credit that is added; needed above zero', CATEGORIES),
+      oneOf(
+        '--category <category>',
+        'the category of the credit that is added; required above zero',
+        CATEGORIES,
+      ),
     )
     .option('--allow-negative', 'take the account below zero if need be')
     .action((options: AdjustmentOptions) => {

@@ -16,7 +16,7 @@ interface ShowOptions extends JsonOption {
 export function priceCommands(context: Context): Command {
   const prices = command(
     'prices',
-    'what calls cost: check, load and show price books',
+    'the cost of calls: check, load and show price books',
     'purser prices check prices.yaml',
     'purser prices load prices.yaml',
   );
@@ -26,7 +26,7 @@ export function priceCommands(context: Context): Command {
     .addCommand(
       command(
         'check',
-        'say what a price book charges, or everything that is wrong with it',
+        'show the prices of a price book, or everything that is wrong with it',
         'purser prices check prices.yaml',
         'purser prices check prices.yaml --json',
       )
@@ -61,11 +61,11 @@ function loadCommand(context: Context): Command {
 function showCommand(context: Context): Command {
   return command(
     'show',
-    'show the price book in effect, or a version that was',
+    'show the price book in effect, or an earlier version',
     'purser prices show',
     'purser prices show 3 --text > prices.yaml',
   )
-    .argument('[version]', 'this version; the one in effect where left out', parseWhole)
+    .argument('[version]', 'this version (default: the one in effect)', parseWhole)
     .option('--text', 'print the file as it was loaded')
     .option('--json', 'print the result as JSON')
     .action((version: number | undefined, options: ShowOptions) =>

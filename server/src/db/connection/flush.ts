@@ -5,7 +5,7 @@ import { typeParsers } from './types.ts';
 
 export type Command = readonly [statement: Statement, values?: readonly unknown[]];
 
-/** What one command of a flush came to. */
+/** The result of one command of a flush. */
 export type CommandResult =
   | { readonly ok: true; readonly rows: pg.QueryResultRow[]; readonly tag: string }
   | { readonly ok: false; readonly error: Error & { code?: string } };
@@ -20,22 +20,22 @@ interface Column {
 export type PreparedStatements = Map<string, readonly Column[]>;
 
 /**
- * Several commands as one query of pg's: their messages end in a single Sync, so PostgreSQL answers
- * them in one piece, and runs none after one that failed (PostgreSQL's documentation, "Pipelining" of
- * the extended query protocol). A statement is parsed and described once a connection.
+ * Several commands as one query of pg's. Their messages end in a single Sync, so PostgreSQL answers
+ * them in one piece, and runs none after one that failed. The source is "Pipelining" in PostgreSQL's
+ * documentation of the extended query protocol. A statement is parsed and described once a connection.
  */
 export class Flush extends (pg.Query as unknown as new (text: string) => object) {
   readonly #commands: readonly Command[];
   readonly #prepared: PreparedStatements;
   readonly #done: (results: CommandResult[]) => void;
   readonly #results: CommandResult[] = [];
-  /** By command, what the connection knew when it was sent; another flush may make it forget since. */
+  /** By command, the columns that were known when it was sent; another flush may forget them since. */
   readonly #known: (readonly Column[] | undefined)[] = [];
   #columns: readonly Column[] | undefined;
   #rows: pg.QueryResultRow[] = [];
   #unreadable: UnreadableRow | undefined;
 
-  /** `done` is told one result a command, in their order. */
+  /** `done` gets one result a command, in their order. */
   constructor(
     commands: readonly Command[],
     prepared: PreparedStatements,
@@ -52,7 +52,7 @@ export class Flush extends (pg.Query as unknown as new (text: string) => object)
       const known = this.#prepared.get(name);
       this.#known.push(known);
       if (!known) {
-        // After an error nobody knows whether it was parsed; closing what is not there is allowed.
+        // After an error it may be parsed or not. PostgreSQL allows to close one that does not exist.
         connection.close({ type: 'S', name });
         connection.parse({ name, text });
       }
@@ -71,7 +71,7 @@ export class Flush extends (pg.Query as unknown as new (text: string) => object)
     }));
   }
 
-  /** A row that cannot be read fails its command: pg lets what is thrown here end the process. */
+  /** A row that cannot be read fails its command: an error thrown here would end the process. */
   handleDataRow({ fields }: { fields: readonly (string | null)[] }): void {
     if (this.#unreadable) return;
     const columns = this.#columns ?? this.#known[this.#results.length] ?? [];
@@ -96,7 +96,7 @@ export class Flush extends (pg.Query as unknown as new (text: string) => object)
     this.#unreadable = undefined;
   }
 
-  /** Of the command under way, or of the connection: what comes after it does not run either. */
+  /** The running command failed, or the connection. Later commands of the flush do not run either. */
   handleError(error: Error): void {
     const name = this.#commands[this.#results.length]?.[0].name;
     if (name !== undefined) this.#prepared.delete(name);
@@ -109,7 +109,7 @@ export class Flush extends (pg.Query as unknown as new (text: string) => object)
   }
 }
 
-/** Its SQLSTATE is that of bad data: it is the fault of what was read, not of the connection. */
+/** Its SQLSTATE is that of bad data: the row is at fault, not the connection. */
 class UnreadableRow extends Error {
   readonly code = '22000';
 }
@@ -129,7 +129,7 @@ interface Field {
   readonly dataTypeID: number;
 }
 
-/** What a query may call of pg's connection; its published types ask for more. */
+/** The methods of pg's connection that a flush calls; its published types ask for more. */
 interface Connection {
   close(what: { type: 'S'; name: string }): void;
   parse(statement: { name: string; text: string }): void;

@@ -4,29 +4,29 @@ import { type Command, type CommandResult, Flush, type PreparedStatements } from
 import { type Settings, setUpSession } from './session.ts';
 import { isRolledBack } from './sqlstate.ts';
 
-/** How long an answer may take before the connection counts as lost; above every timeout of the server. */
+/** A connection that does not answer for this long is lost. It is above every timeout of the server. */
 const ANSWER_TIMEOUT_MS = 6_000;
 /**
- * How long the plans of prepared statements are kept. A plan that was made for empty tables may walk
- * through all of one: nothing but new statistics would end it, and those come late.
+ * The plans of prepared statements are kept for this long. A plan that was made for empty tables may
+ * scan a whole table, and only new statistics would end it: those come late.
  */
 const REPLAN_EVERY_MS = 10_000;
 const DISCARD_PLANS: Statement = { name: 'discard_plans', text: 'discard plans' };
 /**
- * A node that stops in the middle of a flush leaves PostgreSQL waiting for the rest of it, with the locks
- * it has: no statement runs, and it is not idle. From PostgreSQL 17 on, this ends such a transaction.
+ * If a node stops in the middle of a flush, PostgreSQL waits for the rest and keeps the locks. No
+ * statement runs, and the session is not idle. From PostgreSQL 17 on, this ends such a transaction.
  */
 const BOUND_TRANSACTIONS: Settings = { transaction_timeout: '7s' };
-/** How long connecting may take. */
+/** The longest time that connecting may take. */
 export const CONNECT_TIMEOUT_MS = 1_000;
 
 export interface PipelineOptions {
-  /** Where and how to connect. */
+  /** The server, the database and the login. */
   readonly config: pg.ClientConfig;
   readonly settings: Settings;
   /** The role that the session works under; null: the login's own. */
   readonly role: string | null;
-  /** Below `ANSWER_TIMEOUT_MS` where an answer is wanted sooner. */
+  /** At most `ANSWER_TIMEOUT_MS`, the default. */
   readonly answerTimeoutMs?: number;
 }
 
@@ -83,7 +83,7 @@ export class Pipeline {
     stream.uncork();
     const results = await answered;
     clearTimeout(timer);
-    // PostgreSQL has ended the session, which the socket tells only a moment later.
+    // PostgreSQL has ended the session; the socket reports it only a moment later.
     if (results.some((result) => !result.ok && !isRolledBack(result.error))) this.close();
     return results;
   }

@@ -4,8 +4,9 @@ import type { Statement } from './database.ts';
 import * as sql from './sql.ts';
 
 /**
- * The settings of every session, and their check. Settings are sent as statements and read back in a
- * later transaction: a pooler may drop startup options, or run the next transaction in another session.
+ * The settings of every session, and their check. They are sent as statements, because a pooler may
+ * drop startup options. They are read back in a later transaction, because it may run that one in
+ * another session.
  */
 
 /** The timeout of each of the two statements; long enough for a machine under load. */
@@ -78,7 +79,7 @@ function refusalOf(found: sql.SessionRow, role: string | null): OperatorError | 
   if (found.changed !== null) {
     return new OperatorError(
       'The settings of a session do not stay.',
-      `${found.changed} is not what was set a moment before.`,
+      `${found.changed} does not have the value that was set a moment before.`,
       SESSION_POOLING,
     );
   }

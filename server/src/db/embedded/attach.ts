@@ -1,6 +1,6 @@
 // Attaches to PostgreSQL, or starts it. One loop looks at the state, takes one step and looks again,
 // until a PostgreSQL of this cluster answers or the time is up. Two postmasters never get the same
-// data: each start passes PostgreSQL's own check of postmaster.pid and of the shared memory, and a
+// data. Each start passes PostgreSQL's own check of postmaster.pid and of the shared memory, and a
 // postmaster that finds a rival ends by itself.
 
 import { setTimeout as delay } from 'node:timers/promises';
@@ -110,7 +110,7 @@ class Search {
     throw new OperatorError(
       'PostgreSQL does not answer.',
       `${this.#cluster.directory}: ${reason.message} Waited ${waitedS} s.`,
-      'If that process hangs, end it (kill -9 is safe: what was committed stays), then start Purser again.',
+      'If that process hangs, end it (kill -9 is safe: committed data stay), then start Purser again.',
     );
   }
 

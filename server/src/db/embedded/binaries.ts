@@ -31,7 +31,7 @@ export async function locateBinaries(binDir?: string): Promise<string> {
     throw new OperatorError(
       `There is no embedded PostgreSQL for this platform (${process.platform}-${process.arch}).`,
       `The optional package ${name} is not installed: ${messageOf(cause).split('\n')[0]}`,
-      'Set DATABASE_URL to a PostgreSQL of your own (15 or later); or, where the package exists, install again without omitting optional packages.',
+      'Set DATABASE_URL to a PostgreSQL of your own (15 or later); or, if the package exists for this machine, install again without omitting optional packages.',
       { cause },
     );
   }

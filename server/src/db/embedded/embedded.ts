@@ -1,6 +1,7 @@
 // The embedded PostgreSQL: the Purser processes that use it make, start, share, heal and stop it. The
-// parts of this folder: the programs (binaries), their user (os-user), the cluster on disk (cluster), the
-// postmaster (postmaster, socket), its users (keeper), and the loop that starts it from any state (attach).
+// files of this folder are about the programs (binaries), their user (os-user), the cluster on disk
+// (cluster), and the postmaster (postmaster, socket). keeper.ts marks its users by locks, and
+// attach.ts starts it from any state.
 
 import { rmdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -5,7 +5,7 @@ import type { RateLimit } from '../../pricing/book/price-book.ts';
 /** Buckets that are kept; the one that was used longest ago goes first. */
 const MOST_BUCKETS = 100_000;
 
-/** What a customer is told of a rate limit. */
+/** The state of a rate limit after a request, for the customer. */
 export interface Rate {
   readonly isWithin: boolean;
   /** Requests that may come at once. */
@@ -18,16 +18,16 @@ export interface Rate {
 }
 
 /**
- * Token buckets by who asks and what for, in the memory of this node: one node by itself is exact, n nodes
+ * Token buckets by caller and purpose, in the memory of this node. One node alone is exact; n nodes
  * let at most n times as much pass.
  */
 export class RateLimits {
   /** Made at the first use: it allocates room for all buckets, 3 MB, which takes 6 ms. */
   #buckets: LRUCache<string, TokenBucket> | undefined;
 
-  /** Takes one request from the bucket of who asks and what for. */
-  take(who: string, what: string, { perSecond, burst }: RateLimit): Rate {
-    const name = `${who} ${what}`;
+  /** Takes one request from the bucket of the caller and the purpose. */
+  take(caller: string, purpose: string, { perSecond, burst }: RateLimit): Rate {
+    const name = `${caller} ${purpose}`;
     const bucket = this.#bucket(name, perSecond, burst);
     const isWithin = bucket.tryRemoveTokens(1);
     const missing = burst - bucket.content;

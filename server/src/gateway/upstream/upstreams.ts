@@ -122,7 +122,7 @@ function secretIn(
   if (value !== undefined && /^[\t\x20-\x7e]+$/.test(value)) return { of, value };
   throw new OperatorError(
     `The environment variable ${of.env} ${value === undefined ? 'is not set' : 'cannot be a header'}.`,
-    `The price book takes from it what the upstream wants in the header ${of.header}.`,
+    `The price book takes from it the secret for the upstream, for the header ${of.header}.`,
     `Set ${of.env} to the secret, on every node, and start Purser again.`,
   );
 }

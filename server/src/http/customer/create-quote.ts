@@ -29,9 +29,9 @@ export function createQuoteRoute(app: App, { gateway }: RouteParts): void {
       schema: {
         operationId: 'createQuote',
         tags: ['Billing'],
-        summary: 'Ask what a call of a priced route would cost now',
+        summary: 'Ask for the cost of a call of a priced route now',
         description:
-          'Says whether the call would pass, what it would cost, exactly or at most, and which grants would pay. It changes nothing and promises nothing: another call may come before.',
+          'Says whether the call would be let through, its exact or largest cost, and which grants would pay. It changes nothing and promises nothing: another call may come before.',
         querystring: NO_QUERY,
         body: Body,
         response: { 200: answer('The quote.', one('Quote')) },

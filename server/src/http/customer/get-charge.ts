@@ -17,7 +17,7 @@ export function getOwnChargeRoute(app: App, { database }: RouteParts): void {
         tags: ['Billing'],
         summary: "Read the receipt of a charge of the account's",
         description:
-          'By the id of a charge, or of a hold, such as `X-Hold-Id` of a streamed answer: then the charge that its capture made.',
+          'Takes the id of a charge, or of a hold, such as `X-Hold-Id` of a streamed answer. For a hold it answers the charge that its capture made.',
         params: CHARGE_PATH,
         querystring: NO_QUERY,
         response: { 200: answer('The receipt.', one('Charge')) },

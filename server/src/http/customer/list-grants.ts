@@ -11,7 +11,7 @@ export function listOwnGrantsRoute(app: App, parts: RouteParts): void {
       schema: {
         operationId: 'listOwnGrants',
         tags: ['Billing'],
-        summary: "List the account's grants, with what each has left",
+        summary: "List the account's grants, with the rest of each",
         ...GRANTS_SCHEMA,
       },
     },

@@ -15,18 +15,20 @@ export const QuoteResource = Type.Object(
         description: 'The version of the price book in effect.',
       }),
       allowed: Type.Boolean({ description: 'Whether the call would be let through now.' }),
-      amount: Cents('What it would cost; where that is not `exact`, at most.'),
+      amount: Cents('The cost; the most that it can be, if `exact` is false.'),
       exact: Type.Boolean({
         description: 'Whether the cost is known before the call. If not, `amount` is held.',
       }),
-      quantities: Quantities('What would be counted, at most.'),
-      grants: GrantSlices('Who would pay, in burn order; empty where it is not allowed.'),
+      quantities: Quantities('The most that would be counted.'),
+      grants: GrantSlices(
+        'The grants that would pay, in burn order; empty if the call is not allowed.',
+      ),
       status: Type.Optional(
-        Type.Integer({ description: 'Where it is not allowed: the status of the answer.' }),
+        Type.Integer({ description: 'If the call is not allowed: the status of the answer.' }),
       ),
       body: Type.Optional(
         Type.Record(Type.String(), Type.Unknown(), {
-          description: 'Where it is not allowed: the body of the answer.',
+          description: 'If the call is not allowed: the body of the answer.',
         }),
       ),
     }),

@@ -48,7 +48,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The error for a request of a wrong shape; `detail` names the guilty member and the cure. */
+/** The error for a request of a wrong form; `detail` names the guilty member and the cure. */
 export function invalidRequest(detail: string): ApiError {
   return new ApiError('invalid_request', { detail });
 }

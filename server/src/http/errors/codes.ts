@@ -47,10 +47,10 @@ export const ERRORS = {
   metrics_token_required: { status: 401, detail: 'A Bearer token is required' },
 
   // Requests
-  invalid_request: { status: 422, detail: 'The request has a wrong shape' },
+  invalid_request: { status: 422, detail: 'The request has a wrong form' },
   amount_too_large: {
     status: 422,
-    detail: 'An amount, or what it adds up to, is above 9223372036854.775807 cents',
+    detail: 'An amount, or a sum with it, is above 9223372036854.775807 cents',
   },
   idempotency_key_reused: {
     status: 422,
@@ -58,7 +58,7 @@ export const ERRORS = {
   },
   secret_not_kept: {
     status: 409,
-    detail: 'This Idempotency-Key made a secret that cannot be told again: rotate the API key',
+    detail: 'This Idempotency-Key made a secret that cannot be answered again: rotate the API key',
   },
   account_not_found: { status: 404, detail: 'There is no such account' },
   api_key_not_found: { status: 404, detail: 'There is no such API key' },
@@ -91,12 +91,13 @@ export const ERRORS = {
   // The gateway
   api_key_misplaced: {
     status: 400,
-    detail: 'The API key is in the path or in what describes the body: send it in X-API-Key alone',
+    detail:
+      'The API key is in the path, Content-Type or Content-Encoding: send it in X-API-Key alone',
   },
   ambiguous_path: { status: 400, detail: 'The path can be read in more than one way' },
   in_progress: {
     status: 409,
-    detail: 'The first request with this Idempotency-Key is still under way',
+    detail: 'The first request with this Idempotency-Key is still in progress',
     retryAfterS: 1,
   },
   already_answered: {
@@ -105,7 +106,7 @@ export const ERRORS = {
   },
   too_many_calls: {
     status: 429,
-    detail: 'Too many calls of this key or account are under way: wait until one has ended',
+    detail: 'Too many calls of this key or account are in progress: wait until one has ended',
     retryAfterS: 1,
   },
   rate_limited: { status: 429, detail: 'Rate limit exceeded', retryAfterS: 1 },
@@ -113,7 +114,7 @@ export const ERRORS = {
   upstream_timeout: { status: 504, detail: 'The API behind this route did not answer in time' },
 
   // Unavailability
-  overloaded: { status: 503, detail: 'Too much is waiting: try again', retryAfterS: 1 },
+  overloaded: { status: 503, detail: 'Too many operations are waiting: try again', retryAfterS: 1 },
   account_busy: {
     status: 503,
     detail: 'The account is locked by another server: try again',
@@ -121,7 +122,7 @@ export const ERRORS = {
   },
   clock_unreliable: {
     status: 503,
-    detail: "The database's clock cannot be believed: try again",
+    detail: "The database's clock is not reliable: try again",
     retryAfterS: 10,
   },
   database_unavailable: {

@@ -20,7 +20,9 @@ const Query = Type.Object(
   {
     ...PAGE_QUERY,
     ...PERIOD_QUERY,
-    group_by: Type.Optional(ListOf(USAGE_GROUPS, 'What makes a line; all four where left out.')),
+    group_by: Type.Optional(
+      ListOf(USAGE_GROUPS, 'The groups that make a line; all four by default.'),
+    ),
   },
   STRICT,
 );
@@ -28,7 +30,7 @@ const Query = Type.Object(
 /** The query and the answer of usage, for both audiences. */
 export const USAGE_SCHEMA = {
   description:
-    'Charges count on their own day (UTC), reversals on the day that they were made, for the key, scope and route of their charge. Over all time, `net` adds up to what the book `revenue` has got.',
+    'Charges count on their own day (UTC), reversals on the day that they were made, for the key, scope and route of their charge. Over all time, `net` adds up to the balance of the book `revenue`.',
   querystring: Query,
   response: { 200: answer('Usage, newest day first.', many('Usage')) },
 };

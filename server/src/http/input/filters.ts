@@ -12,15 +12,15 @@ export const SHORT_PAGES =
   'A filtered page may hold fewer than `limit`, even none, while `links.next` is not null: the search goes on there.';
 
 export const PERIOD_QUERY = {
-  from: Type.Optional(Instant('Only what happened at this instant or later.')),
-  to: Type.Optional(Instant('Only what happened before this instant.')),
+  from: Type.Optional(Instant('Only operations at this instant or later.')),
+  to: Type.Optional(Instant('Only operations before this instant.')),
 };
 
 export const API_KEY_QUERY = {
-  api_key_id: Type.Optional(ApiKeyId("Only what the customer's key made.")),
+  api_key_id: Type.Optional(ApiKeyId("Only operations that this customer's key made.")),
 };
 
-export const SCOPE_QUERY = { scope: Type.Optional(Scope('Only what was for this scope.')) };
+export const SCOPE_QUERY = { scope: Type.Optional(Scope('Only charges for this scope.')) };
 
 /** The period of a list; both ends may be open. */
 export function parsePeriod(query: { readonly from?: string; readonly to?: string }): Period {

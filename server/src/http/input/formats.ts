@@ -2,6 +2,7 @@ import { type TString, Type } from 'typebox';
 import { LONGEST_SCOPE, SCOPE_PATTERN } from '../../auth/scopes.ts';
 import type { OperationPrefix } from '../../ledger/operations/kinds.ts';
 import { CENTS_PATTERN } from '../../ledger/operations/money.ts';
+import { NAME_PATTERN } from '../../pricing/book/price-book.ts';
 import { LONGEST_TEXT } from './members.ts';
 
 export { STRICT } from '../../schema/node.ts';
@@ -17,6 +18,7 @@ export const EXPECTED: Readonly<Record<string, string>> = {
   'account-id': "an account's id, 64 lowercase hex characters",
   'api-key-id': 'the id of an API key, such as "key_" and 26 characters',
   scope: `a scope word such as "search" or "balance:read", of at most ${LONGEST_SCOPE} characters`,
+  'route-name': 'the name of a route: at most 64 lower-case letters, digits, _ and -',
   sha256: 'the SHA-256 of a key, 64 hex characters',
   'date-time': 'a time as in RFC 3339, such as "2030-01-31T12:00:00Z"',
 };
@@ -72,7 +74,11 @@ export const Description = (): TString =>
 
 /** The operator's reason, kept as the description of the operation. */
 export const Reason = (): TString =>
-  Type.String({ minLength: 1, maxLength: LONGEST_TEXT, description: 'Why, for the history.' });
+  Type.String({
+    minLength: 1,
+    maxLength: LONGEST_TEXT,
+    description: 'The reason, for the history.',
+  });
 
 /** The lifetime of a hold. */
 export const ExpiresInS = () =>
@@ -102,7 +108,7 @@ export const ListOf = (words: readonly string[], description: string): TString =
 
 /** A route of the price book. */
 export const RouteName = (description: string): TString =>
-  Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$', description, examples: ['search'] });
+  Type.String({ format: 'route-name', pattern: NAME_PATTERN, description, examples: ['search'] });
 
 /** Counted quantities by name. */
 export const Quantities = (description: string) =>

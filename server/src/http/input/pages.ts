@@ -16,14 +16,14 @@ export const PAGE_QUERY = {
       minimum: 1,
       maximum: LARGEST_LIMIT,
       default: DEFAULT_LIMIT,
-      description: 'How many at most.',
+      description: 'The most items of the page.',
     }),
   ),
   cursor: Type.Optional(
     Type.String({
       minLength: 1,
       maxLength: LONGEST_CURSOR,
-      description: 'Where to go on; take it from `links.next`.',
+      description: 'The place at which the page begins; take it from `links.next`.',
     }),
   ),
 };

@@ -7,7 +7,7 @@ import { expectation, shown, type Wording } from '../../schema/words.ts';
 import { type ApiError, invalidRequest } from '../errors/api-error.ts';
 import { EXPECTED } from './formats.ts';
 
-/** An answer tells one violation; the worst is looked for among so many. */
+/** An answer names one violation: the worst of the first ones, at most this many. */
 const MOST_COMPARED = 100;
 
 const WORDING: Wording = {
@@ -19,8 +19,8 @@ const WORDING: Wording = {
 
 /**
  * Judges bodies and query strings by their schemas. Nothing is coerced or dropped, but whole numbers
- * in a query string, which are text there. Headers and path ids are judged where they are parsed: the
- * first answers 400, the second 404.
+ * in a query string, which are text there. Headers and path ids are checked by their parsers: a bad
+ * header answers 400, a bad id 404.
  */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   if (httpPart !== 'body' && httpPart !== 'querystring') return () => true;

@@ -11,9 +11,9 @@ import { AccountPublicId, Cents, Instant, OneOf, STRICT } from '../input/formats
 /** The body of every error. */
 export const ErrorBody = Type.Object(
   {
-    detail: Type.String({ description: 'What is wrong and what to do, for people.' }),
+    detail: Type.String({ description: 'The error and its cure, for people.' }),
     code: Type.String({
-      description: 'What is wrong, for programs: docs/errors has a page for each.',
+      description: 'The kind of the error, for programs: docs/errors has a page for each.',
     }),
   },
   { $id: 'Error' },
@@ -26,12 +26,12 @@ export const InsufficientCreditsBody = Type.Object(
     code: Type.String(),
     error: Type.Literal('payment_required'),
     message: Type.String(),
-    available: Cents('What could have paid; "0" in debt.'),
-    required: Cents('What was asked for.'),
+    available: Cents('The credit that could have paid; "0" in debt.'),
+    required: Cents('The amount that was asked for.'),
     shortfall: Cents(
       '`required` minus `available`, and the debt that must be repaid first: a grant of this is enough.',
     ),
-    available_elsewhere: Type.Optional(Cents('Credit that there is besides, for other scopes.')),
+    available_elsewhere: Type.Optional(Cents('More credit, for other scopes.')),
   },
   { $id: 'InsufficientCredits' },
 );
@@ -43,10 +43,10 @@ export const SpendLimitReachedBody = Type.Object(
     code: Type.String(),
     error: Type.Literal('payment_required'),
     message: Type.String(),
-    spend_limit: Cents('What may be spent in the period.'),
-    spend_used: Cents('What counts towards it.'),
+    spend_limit: Cents('The most that may be spent in the period.'),
+    spend_used: Cents('The spending that counts towards it.'),
     period: OneOf(['day', 'month', 'total']),
-    reset_at: Type.Union([Instant('When the period ends.'), Type.Null()]),
+    reset_at: Type.Union([Instant('The end of the period.'), Type.Null()]),
   },
   { $id: 'SpendLimitReached' },
 );
@@ -57,7 +57,7 @@ export const EndedBody = Type.Object(
     detail: Type.String(),
     code: Type.String(),
     ended_by: OneOf(['captured', 'voided', 'expired']),
-    ended_at: Instant('When it ended.'),
+    ended_at: Instant('The time at which it ended.'),
   },
   { $id: 'Ended' },
 );
@@ -139,7 +139,7 @@ export function replayable(description: string, schema: TSchema): Response {
   const replayed = {
     type: 'string',
     enum: ['true'],
-    description: 'Present where the answer is that of an earlier request with the same key.',
+    description: 'Present if the answer is that of an earlier request with the same key.',
   };
   return { ...answer(description, schema), headers: { 'Idempotency-Replayed': replayed } };
 }
@@ -180,7 +180,7 @@ const BODY_ERRORS = [
 /** The headers of a rate limit. */
 const RATE_HEADERS = {
   'X-RateLimit-Limit': { type: 'string', description: 'Requests that may come at once.' },
-  'X-RateLimit-Remaining': { type: 'string', description: 'How many of them are left.' },
+  'X-RateLimit-Remaining': { type: 'string', description: 'The number of them that are left.' },
   'X-RateLimit-Reset': { type: 'string', description: 'Unix seconds when all may come again.' },
 };
 

@@ -24,10 +24,13 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
       },
       servers: [{ url: 'http://127.0.0.1:8080', description: 'A server on this machine' }],
       tags: [
-        { name: 'Billing', description: 'What customers ask with their own keys.' },
-        { name: 'Accounts', description: 'Billing entities and what they have.' },
+        { name: 'Billing', description: 'Requests that customers make with their own keys.' },
+        { name: 'Accounts', description: 'Billing entities and their credit.' },
         { name: 'API keys', description: "Customers' credentials." },
-        { name: 'Spend limits', description: 'What may be spent in a day, a month or in total.' },
+        {
+          name: 'Spend limits',
+          description: 'Limits of the spending in a day, a month or in total.',
+        },
         { name: 'Grants', description: 'Credit given.' },
         { name: 'Charges', description: 'Credit spent.' },
       ],

@@ -35,7 +35,7 @@ export async function answerOnce(
       throw new ApiError('idempotency_key_reused');
     case 'secret_not_kept':
       throw new ApiError('secret_not_kept', {
-        detail: `This Idempotency-Key made a secret of the API key ${outcome.resource.id}, which is told again for 24 hours to the operator key that asked first: rotate the API key for a new one`,
+        detail: `This Idempotency-Key made a secret of the API key ${outcome.resource.id}, which is answered again for 24 hours to the operator key that asked first: rotate the API key for a new one`,
         members: { api_key_id: outcome.resource.id },
       });
     case 'replayed':

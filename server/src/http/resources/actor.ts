@@ -15,17 +15,17 @@ export const ActorSchema = (description: string) =>
       {
         type: OneOf(
           TYPES,
-          "`operator_key`: the operator's backend; `local`: the operator's command line; `api_key`: a customer's key; `system`: Purser itself. Customers are told `operator` for the first two.",
+          "`operator_key`: the operator's backend; `local`: the operator's command line; `api_key`: a customer's key; `system`: Purser itself. Customers see `operator` for the first two.",
         ),
         id: OrNull(
           Type.String({
             description:
-              'The id of the key, or the part of the system: `sweeper` books what becomes due, `gateway` settles calls. Null for `operator` and `local`.',
+              'The id of the key, or the part of the system: `sweeper` books due events, `gateway` settles calls. Null for `operator` and `local`.',
             examples: ['gateway'],
           }),
         ),
       },
-      { description: `${description} Null for what was booked before actors were kept.` },
+      { description: `${description} Null for operations from before actors were kept.` },
     ),
   );
 

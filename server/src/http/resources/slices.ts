@@ -9,7 +9,7 @@ export const GrantSlices = (description: string) =>
   Type.Array(
     Type.Object({
       grant: OrNull(OperationId('grt', 'The grant; null is the overdraft.')),
-      amount: Cents('How much of it.'),
+      amount: Cents('The part of the amount.'),
     }),
     { description },
   );

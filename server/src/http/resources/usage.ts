@@ -9,37 +9,41 @@ const NONE = '-';
 export const UsageResource = Type.Object(
   {
     type: Type.Literal('usage'),
-    id: Type.String({ description: 'What the line is grouped by, with `/` between.' }),
+    id: Type.String({ description: 'The values that the line is grouped by, with `/` between.' }),
     attributes: Type.Object({
       day: Type.Optional(
         Type.String({
           format: 'date',
-          description: 'The day in UTC; left out where it is not grouped by.',
+          description: 'The day in UTC; left out if the lines are not grouped by it.',
           examples: ['2030-01-31'],
         }),
       ),
       api_key_id: Type.Optional(
         OrNull(
-          ApiKeyId('The key; null: charges that name none. Left out where it is not grouped by.'),
+          ApiKeyId(
+            'The key; null: charges that name none. Left out if the lines are not grouped by it.',
+          ),
         ),
       ),
       scope: Type.Optional(
         OrNull(
-          Scope('The scope; null: charges that name none. Left out where it is not grouped by.'),
+          Scope(
+            'The scope; null: charges that name none. Left out if the lines are not grouped by it.',
+          ),
         ),
       ),
       route: Type.Optional(
         OrNull(
           RouteName(
-            "The gateway's route; null: charges that no route made. Left out where it is not grouped by.",
+            "The gateway's route; null: charges that no route made. Left out if the lines are not grouped by it.",
           ),
         ),
       ),
-      charges: Type.Integer({ minimum: 0, description: 'How many charges were made.' }),
-      charged: Cents('What they cost.'),
-      reversed: Cents('What was given back, of these charges or earlier ones.'),
+      charges: Type.Integer({ minimum: 0, description: 'The number of charges.' }),
+      charged: Cents('The cost of the charges.'),
+      reversed: Cents('The credit that was given back for these charges or earlier ones.'),
       net: Cents('`charged` minus `reversed`.'),
-      quantities: Quantities('What was counted of the calls; reversals change nothing of it.'),
+      quantities: Quantities('The counts of the calls, which reversals do not change.'),
     }),
   },
   { $id: 'Usage' },

@@ -25,7 +25,7 @@ export interface Hold {
 
 /**
  * The hold with an id. A hold past its expiry has expired, even if that is not written yet, unless the
- * database's clock cannot be believed.
+ * database's clock is not reliable.
  */
 export async function findHold(on: Sql, ref: OperationRef): Promise<Hold | undefined> {
   const [row] = await on.rows<sql.HoldRow>(sql.findHold, [ref.account, ref.number]);

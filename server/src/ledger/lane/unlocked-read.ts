@@ -16,7 +16,7 @@ import * as sql from './sql/state.ts';
 /**
  * Reads accounts without a lock. An event that is due counts, though it may not be written yet (README
  * §2): the reads use the rows and the `advance` of the lane, and write nothing. While the database's clock
- * cannot be believed, due events do not count.
+ * is not reliable, due events do not count.
  */
 
 /** The balance of an account, in microcents; `available` is posted minus held, without overdraft. */

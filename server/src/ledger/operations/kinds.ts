@@ -1,8 +1,8 @@
 /**
  * The kinds of operations that the ledger books, with the facts about each.
  *
- * The types, the lists in SQL (sql/kinds.ts), the words of the API and the command line, the tests and
- * the table in README.md derive from `KINDS`. CONTRIBUTING.md says how to add a kind.
+ * The types, the lists in SQL (sql/kinds.ts), the words of the API and the command line, and the tests
+ * derive from `KINDS`. So does the table in README.md. CONTRIBUTING.md says how to add a kind.
  */
 
 /** `sweeper` and `gateway` are parts of the system, `local` is the operator's command line. */

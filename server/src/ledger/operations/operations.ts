@@ -327,7 +327,7 @@ export interface SpendLimitReached {
   readonly period: SpendPeriod;
   readonly limit: bigint;
   readonly used: bigint;
-  /** When the period ends; null for `total`. */
+  /** The end of the period; null for `total`. */
   readonly resetAt: number | null;
 }
 
@@ -337,7 +337,7 @@ export type FailureCode =
   | 'overloaded'
   /** Another node has held the account's lock for too long. */
   | 'account_busy'
-  /** The database's clock cannot be believed (clock.ts). */
+  /** The database's clock is not reliable (clock.ts). */
   | 'clock_unreliable'
   /** PostgreSQL is unreachable; nothing was changed. */
   | 'database_unavailable'

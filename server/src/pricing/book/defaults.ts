@@ -1,6 +1,6 @@
 import type { ErrorFormat, Settlement } from './price-book.ts';
 
-/** What holds if a price book says nothing, by the object that leaves the member out. */
+/** The default values of members, by the object that has the member. */
 export const DEFAULTS = {
   upstream: {
     connect_timeout_s: 5,

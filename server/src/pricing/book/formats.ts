@@ -3,7 +3,7 @@ import { CENTS_PATTERN } from '../../ledger/operations/money.ts';
 
 /** The kinds of values that a price book is made of, as JSON Schema. */
 
-/** What a problem says that a text of the format must be. */
+/** The expected text of each format, in the words of a problem. */
 export const EXPECTED: Readonly<Record<string, string>> = {
   cents: 'cents in quotes with at most six decimals, such as "0.5"',
   name: 'a name of at most 64 lower-case letters, digits, _ and -, such as search',

@@ -5,14 +5,14 @@ import { type Violation, violationsOf } from '../../schema/violations.ts';
 import { expectation, nearest, shown, type Wording } from '../../schema/words.ts';
 import { EXPECTED } from './formats.ts';
 
-/** Tells every violation of a schema in a value, each with a cure. */
+/** Finds every violation of a schema in a value, each with a cure. */
 
 /** A fault in a price book. */
 export interface Fault {
   readonly path: Path;
   /** The member's name is to blame, not its value. */
   readonly isOfName?: true;
-  /** Where in the value, a text, it begins. */
+  /** The index in the value, a text, at which the fault begins. */
   readonly offset?: number;
   readonly message: string;
   readonly cure: string;

@@ -1,10 +1,10 @@
 /**
- * A price book: the routes that the gateway offers, what is counted of each call, and what one costs.
- * Amounts are microcents, durations milliseconds. What it may say in YAML is `schema.ts`; `parse.ts`
- * makes it.
+ * A price book: the routes that the gateway offers, the counts of each call, and their prices.
+ * Amounts are microcents, durations milliseconds. `schema.ts` describes the YAML, from which
+ * `parse.ts` makes it.
  */
 export interface PriceBook {
-  /** Where a customer who has no credit left gets more; null: nowhere. */
+  /** The page on which customers buy credit; null: there is none. */
   readonly topUpUrl: string | null;
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly routes: readonly Route[];
@@ -31,9 +31,12 @@ export interface UpstreamSecret {
   readonly header: string;
   /** The environment variable that holds it. */
   readonly env: string;
-  /** What stands before it in the header, such as `Bearer `. */
+  /** The text before the secret in the header, such as `Bearer `. */
   readonly prefix: string;
 }
+
+/** The form of the names of routes and upstreams. */
+export const NAME_PATTERN = '^[a-z][a-z0-9_-]{0,63}$';
 
 /** One priced route. */
 export interface Route {
@@ -41,19 +44,19 @@ export interface Route {
   readonly methods: readonly string[];
   /** A pattern of find-my-way, such as `/v1/items/:id`. */
   readonly path: string;
-  /** What the customer's key must have, and what the charge is for. */
+  /** The scope that the customer's key must have, and the product of the charge. */
   readonly scope: string;
   readonly upstream: string;
   /** Requests a second, for each key; null: no limit. */
   readonly rateLimit: RateLimit | null;
   readonly largestBodyBytes: number;
-  /** The longest that a call may take, from its beginning to the last byte of the answer. */
+  /** The longest time that a call may take, from its beginning to the last byte of the answer. */
   readonly longestMs: number;
-  /** How much of an answer is kept to count in it. */
+  /** The most bytes of an answer that are kept to count in it. */
   readonly meteringBufferBytes: number;
   /** The largest answer that is kept for a retry under the same idempotency key; 0 keeps none. */
   readonly replayBytes: number;
-  /** Calls of one key that may be under way at once. */
+  /** The most calls of one key that may be in progress at once. */
   readonly concurrency: number;
   /** Names of events that report a failure in the middle of a stream. */
   readonly errorEvents: readonly string[];
@@ -61,16 +64,16 @@ export interface Route {
   readonly errorFormat: ErrorFormat;
   /** Members that the gateway sets in the JSON body before it forwards; null: none. */
   readonly addToRequest: AddToRequest | null;
-  /** Whether a stream of events ends with a comment that tells the charge. */
+  /** Whether a stream of events ends with a comment that names the charge. */
   readonly receiptComment: boolean;
-  /** What a call costs is the sum of them. None: it is free. */
+  /** A call costs the sum of these. If there are none, it is free. */
   readonly price: readonly Price[];
   /** The members of a request that decide what it costs or what is added to it. */
   readonly memberNames: MemberNames;
   readonly settlement: Settlement;
 }
 
-/** Whose errors the gateway's own look like: Purser's, or those of an API whose SDKs customers use. */
+/** The forms of the gateway's own errors: Purser's, or those of an API whose SDKs customers use. */
 export const ERROR_FORMATS = ['purser', 'openai', 'anthropic'] as const;
 export type ErrorFormat = (typeof ERROR_FORMATS)[number];
 
@@ -87,27 +90,27 @@ export interface RateLimit {
   readonly burst: number;
 }
 
-/** One part of what a call costs. */
+/** One part of a call's price. */
 export type Price = PricePerCall | PricePerItem | PriceByMember;
 
-/** So much for each call. */
+/** A price for each call. */
 export interface PricePerCall {
   readonly kind: 'call';
   readonly amount: bigint;
 }
 
-/** So much for each item that is counted. */
+/** A price for each item that is counted. */
 export interface PricePerItem {
   readonly kind: 'item';
-  /** What is counted, such as `pages`. */
+  /** The name of the items, such as `pages`. */
   readonly quantity: string;
   readonly amount: bigint | AmountByMember;
   /** The amount is the price of this many. */
   readonly units: bigint;
-  /** What is counted in: `request` is known before the call, `answer` only after it. */
+  /** The JSON that is counted: `request` is known before the call, `answer` only after it. */
   readonly of: 'request' | 'answer';
   readonly count: Counting;
-  /** At most this many, known before the call. Null where the request is counted. */
+  /** The most items, known before the call; null: the request is counted. */
   readonly atMost: Counting | null;
   /** The events that are counted if the answer is a stream. */
   readonly events: EventChoice;
@@ -126,16 +129,16 @@ export interface AmountByMember {
 export interface EventChoice {
   /** Their `type`, or a member that they have. None: any event that is JSON. */
   readonly names: readonly string[];
-  /** Whether each one is counted, and the counts are added up; else the last one of each name is. */
+  /** Whether every event is counted, and the counts are added up. If not, the last of each name is. */
   readonly isEach: boolean;
 }
 
 /** A price chosen by a member of the request. */
 export interface PriceByMember {
   readonly kind: 'member';
-  /** Of the query or of the JSON body. */
+  /** A member of the query or of the JSON body. */
   readonly member: string;
-  /** Its value where the request has none; null: the member is required. */
+  /** The value if the request has none; null: the member is required. */
   readonly default: string | null;
   readonly amounts: ReadonlyMap<string, bigint>;
 }
@@ -151,7 +154,7 @@ export interface Counting {
   readonly text: string;
   /** The names that it may look for in a request. */
   readonly names: MemberNames;
-  /** Millionths, of at most so many steps (200,000 if it is left out). Rejects with CountingFailed. */
+  /** Counts in millionths, with at most `mostSteps` steps (default 200,000). Rejects with CountingFailed. */
   count(input: CountingInput, mostSteps?: number): Promise<bigint>;
 }
 
@@ -206,8 +209,11 @@ export const ENDINGS = [
 export type Ending = (typeof ENDINGS)[number];
 
 /**
- * What the customer pays in the end: nothing; what was counted, where what could not be counted costs
- * nothing; or the stated maximum, of what could not be counted or was above it.
+ * The price of a call that does not end well.
+ * - `free`: nothing.
+ * - `counted`: the counted cost, even above the maximum. A part that could not be counted is free.
+ * - `maximum`: the stated maximum, if the answer could not be counted or costs more. Otherwise the
+ *   counted cost.
  */
 export type Pays = 'free' | 'counted' | 'maximum';
 

@@ -13,64 +13,64 @@ const Prices = (description: string) =>
     { ...STRICT, minProperties: 1, format: 'value', title: 'Prices', description },
   );
 
-/** So much for each call. */
+/** A price for each call. */
 export const PerCall = Type.Object(
   { per_call: Cents('Per call', 'The price of a call.') },
-  { ...STRICT, title: 'A price for each call', description: 'So much for each call.' },
+  { ...STRICT, title: 'A price for each call', description: 'A price for each call.' },
 );
 
-/** So much for each item, chosen by a member of the request. */
+/** A price for each item, chosen by a member of the request. */
 const CentsByMember = Type.Object(
   {
     by: Member(
       'Member',
       'The member of the query or of the JSON body whose value chooses the price, such as model.',
     ),
-    prices: Prices('The price of so many as `units` says, for each value.'),
+    prices: Prices('The price of `units` items, for each value.'),
     default: Type.Optional(
       Cents(
         'Default',
-        'The price for any other value, and if the request has none. Without it such a request is refused.',
+        'The price for any other value, and for a request without one. If it is left out, such a request is refused.',
       ),
     ),
   },
   {
     ...STRICT,
     title: 'Cents by a member of the request',
-    description: 'The price of so many as `units` says, chosen by a member of the request.',
+    description: 'The price of `units` items, chosen by a member of the request.',
   },
 );
 
-/** So much for each item that is counted. */
+/** A price for each item that is counted. */
 export const PerItem = Type.Object(
   {
     per: text(
       'quantity',
       '^[a-z][a-z0-9_]{0,31}$',
       'Quantity',
-      'The name of the items, as receipts and usage show it: such as pages. Not calls, which are counted by themselves; once in a route.',
+      'The name of the items, such as pages, as receipts and usage show it. It is unique in a route, and not calls: those are counted in any case.',
     ),
-    cents: Type.Union([Cents('Cents', 'The price of so many as `units` says.'), CentsByMember], {
+    cents: Type.Union([Cents('Cents', 'The price of `units` items.'), CentsByMember], {
       title: 'Cents',
       description:
-        'The price of so many as `units` says: cents in quotes such as "0.5", or a price by a member of the request.',
+        'The price of `units` items: cents in quotes such as "0.5", or a price by a member of the request.',
     }),
     units: Type.Optional(
       Whole(
         'Units',
-        '`cents` is the price of this many: 1000000 for a price by the million.',
+        '`cents` is the price of this many items, such as 1000000 for a price by the million.',
         { minimum: 1, maximum: 1_000_000_000_000, default: DEFAULTS.item.units },
         'items',
       ),
     ),
     count: Expression(
       'Count',
-      'A JSONata expression over `request` and, if the answer is counted, `answer`; it gives a number from 0 up. Nothing found counts as 0.',
+      'A JSONata expression over `request` and, if the answer is counted, `answer`. It gives a number from 0 up; nothing found counts as 0.',
     ),
     of: Type.Optional(
       Choice(
         'Counted in',
-        '`request`: known before the call, which is charged at once. `answer`: known after it; `at_most` is held until then.',
+        '`request`: counted before the call, which is charged at once. `answer`: counted after it; the cost of `at_most` is held until then.',
         ['request', 'answer'],
         DEFAULTS.item.of,
       ),
@@ -78,13 +78,13 @@ export const PerItem = Type.Object(
     event: Type.Optional(
       EventNames(
         'Event',
-        'Of a stream, the last event of this name is counted. Default: `count_event_with` of the route.',
+        'If the answer is a stream, the last event of this name is counted. Default: `count_event_with` of the route.',
       ),
     ),
     each_event: Type.Optional(
       EventNames(
         'Each event',
-        'Of a stream, every event of this name is counted, and the counts are added up. Not beside `event`. Default: none.',
+        'If the answer is a stream, every event of this name is counted, and the counts are added up. It excludes `event`. Default: none.',
       ),
     ),
     at_most: Type.Optional(
@@ -96,12 +96,16 @@ export const PerItem = Type.Object(
         {
           title: 'At most',
           description:
-            'At most this many: a whole number, or a JSONata expression over `request`, which must find a number. Required if the answer is counted, because the money for it is held before the call.',
+            'The most items of a call: a whole number, or a JSONata expression over `request`, which must find a number. It is required if the answer is counted, because their cost is held before the call.',
         },
       ),
     ),
   },
-  { ...STRICT, title: 'A price for each item', description: 'So much for each item counted.' },
+  {
+    ...STRICT,
+    title: 'A price for each item',
+    description: 'A price for each item that is counted.',
+  },
 );
 
 /** A price chosen by a member of the request. */
@@ -125,7 +129,7 @@ export const ByMember = Type.Object(
   {
     ...STRICT,
     title: 'A price by a member of the request',
-    description: 'So much for each call, chosen by a member of the request.',
+    description: 'A price for each call, chosen by a member of the request.',
   },
 );
 

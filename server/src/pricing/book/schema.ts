@@ -2,23 +2,23 @@ import { type Static, type TSchema, Type } from 'typebox';
 import { STRICT } from '../../schema/node.ts';
 import { DEFAULTS } from './defaults.ts';
 import { Choice, EventNames, Member, Seconds, text, Whole } from './formats.ts';
-import { type Ending, ERROR_FORMATS, type Pays } from './price-book.ts';
+import { type Ending, ERROR_FORMATS, NAME_PATTERN, type Pays } from './price-book.ts';
 import { ByMember, PerCall, PerItem } from './price-schema.ts';
 
 /**
- * What a price book may say in YAML, as JSON Schema: the parser judges by it and editors explain by
- * it. The rules that a schema cannot hold are `rules.ts`.
+ * The YAML of a price book, as JSON Schema: the parser checks the file by it, and editors explain the
+ * file by it. `rules.ts` has the rules that a schema cannot express.
  */
 
 const MIB = 1_048_576;
 const LARGEST_BODY_BYTES = 100 * MIB;
 const LARGEST_REPLAY_BYTES = 16 * MIB;
 const LARGEST_METERING_BUFFER_BYTES = 64 * MIB;
-/** A call's money is held for it, and a hold lasts 24 hours at most. */
+/** A call's money is held for as long, and a hold lasts 24 hours at most. */
 const LONGEST_S = 86_000;
 
 const named = <Of extends TSchema>(value: Of, title: string, description: string) =>
-  Type.Record(Type.String({ pattern: '^[a-z][a-z0-9_-]{0,63}$' }), value, {
+  Type.Record(Type.String({ pattern: NAME_PATTERN }), value, {
     ...STRICT,
     format: 'name',
     title,
@@ -31,13 +31,13 @@ const UpstreamSecret = Type.Object(
       'header',
       "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$",
       'Header',
-      'The header that carries the secret, such as X-API-Key or Authorization. Not one of the connection or the body.',
+      'The header that carries the secret, such as X-API-Key or Authorization. Headers of the connection and of the body are refused.',
     ),
     env: text(
       'environment-variable',
       '^[A-Za-z_][A-Za-z0-9_]{0,127}$',
       'Environment variable',
-      "The environment variable of the server that holds the secret. The secret itself never stands in a price book. Not one of Purser's own.",
+      "The environment variable of the server that holds the secret. The secret itself never stands in a price book. Purser's own variables are refused.",
     ),
     prefix: Type.Optional(
       Type.String({
@@ -63,11 +63,11 @@ const Upstream = Type.Object(
       'http-url',
       '^https?://[^\\s]{1,2000}$',
       'Base URL',
-      'The address that calls go to, with the path of the call added. http or https, without credentials, query or fragment.',
+      'The address that calls go to; the path of the call is added to it. It is http or https, without credentials, query or fragment.',
     ),
     secret: Type.Optional(UpstreamSecret),
     connect_timeout_s: Type.Optional(
-      Seconds('Connect timeout', 'How long connecting may take.', {
+      Seconds('Connect timeout', 'The longest time that connecting may take.', {
         minimum: 0.1,
         maximum: 600,
         default: DEFAULTS.upstream.connect_timeout_s,
@@ -76,12 +76,12 @@ const Upstream = Type.Object(
     answer_timeout_s: Type.Optional(
       Seconds(
         'Answer timeout',
-        'How long the answer may take to begin, from the end of the request on.',
+        'The longest time from the end of the request to the first byte of the answer.',
         { minimum: 0.1, maximum: LONGEST_S, default: DEFAULTS.upstream.answer_timeout_s },
       ),
     ),
     idle_timeout_s: Type.Optional(
-      Seconds('Idle timeout', 'How long nothing may come between two pieces of an answer.', {
+      Seconds('Idle timeout', 'The longest time between two pieces of an answer.', {
         minimum: 0.1,
         maximum: LONGEST_S,
         default: DEFAULTS.upstream.idle_timeout_s,
@@ -90,7 +90,7 @@ const Upstream = Type.Object(
     connections: Type.Optional(
       Whole(
         'Connections',
-        'How many connections each server has to it at most.',
+        'The most connections that each server opens to it.',
         { minimum: 1, maximum: 10_000, default: DEFAULTS.upstream.connections },
         'connections',
       ),
@@ -109,10 +109,13 @@ const AddToRequest = Type.Object(
       format: 'member',
       title: 'Members',
       description:
-        'The members and their values, as JSON has them. Objects are merged into those of the body; any other value replaces what the body has.',
+        'The members and their values, as in JSON. An object is merged into the object in the body; any other value replaces the value in the body.',
     }),
     when: Type.Optional(
-      Member('When', 'Only if this member of the body is true, such as stream. Default: always.'),
+      Member(
+        'When',
+        'The members are set only if this member of the body, such as stream, is true. Default: always.',
+      ),
     ),
   },
   {
@@ -134,7 +137,7 @@ const RateLimit = Type.Object(
     burst: Type.Optional(
       Whole(
         'Burst',
-        'How many may come at once. Default: per_second, rounded up.',
+        'The most calls that may come at once. Default: per_second, rounded up.',
         { minimum: 1, maximum: 1_000_000 },
         'calls',
       ),
@@ -143,32 +146,32 @@ const RateLimit = Type.Object(
   {
     ...STRICT,
     title: 'Rate limit',
-    description: 'How many calls each key may make. Default: no limit.',
+    description: 'The rate at which each key may call the route. Default: no limit.',
   },
 );
 
-/** When a call ends so. */
+/** The condition of each ending. */
 const WHEN: Readonly<Record<Ending, string>> = {
   upstream_unreachable:
-    'The upstream refused the connection, the connection broke before the answer began, or what came is no HTTP answer (a status above 599, for example).',
+    'The upstream refused the connection, broke it before the answer began, or sent no valid HTTP answer (a status above 599, for example).',
   upstream_timeout: 'The answer did not begin in time.',
   upstream_4xx: "The answer's status is 4xx.",
   upstream_5xx: "The answer's status is 5xx.",
   upstream_broke_off: 'The answer broke off.',
   upstream_rejected_operator:
-    'An upstream for which the price book holds a secret answered 401 or 403: the secret is wrong. The customer gets 502.',
+    'An upstream with a `secret` in the price book answered 401 or 403: the secret is wrong. The customer gets 502.',
   upstream_error_event:
     'A stream carried an event that `error_event` names, whatever the price counts and whether or not the client stayed after it.',
   time_exceeded:
     "`longest_s` is over. If nothing of the answer's body was passed on, the call is free.",
   answer_malformed:
-    'The answer is no JSON, or the counting failed; a customer can bring that about, by asking for another format for example.',
+    'The answer is no JSON, or the counting failed. A customer can cause this, for example by asking for another format.',
   answer_too_large: 'The answer is larger than `metering_buffer_bytes`.',
-  above_maximum: 'More was counted than `at_most`, which was too low.',
+  above_maximum: 'The count is above `at_most`, which was too low.',
   client_left_before_answer:
     'The client left before the answer began. If nothing was sent to the upstream yet, the call is free.',
   client_left_midway:
-    'The client left in the middle of the answer, or held it up for more than a tenth of `longest_s` (at most 15 seconds) until that was over or the upstream broke off. Of an answer that was counted before it went out, that cost stays. A client that leaves a stream after its last piece has had it: `delivered`.',
+    'The client left in the middle of the answer. Or it blocked the answer for over a tenth of `longest_s` (15 seconds at most) until `longest_s` was over or the upstream broke off. If the answer was counted before it was sent, that cost stays. A client that leaves a stream after its last piece has received it: `delivered`.',
 };
 
 const PAYS: readonly Pays[] = ['free', 'counted', 'maximum'];
@@ -184,7 +187,7 @@ const Settlement = Type.Object(
     ...STRICT,
     title: 'Settlement',
     description:
-      'How much the customer pays when a call does not end well. free: nothing. counted: what was counted; what could not be counted costs nothing. maximum: the stated maximum of what could not be counted. Default: that of each ending.',
+      'The price of a call that does not end well. free: nothing. counted: the counted cost; a part that could not be counted is free. maximum: the stated maximum, if the answer could not be counted or costs more. Default: that of each ending.',
   },
 );
 
@@ -202,14 +205,14 @@ const Route = Type.Object(
         uniqueItems: true,
         title: 'Methods',
         description:
-          'The methods that the route takes, such as [GET, POST], of `GET`, `POST`, `PUT`, `PATCH` and `DELETE`.',
+          'The methods that the route takes, such as [GET, POST]. Known are `GET`, `POST`, `PUT`, `PATCH` and `DELETE`.',
       },
     ),
     path: text(
       'path',
       '^/[^\\s?#]{0,999}$',
       'Path',
-      "The path at the gateway and, after the base URL, at the upstream. `:name` stands for one segment, a `/*` at the end for all the rest. Not under Purser's own paths (`/v1/billing`, `/v1/accounts` …); no two routes with the same method and pattern.",
+      "The path at the gateway and, after the base URL, at the upstream. `:name` stands for one segment, a `/*` at the end for all the rest. Purser's own paths (`/v1/billing`, `/v1/accounts` …) are refused. Two routes cannot have the same method and pattern.",
     ),
     scope: text(
       'scope',
@@ -230,14 +233,14 @@ const Route = Type.Object(
     longest_s: Type.Optional(
       Seconds(
         'Longest call',
-        'The longest that a call may take, from its beginning to the last byte of the answer. Its money is held for it, and a hold lasts a day at most.',
+        'The longest time that a call may take, from its beginning to the last byte of the answer. Its money is held for as long, and a hold lasts a day at most.',
         { minimum: 1, maximum: LONGEST_S, default: DEFAULTS.route.longest_s },
       ),
     ),
     metering_buffer_bytes: Type.Optional(
       Whole(
         'Metering buffer',
-        'How much of an answer is kept to count in it; of a stream, of the events that are counted.',
+        'The largest answer that can be counted. If the answer is a stream, the limit is for the counted events together.',
         {
           minimum: 1,
           maximum: LARGEST_METERING_BUFFER_BYTES,
@@ -249,7 +252,7 @@ const Route = Type.Object(
     count_event_with: Type.Optional(
       EventNames(
         'Count the event with',
-        'Of a stream, the last event of this name is counted: of its `type`, or with a member of this name. Of several names, the last event of each, their members together. Default: the last event.',
+        'If the answer is a stream, the last event of this name is counted. An event has the name as its `type`, as its field `event`, or as the name of a member. With several names, the last event of each is counted, their members together. Default: the last event.',
       ),
     ),
     replay_bytes: Type.Optional(
@@ -263,7 +266,7 @@ const Route = Type.Object(
     concurrency: Type.Optional(
       Whole(
         'Concurrency',
-        'How many calls of one key may be under way on this route.',
+        'The most calls of one key that may be in progress on this route.',
         { minimum: 1, maximum: 10_000, default: DEFAULTS.route.concurrency },
         'calls',
       ),
@@ -293,7 +296,8 @@ const Route = Type.Object(
     price: Type.Array(Type.Union([PerCall, PerItem, ByMember]), {
       maxItems: 32,
       title: 'Price',
-      description: 'A call costs the sum of these, at most 32. An empty list: it is free.',
+      description:
+        'A call costs the sum of these parts, at most 32. If the list is empty, the call is free.',
     }),
     settlement: Type.Optional(Settlement),
   },
@@ -308,7 +312,7 @@ export const PriceBookSchema = Type.Object(
         'http-url',
         '^https?://[^\\s]{1,2000}$',
         'Top-up URL',
-        'The address at which a customer who has no credit left gets more; refusals for want of credit name it.',
+        'The page on which customers buy credit. The gateway names it if it refuses a call for lack of credit.',
       ),
     ),
     upstreams: named(Upstream, 'Upstreams', 'The APIs that calls are forwarded to, by name.'),
@@ -319,7 +323,7 @@ export const PriceBookSchema = Type.Object(
     $schema: 'http://json-schema.org/draft-07/schema#',
     $id: 'urn:purser:price-book',
     title: 'Price book of Purser',
-    description: 'The routes that the gateway offers, and what a call of each costs.',
+    description: 'The routes that the gateway offers, and the price of a call of each.',
   },
 );
 

@@ -18,8 +18,8 @@ export const AccountResource = Type.Object(
       name: Type.String(),
       external_id: OrNull(Type.String()),
       status: OneOf(ACCOUNT_STATUSES),
-      overdraft_limit: Cents('How far below zero the account may be charged.'),
-      created_at: Instant('When it was made.'),
+      overdraft_limit: Cents('The most that the account may be below zero.'),
+      created_at: Instant('The time at which it was made.'),
     }),
   },
   { $id: 'Account' },
@@ -46,7 +46,7 @@ export const ByCategory = Type.Object(
     paid: Cents(),
     promotional: Cents(),
     overdraft: Cents(
-      'Below zero: what the account owes; above: what reversals gave back beyond that.',
+      'Below zero: the debt of the account. Above zero: credit that reversals gave back beyond the debt.',
     ),
   },
   { description: 'Adds up to `posted`.' },
@@ -72,7 +72,10 @@ export const BalanceResource = Type.Object(
       by_category: ByCategory,
       next_expiry: OrNull(
         Type.Object(
-          { at: Instant('When credit expires next.'), amount: Cents('How much of it.') },
+          {
+            at: Instant('The next time at which credit expires.'),
+            amount: Cents('The credit that expires then.'),
+          },
           {},
         ),
       ),

@@ -15,7 +15,9 @@ const Body = Type.Object(
       OneOf(ACCOUNT_STATUSES, 'A suspended account is charged nothing and its keys are refused.'),
     ),
     overdraft_limit: Type.Optional(
-      CentsIn('How far below zero the account may be charged; less than is used only stops more.'),
+      CentsIn(
+        'The most that the account may be below zero. A limit below the present overdraft only stops more.',
+      ),
     ),
   },
   { ...STRICT, minProperties: 1 },

@@ -12,10 +12,10 @@ const Body = Type.Object(
   {
     kind: OneOf(ACCOUNT_KINDS, 'A shared pool, or one person.'),
     name: Name('For people.'),
-    external_id: Type.Optional(Name('What you call the account; unique.')),
+    external_id: Type.Optional(Name('Your own identifier of the account; unique.')),
     id: Type.Optional(
       AccountPublicId(
-        'For an account that you move over, whose id its customers have stored; a random one if left out. Its first half must be unique too.',
+        'The id of an account that you move over, if its customers have stored it. Default: a random one. Its first half must be unique too.',
       ),
     ),
   },

@@ -15,7 +15,7 @@ const Query = Type.Object(
   {
     at: Type.Optional(
       Instant(
-        'What was posted at that instant, what happened at it included; zero before there was an account. What was held then is not kept.',
+        'Reads the posted balance at that instant, with the operations of that instant; zero before the account was made. Past holds are not kept.',
       ),
     ),
   },
@@ -31,7 +31,7 @@ export function getBalanceRoute(app: App, parts: RouteParts): void {
       schema: {
         operationId: 'getBalance',
         tags: ['Accounts'],
-        summary: "Read an account's balance and what it is made of, now or at an instant",
+        summary: "Read an account's balance and its parts, now or at an instant",
         params: ACCOUNT_PATH,
         querystring: Query,
         response: {

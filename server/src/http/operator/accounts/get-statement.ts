@@ -20,7 +20,7 @@ const Query = Type.Object(
     format: Type.Optional(
       OneOf(
         FORMATS,
-        '`json` (where left out): opening, sums, closing. `csv`: a line an entry, oldest first, between a line for opening and one for closing.',
+        '`json` (the default): opening, sums, closing. `csv`: a line an entry, oldest first, between a line for opening and one for closing.',
       ),
     ),
   },

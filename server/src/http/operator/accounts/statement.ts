@@ -31,18 +31,18 @@ export const StatementResource = Type.Object(
     attributes: Type.Object({
       from: Instant('The first instant of the period.'),
       to: Instant('The first instant after it.'),
-      opening: Balance('Before the period.'),
+      opening: Balance('The balance before the period.'),
       sums: Type.Array(
         Type.Object({
           kind: OneOf(ENTRY_KINDS, "The operations' kind."),
           book: OneOf(BOOKS, "The operator's side of the entries."),
           category: OneOf(ENTRY_CATEGORIES),
           amount: Cents('The sum of the entries.'),
-          entries: Type.Integer({ minimum: 1, description: 'How many there are.' }),
+          entries: Type.Integer({ minimum: 1, description: 'The number of entries.' }),
         }),
-        { description: 'What happened; opening and these amounts add up to closing.' },
+        { description: 'The sums of the period; opening and these amounts add up to closing.' },
       ),
-      closing: Balance('After the period.'),
+      closing: Balance('The balance after the period.'),
     }),
   },
   { $id: 'Statement' },

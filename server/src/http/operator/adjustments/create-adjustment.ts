@@ -11,12 +11,12 @@ import { adjustmentResource } from './adjustment.ts';
 
 const Body = Type.Object(
   {
-    account: AccountPublicId('Whose credit is adjusted.'),
+    account: AccountPublicId('The account that is adjusted.'),
     amount: SignedCentsIn(
-      'In cents, not 0. Above zero it makes a grant; below zero it burns credit that no hold has reserved, whatever it applies to.',
+      'In cents, not 0. Above zero it makes a grant; below zero it burns credit that no hold has reserved, of grants for any scope.',
     ),
     category: Type.Optional(
-      OneOf(GRANT_CATEGORIES, 'Of the grant: required above zero, left out below.'),
+      OneOf(GRANT_CATEGORIES, 'The category of the grant: required above zero, left out below.'),
     ),
     reason: Reason(),
     allow_negative: Type.Optional(
@@ -45,7 +45,7 @@ export function createAdjustmentRoute(app: App, parts: RouteParts): void {
       schema: {
         operationId: 'createAdjustment',
         tags: ['Adjustments'],
-        summary: 'Correct what an account has, with a reason',
+        summary: 'Correct the credit of an account, with a reason',
         headers: IDEMPOTENCY_HEADER,
         body: Body,
         response: { 201: replayable('The adjustment.', one('Adjustment')) },

@@ -11,10 +11,10 @@ const attributes = {
   masked: OrNull(
     Type.String({ description: 'Such as `prsr_AbCd…wXyZ`; null for a key imported as a hash.' }),
   ),
-  created_at: Instant('When it was made or imported.'),
-  expires_at: OrNull(Instant('From when on it is refused.')),
-  revoked_at: OrNull(Instant('When it was revoked.')),
-  last_used_at: OrNull(Instant('When it was last used, some seconds behind.')),
+  created_at: Instant('The time at which it was made or imported.'),
+  expires_at: OrNull(Instant('The time from which on it is refused.')),
+  revoked_at: OrNull(Instant('The time at which it was revoked.')),
+  last_used_at: OrNull(Instant('The time of its last use, some seconds late.')),
 };
 
 export const ApiKeyResource = Type.Object(

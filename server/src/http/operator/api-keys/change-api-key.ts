@@ -12,8 +12,10 @@ import { apiKeyResource } from './api-key.ts';
 const Body = Type.Object(
   {
     name: Type.Optional(Name('For people.')),
-    scopes: Type.Optional(ScopesIn('What the key may do from now on.')),
-    expires_at: Type.Optional(OrNull(Instant('From when on it is refused; null: never.'))),
+    scopes: Type.Optional(ScopesIn('The scopes of the key from now on.')),
+    expires_at: Type.Optional(
+      OrNull(Instant('The time from which on it is refused; null: never.')),
+    ),
   },
   { ...STRICT, minProperties: 1 },
 );
@@ -28,7 +30,7 @@ export function changeApiKeyRoute(app: App, { database }: RouteParts): void {
         tags: ['API keys'],
         summary: 'Change the name, the scopes or the expiry of an API key',
         description:
-          'Counts at once and on every node: once it is answered, nothing decided on the old scopes or expiry can commit. A revoked key cannot be changed; an expired one may be given a later end.',
+          'It counts at once and on every node. Once it is answered, no decision on the old scopes or expiry can commit. A revoked key cannot be changed; an expired one may be given a later end.',
         params: API_KEY_PATH,
         body: Body,
         response: { 200: answer('The key.', one('ApiKey')) },

@@ -13,8 +13,8 @@ import { apiKeyResource } from './api-key.ts';
 const Body = Type.Object(
   {
     name: Type.Optional(Name('For people.')),
-    scopes: Type.Optional(ScopesIn('What the key may do; `balance:read` where left out.')),
-    expires_at: Type.Optional(Instant('From when on it is refused; never where left out.')),
+    scopes: Type.Optional(ScopesIn('The scopes of the key. Default: `balance:read`.')),
+    expires_at: Type.Optional(Instant('The time from which on it is refused. Default: never.')),
     sha256: Type.Optional(
       Type.String({
         format: 'sha256',
@@ -40,7 +40,7 @@ export function createApiKeyRoute(app: App, parts: RouteParts): void {
         tags: ['API keys'],
         summary: 'Make an API key, or import one',
         description:
-          'Send an `Idempotency-Key`, and no lost answer leaves a valid key whose secret nobody has: the repetition gets the same key with the same secret.',
+          'Send an `Idempotency-Key`: a repetition after a lost answer gets the same key with the same secret. Without it, a valid key may be left whose secret nobody has.',
         params: ACCOUNT_PATH,
         headers: OPTIONAL_IDEMPOTENCY_HEADER,
         body: Body,

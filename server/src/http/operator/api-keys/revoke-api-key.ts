@@ -14,7 +14,7 @@ export function revokeApiKeyRoute(app: App, { database }: RouteParts): void {
         tags: ['API keys'],
         summary: 'Revoke an API key',
         description:
-          'Counts at once and on every node: from its answer on the key is refused, and nothing that it asked for can commit. Revoking again changes nothing.',
+          'It counts at once and on every node. From its answer on the key is refused, and no operation that it asked for can commit. Revoking again changes nothing.',
         params: API_KEY_PATH,
         querystring: NO_QUERY,
         response: { 204: { description: 'It is revoked.' } },

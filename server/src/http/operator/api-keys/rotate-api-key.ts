@@ -19,7 +19,7 @@ const Body = Type.Object(
         minimum: 0,
         maximum: LONGEST_GRACE_S,
         default: 0,
-        description: 'How many seconds the old secret stays valid beside the new one.',
+        description: 'The seconds for which the old secret stays valid beside the new one.',
       }),
     ),
   },
@@ -39,7 +39,7 @@ export function rotateApiKeyRoute(app: App, parts: RouteParts): void {
         tags: ['API keys'],
         summary: 'Give an API key a new secret',
         description:
-          'The key keeps its id, its scopes and its limits. The old secret is refused `grace_s` seconds after the rotation, at once and on every node if that is 0. A secret that ends earlier, by a rotation before, keeps its end. Send an `Idempotency-Key`, and a repetition after a lost answer gets the same secret; without one it makes another. At most five are valid at once, so a sixth needs `grace_s` 0, or the end of an earlier one.',
+          'The key keeps its id, its scopes and its limits. The old secret is refused `grace_s` seconds after the rotation, at once and on every node if that is 0. A secret that ends earlier, because of an earlier rotation, keeps its end. Send an `Idempotency-Key`, and a repetition after a lost answer gets the same secret; without one it makes another. At most five are valid at once, so a sixth needs `grace_s` 0, or the end of an earlier one.',
         params: API_KEY_PATH,
         headers: OPTIONAL_IDEMPOTENCY_HEADER,
         body: Body,

@@ -8,31 +8,35 @@ import type { Authorization } from './decision.ts';
 export const AuthorizationResource = Type.Object(
   {
     type: Type.Literal('authorization'),
-    id: OrNull(Type.String({ description: 'The charge or hold; null where there is none.' })),
+    id: OrNull(Type.String({ description: 'The charge or hold; null if there is none.' })),
     attributes: Type.Object({
       allowed: Type.Boolean(),
-      account: OrNull(AccountPublicId("The key's account; null where the key is unknown.")),
-      available: OrNull(Cents('What the account has left; null where the key is unknown.')),
-      charge_id: OrNull(OperationId('chg', 'What was charged.')),
-      hold_id: OrNull(OperationId('hld', 'What was reserved.')),
+      account: OrNull(AccountPublicId("The key's account; null if the key is unknown.")),
+      available: OrNull(Cents('The credit that the account has left; null if the key is unknown.')),
+      charge_id: OrNull(OperationId('chg', 'The charge.')),
+      hold_id: OrNull(OperationId('hld', 'The hold.')),
       status: Type.Optional(
-        Type.Integer({ description: 'Where it is refused: the status to answer the customer.' }),
+        Type.Integer({
+          description: 'If it is refused: the status for the answer to the customer.',
+        }),
       ),
       body: Type.Optional(
         Type.Record(Type.String(), Type.Unknown(), {
-          description: 'Where it is refused: the body to answer the customer.',
+          description: 'If it is refused: the body for the answer to the customer.',
         }),
       ),
       error: Type.Optional(
         Type.Object(
           {
-            status: Type.Integer({ description: 'What the same request alone would be answered.' }),
+            status: Type.Integer({
+              description: 'The status that the same request alone would be answered with.',
+            }),
             code: Type.String({ examples: ['idempotency_key_reused'] }),
-            detail: Type.String({ description: 'What is wrong, and the cure.' }),
+            detail: Type.String({ description: 'The error, and the cure.' }),
           },
           {
             description:
-              'Of a batch: what is wrong with this item, where nothing was decided. It is not for the customer.',
+              'In a batch: the error in this item, if nothing was decided. It is not for the customer.',
           },
         ),
       ),

@@ -24,9 +24,11 @@ const MEMBERS = {
     maxLength: 512,
     description: 'The API key that the customer sent.',
   }),
-  scope: Scope('What the key must be allowed to do.'),
+  scope: Scope('The scope that the key must have.'),
   amount: Type.Optional(
-    CentsIn('What it costs, in cents; left out, nothing is charged and only the rest is judged.'),
+    CentsIn(
+      'The cost, in cents. If it is left out, nothing is charged and only the rest is judged.',
+    ),
   ),
   expires_in_s: Type.Optional(ExpiresInS()),
   description: Type.Optional(Description()),
@@ -43,7 +45,7 @@ const Item = Type.Object(
         minLength: 1,
         maxLength: 255,
         pattern: '^[\\x21-\\x7e]+$',
-        description: 'As the header Idempotency-Key; required where there is an amount.',
+        description: 'As the header Idempotency-Key; required if there is an amount.',
       }),
     ),
   },
@@ -70,7 +72,7 @@ function parse(
   place = '',
 ) {
   if (asked.amount === undefined && asked.expires_in_s !== undefined) {
-    throw invalidRequest(`${place}expires_in_s must be left out where there is no amount to hold`);
+    throw invalidRequest(`${place}expires_in_s must be left out if there is no amount to hold`);
   }
   const spending =
     asked.amount === undefined
@@ -108,7 +110,7 @@ export function authorizeRoute(app: App, parts: RouteParts): void {
         tags: ['Authorizations'],
         summary: "Judge a customer's key, and charge or hold in the same commit",
         description:
-          'Key, scope, spend limits and credit are one decision. `allowed` false comes with the `status` and `body` to relay to the customer. Needs an `Idempotency-Key` where there is an `amount`.',
+          'Key, scope, spend limits and credit are one decision. `allowed` false comes with the `status` and `body` to relay to the customer. An `Idempotency-Key` is required if there is an `amount`.',
         body: Body,
         response: { 200: replayable('The decision.', one('Authorization')) },
       },
@@ -133,7 +135,7 @@ export function authorizeBatchRoute(app: App, parts: RouteParts): void {
         operationId: 'authorizeBatch',
         tags: ['Authorizations'],
         summary: 'Many authorizations in one request',
-        description: `Each is a decision of its own, under its own \`idempotency_key\`; the answers come in the order of the items. What is wrong with one item is its answer, in \`error\`. Where nothing can be said now, the whole request fails: repeat it as it is. The body may have ${BATCH_LIMIT_BYTES / 1_024} KiB.`,
+        description: `Each is a decision of its own, under its own \`idempotency_key\`; the answers come in the order of the items. An item that is wrong is answered with an \`error\` of its own. If nothing can be decided now, the whole request fails: repeat it as it is. The body may have ${BATCH_LIMIT_BYTES / 1_024} KiB.`,
         body: Type.Object(
           { items: Type.Array(Item, { minItems: 1, maxItems: MOST_ITEMS }) },
           STRICT,
@@ -149,7 +151,7 @@ export function authorizeBatchRoute(app: App, parts: RouteParts): void {
         const place = `items.${index}.`;
         const digest = () => {
           if (item.idempotency_key !== undefined) return digestOfKey(item.idempotency_key);
-          throw invalidRequest(`${place}idempotency_key is required where there is an amount`);
+          throw invalidRequest(`${place}idempotency_key is required if there is an amount`);
         };
         return parse(item, actor, digest, place);
       });

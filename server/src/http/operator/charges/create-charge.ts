@@ -18,9 +18,9 @@ import { newChargeResource } from '../../resources/charge.ts';
 
 const Body = Type.Object(
   {
-    account: AccountPublicId('Who pays.'),
-    amount: CentsIn('What it costs, in cents; "0" makes a receipt for a free call.'),
-    scope: Type.Optional(Scope('What it is for.')),
+    account: AccountPublicId('The account that pays.'),
+    amount: CentsIn('The cost, in cents; "0" makes a receipt for a free call.'),
+    scope: Type.Optional(Scope('The product that it is for.')),
     api_key_id: Type.Optional(ApiKeyId("The customer's key that made the call.")),
     description: Type.Optional(Description()),
     metadata: Type.Optional(Metadata()),
@@ -51,7 +51,7 @@ export function createChargeRoute(app: App, parts: RouteParts): void {
         tags: ['Charges'],
         summary: 'Charge an account',
         description:
-          'Burns grants in their order. Durable when it is answered; never sells more credit than there is.',
+          'Burns grants in their order. A charge is durable when it is answered, and never takes more credit than there is.',
         headers: IDEMPOTENCY_HEADER,
         body: Body,
         response: { 201: replayable('The receipt.', one('Charge')) },

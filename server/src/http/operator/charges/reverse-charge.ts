@@ -9,7 +9,7 @@ import { reversalResource } from './reversal.ts';
 
 const Body = Type.Object(
   {
-    amount: Type.Optional(CentsIn('How much of it, in cents; all that is left where left out.')),
+    amount: Type.Optional(CentsIn('The part to give back, in cents. Default: all that is left.')),
     reason: Reason(),
   },
   STRICT,
@@ -33,7 +33,7 @@ export function reverseChargeRoute(app: App, parts: RouteParts): void {
         tags: ['Charges'],
         summary: 'Undo a charge, wholly or in part',
         description:
-          'Gives back to the grants that paid, the last payer first. What returns into a grant that has ended leaves it at once.',
+          'Gives back to the grants that paid, the last payer first. Credit that returns into an ended grant leaves it at once.',
         params: CHARGE_PATH,
         headers: IDEMPOTENCY_HEADER,
         body: Body,

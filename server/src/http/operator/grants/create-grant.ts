@@ -23,27 +23,29 @@ const MOST_SCOPES = 50;
 
 const Body = Type.Object(
   {
-    amount: CentsIn('How much, in cents; above 0.'),
-    category: Type.Optional(OneOf(GRANT_CATEGORIES, `\`${DEFAULT_CATEGORY}\` where left out.`)),
+    amount: CentsIn('The credit, in cents; above 0.'),
+    category: Type.Optional(OneOf(GRANT_CATEGORIES, `Default: \`${DEFAULT_CATEGORY}\`.`)),
     priority: Type.Optional(
       Type.Integer({
         minimum: 0,
         maximum: 100,
-        description: `Lower burns first; ${DEFAULT_PRIORITY} where left out.`,
+        description: `Lower burns first. Default: ${DEFAULT_PRIORITY}.`,
       }),
     ),
     effective_at: Type.Optional(
-      Instant('From when on it can be spent; at once where left out or past.'),
+      Instant(
+        'The time from which on it can be spent. It can be spent at once if the time is left out or past.',
+      ),
     ),
     expires_at: Type.Optional(
-      Instant('From when on it cannot be spent any more; never where left out.'),
+      Instant('The time from which on it cannot be spent any more. Default: never.'),
     ),
     applies_to: Type.Optional(
       Type.Array(Scope(), {
         minItems: 1,
         maxItems: MOST_SCOPES,
         uniqueItems: true,
-        description: 'The scopes that it pays for; everything where left out.',
+        description: 'The scopes that it pays for. Default: everything.',
       }),
     ),
     description: Type.Optional(Description()),

@@ -32,7 +32,8 @@ export function extendGrantRoute(app: App, { ledger, database }: RouteParts): vo
         operationId: 'extendGrant',
         tags: ['Grants'],
         summary: "Extend a grant's expiry",
-        description: 'Before it has passed, and to a later time. To repeat it changes nothing.',
+        description:
+          'The grant must not have expired, and the new expiry must be later. A repetition changes nothing.',
         params: GRANT_PATH,
         body: Body,
         response: { 200: answer('The grant.', one('Grant')) },

@@ -11,7 +11,7 @@ export function listGrantsRoute(app: App, parts: RouteParts): void {
       schema: {
         operationId: 'listGrants',
         tags: ['Grants'],
-        summary: "List an account's grants, with what each has left",
+        summary: "List an account's grants, with the rest of each",
         params: ACCOUNT_PATH,
         ...GRANTS_SCHEMA,
       },

@@ -22,9 +22,9 @@ export function voidGrantRoute(app: App, parts: RouteParts): void {
       schema: {
         operationId: 'voidGrant',
         tags: ['Grants'],
-        summary: 'Take back what is left of a grant',
+        summary: 'Take back the rest of a grant',
         description:
-          'What open holds have reserved of it still pays for them; what they give back leaves too.',
+          'The part that open holds have reserved still pays for them. The credit that they give back leaves the grant too.',
         params: GRANT_PATH,
         headers: IDEMPOTENCY_HEADER,
         body: Body,

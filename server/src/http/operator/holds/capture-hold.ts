@@ -10,7 +10,7 @@ import { endedHoldResource } from './hold.ts';
 const Body = Type.Object(
   {
     amount: CentsIn(
-      'What it cost, in cents. What is above the hold is a second charge; "0" ends the hold without a cost.',
+      'The cost, in cents. The part above the hold is a second charge; "0" ends the hold without a cost.',
     ),
     description: Type.Optional(Description()),
     metadata: Type.Optional(Metadata()),
@@ -35,9 +35,9 @@ export function captureHoldRoute(app: App, parts: RouteParts): void {
       schema: {
         operationId: 'captureHold',
         tags: ['Holds'],
-        summary: 'Charge what a hold reserved, wholly or in part, and give the rest back',
+        summary: 'Charge the credit of a hold, wholly or in part, and give the rest back',
         description:
-          'Where the cost is above the hold and credit does not allow it, nothing is captured: the hold stays open, and the capture may be repeated with less.',
+          'If the cost is above the hold and the credit does not suffice, nothing is captured. The hold stays open, and the capture may be repeated with less.',
         params: HOLD_PATH,
         headers: IDEMPOTENCY_HEADER,
         body: Body,

@@ -18,10 +18,10 @@ import { newHoldResource } from './hold.ts';
 
 const Body = Type.Object(
   {
-    account: AccountPublicId('Whose credit is reserved.'),
+    account: AccountPublicId('The account that has the credit.'),
     amount: CentsIn('The most that it may cost, in cents.'),
     expires_in_s: ExpiresInS(),
-    scope: Type.Optional(Scope('What it is for.')),
+    scope: Type.Optional(Scope('The product that it is for.')),
     api_key_id: Type.Optional(ApiKeyId("The customer's key that makes the call.")),
     description: Type.Optional(Description()),
     metadata: Type.Optional(Metadata()),

@@ -13,7 +13,7 @@ export function getHoldRoute(app: App, { database }: RouteParts): void {
       schema: {
         operationId: 'getHold',
         tags: ['Holds'],
-        summary: 'Read a hold, and what became of it',
+        summary: 'Read a hold and its end',
         params: HOLD_PATH,
         querystring: NO_QUERY,
         response: { 200: answer('The hold.', one('Hold')) },

@@ -20,7 +20,7 @@ export function voidHoldRoute(app: App, parts: RouteParts): void {
       schema: {
         operationId: 'voidHold',
         tags: ['Holds'],
-        summary: 'Give back what a hold reserved',
+        summary: 'Give back the credit of a hold',
         params: HOLD_PATH,
         headers: IDEMPOTENCY_HEADER,
         body: Body,

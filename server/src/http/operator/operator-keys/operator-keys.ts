@@ -27,7 +27,7 @@ const Body = Type.Object(
     scopes: Type.Optional(
       Type.Array(OneOf(OPERATOR_SCOPES), { uniqueItems: true, maxItems: OPERATOR_SCOPES.length }),
     ),
-    expires_at: Type.Optional(Instant('From when on it is refused; never where left out.')),
+    expires_at: Type.Optional(Instant('The time from which on it is refused. Default: never.')),
   },
   STRICT,
 );

@@ -17,7 +17,7 @@ export function getSpendLimitRoute(app: App, { database }: RouteParts): void {
         schema: {
           operationId: `get${suffix}`,
           tags: ['Spend limits'],
-          summary: `Read a spend limit of ${noun}, and what is used of it`,
+          summary: `Read a spend limit of ${noun}, and its use`,
           params,
           querystring: NO_QUERY,
           response: { 200: answer('The spend limit.', one('SpendLimit')) },

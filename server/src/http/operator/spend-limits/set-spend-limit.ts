@@ -9,12 +9,16 @@ import { LIMIT_HOLDERS } from './holders.ts';
 import { spendLimitResource } from './spend-limit.ts';
 
 const Body = Type.Object(
-  { amount: CentsIn('What may be spent in a period; less than is used only stops more.') },
+  {
+    amount: CentsIn(
+      'The most that may be spent in a period. An amount below the present use only stops more.',
+    ),
+  },
   STRICT,
 );
 
 const UNCOUNTABLE =
-  'What was spent in this period is above 9223372036854.775807 cents and cannot be counted: limit a shorter period';
+  'The spending of this period is above 9223372036854.775807 cents and cannot be counted: limit a shorter period';
 
 export function setSpendLimitRoute(app: App, { database }: RouteParts): void {
   for (const { url, params, suffix, noun, writeScope, notFound, limitIn } of LIMIT_HOLDERS) {
@@ -30,7 +34,7 @@ export function setSpendLimitRoute(app: App, { database }: RouteParts): void {
           tags: ['Spend limits'],
           summary: `Set a spend limit of ${noun}, or change its amount`,
           description:
-            'What was spent since the start of the period counts, also before the limit was set. Once it is answered, nothing decided without the limit can commit.',
+            'All spending since the start of the period counts, also from before the limit was set. Once it is answered, no decision without the limit can commit.',
           params,
           body: Body,
           response: { 200: answer('The spend limit.', one('SpendLimit')) },
