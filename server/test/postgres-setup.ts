@@ -33,6 +33,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     dataDir,
     as: 'command',
     log: quiet,
+    // Several files have servers on it at the same time.
+    maxConnections: 300,
     ...(is15 && { binDir: DEBIAN_POSTGRESQL_15 }),
   });
   const { host, port, user, database } = postgres.connection();

@@ -252,21 +252,21 @@ test('an overage is given back with the rest', async () => {
   expect(await customer.balance()).toBe('10');
 });
 
-test.concurrent('a client whose large body does not end has left, and no upstream was slow', async () => {
+test('a client whose large body does not end has left, and no upstream was slow', async () => {
   const customer = await gateway.customer('10');
   await statusWithoutEnd('/upload', customer.key);
   expect(await endingsOf(customer)).toEqual(['client_left_before_answer']);
   expect(await customer.balance()).toBe('9.5');
 });
 
-test.concurrent('a small body that does not end is neither paid nor forwarded: 408', async () => {
+test('a small body that does not end is neither paid nor forwarded: 408', async () => {
   const customer = await gateway.customer('10');
   expect(await statusWithoutEnd('/fixed?small', customer.key)).toBe(408);
   expect(upstream.heads.filter((head) => head.includes('?small'))).toEqual([]);
   expect(await customer.balance()).toBe('10');
 });
 
-test.concurrent('a client that reads nothing keeps its answer no longer than a call may take', async () => {
+test('a client that reads nothing keeps its answer no longer than a call may take', async () => {
   const customer = await gateway.customer('10');
   const { port } = new URL(gateway.url);
   const client = connect(Number(port), '127.0.0.1').on('error', () => {});

@@ -42,6 +42,9 @@ const DRAFT = /^\.postgresql-(\d+)-/;
 /** The drafts of this process; another draft with its process id is from an earlier process. */
 const ownDrafts = new Set<string>();
 
+/** Enough for a server and commands beside it. */
+const MAX_CONNECTIONS = 60;
+
 /** A cluster on disk, with the programs and the user that run it. All paths are real paths. */
 export interface Cluster {
   readonly dataDir: string;
@@ -49,6 +52,7 @@ export interface Cluster {
   readonly directory: string;
   readonly binDir: string;
   readonly launcher: Launcher;
+  readonly maxConnections: number;
   /** Whether this call made the cluster. */
   readonly created: boolean;
 }
@@ -56,13 +60,15 @@ export interface Cluster {
 export interface OpenClusterOptions {
   readonly dataDir: string;
   readonly binDir?: string;
+  /** PostgreSQL's setting of the name, if this call starts it; default 60. */
+  readonly maxConnections?: number;
   /** Aborts initdb; then no process and no part of a cluster remain. */
   readonly signal?: AbortSignal;
 }
 
 /** Opens the cluster in `dataDir`, or makes one there. Throws OperatorError. */
 export async function openCluster(options: OpenClusterOptions): Promise<Cluster> {
-  const { dataDir, binDir, signal } = options;
+  const { dataDir, binDir, maxConnections = MAX_CONNECTIONS, signal } = options;
   const bin = await locateBinaries(binDir);
   const data = await makeDataDirectory(resolve(dataDir));
   const named = join(data, 'postgresql');
@@ -80,7 +86,7 @@ export async function openCluster(options: OpenClusterOptions): Promise<Cluster>
   }
   const version = existing ?? (await existingVersion(directory));
   if (version !== String(major)) throw wrongVersion(directory, String(version), major);
-  return { dataDir: data, directory, binDir: bin, launcher, created };
+  return { dataDir: data, directory, binDir: bin, launcher, maxConnections, created };
 }
 
 async function makeDataDirectory(dataDir: string): Promise<string> {

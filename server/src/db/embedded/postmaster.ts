@@ -124,7 +124,7 @@ export async function launch(cluster: Cluster, how: LaunchOptions): Promise<Laun
       const from = (await log.stat()).size;
       const { file, args, options } = launcher.command(
         join(cluster.binDir, 'postgres'),
-        settings(directory, socketDir),
+        settings(cluster, socketDir),
       );
       const env: NodeJS.ProcessEnv = { ...options.env, ...MALLOC };
       // PostgreSQL takes any living process with the id in postmaster.pid for a rival, except this one.
@@ -158,7 +158,7 @@ const MALLOC = {
 };
 
 /** Settings that override postgresql.conf, and sizes for a small machine. */
-function settings(directory: string, socketDir: string): string[] {
+function settings({ directory, maxConnections }: Cluster, socketDir: string): string[] {
   const values = {
     listen_addresses: '',
     port: PORT,
@@ -169,7 +169,7 @@ function settings(directory: string, socketDir: string): string[] {
     fsync: 'on',
     full_page_writes: 'on',
     synchronous_commit: 'on',
-    max_connections: 60,
+    max_connections: maxConnections,
     shared_buffers: '128MB',
     max_wal_size: '2GB',
     jit: 'off',
