@@ -63,7 +63,7 @@ async function interrupt(
   expect([child.exitCode, child.signalCode], output()).toEqual(
     hasBegun || child.signalCode === null ? [exitCode, null] : [null, signal],
   );
-  expect(output()).not.toMatch(/Error: |"level":"(error|fatal)"/);
+  expect(output()).not.toMatch(/^Error: |"level":"(error|fatal)"/m);
   expect(processes().filter(({ args }) => args.includes(dataDir))).toEqual([]);
   if (existsSync(dataDir)) {
     expect(readdirSync(dataDir).filter((name) => name.startsWith('.'))).toEqual([]);
