@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { appendFileSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import {
   cleanUpAfterEach,
   folder,
@@ -21,7 +21,13 @@ const PURSER = fileURLToPath(new URL('../bin/purser.js', import.meta.url));
 /** The longest time that an interrupted start may take to end, on a busy machine. */
 const LONGEST_END_MS = 8_000;
 
+const running = new Set<ChildProcess>();
+// Hooks run in reverse order: the processes that a failed test left are killed before PostgreSQL.
 cleanUpAfterEach();
+afterEach(() => {
+  for (const child of running) child.kill('SIGKILL');
+  running.clear();
+});
 const newCluster = useClusters();
 
 interface Purser {
@@ -35,6 +41,7 @@ function purser(dataDir: string, ...args: string[]): Purser {
     env: { PATH: '/usr/bin:/bin', PURSER_PORT: '0', PURSER_DATA_DIR: dataDir },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  running.add(child);
   let output = '';
   const hear = (data: Buffer) => {
     output += data;
