@@ -114,7 +114,8 @@ async function loadPriceBook(
   log: Log,
 ): Promise<void> {
   if (file === undefined) return;
-  const { inEffect, ofFile } = await startWithFile(database, file, await readPriceBookFile(file));
+  const text = await readPriceBookFile(file);
+  const { inEffect, ofFile } = await startWithFile(database, { file, text, secretOf: readSecret });
   if (inEffect.version === ofFile.version) return;
   log.warn(
     { file, version: ofFile.version, in_effect: inEffect.version },

@@ -40,7 +40,8 @@ export class WriteBehind<Row> {
   }
 
   #flush(): Promise<void> {
-    if (this.#waiting.size > 0) this.#flushing = this.#flushing.then(() => this.#writeAll());
+    // Always behind the write under way: if that fails, its rows wait again.
+    this.#flushing = this.#flushing.then(() => this.#writeAll());
     return this.#flushing;
   }
 

@@ -20,7 +20,7 @@ import { PriceBookWatch } from './routes/price-books.ts';
 import { type Rate, RateLimits } from './routes/rate-limits.ts';
 import { costOf, type PricedRoute, RouteTable } from './routes/route-table.ts';
 import { type Share, Shares } from './upstream/shares.ts';
-import { Upstreams } from './upstream/upstreams.ts';
+import { type SecretOf, Upstreams } from './upstream/upstreams.ts';
 
 /** Gets events of the gateway, for metrics. */
 export interface GatewayObserver {
@@ -38,7 +38,7 @@ export interface GatewayParts {
   };
   readonly observer: GatewayObserver;
   /** The value of an environment variable that a price book names. */
-  readonly secretOf: (variable: string) => string | undefined;
+  readonly secretOf: SecretOf;
   /** A stopping server lets calls under way go on for this long. */
   readonly drainMs: number;
 }

@@ -185,4 +185,23 @@ describe('verify', () => {
     if (/no account/.test(name)) return;
     expect(problem?.account).toBe(/lost account/.test(name) ? account.id : account.publicId);
   });
+
+  test.each(['charge', 'hold', 'grant', 'adjustment'])(
+    'catches a %s that is about another operation, without the CHECK too',
+    async (kind) => {
+      const check = 'operations_subject_matches_kind';
+      const [kept] = await db.query<{ definition: string }>(
+        'select pg_get_constraintdef(oid) as definition from pg_constraint where conname = $1',
+        [check],
+      );
+      await db.query(`alter table operations drop constraint ${check}`);
+      await corrupt(`update operations set subject = 1
+                     where number = (select max(number) from operations where kind = '${kind}')`);
+      const { problem } = await verify(db.database);
+      await db.query(
+        `alter table operations add constraint ${check} ${kept?.definition} not valid`,
+      );
+      expect(problem?.promise).toBe('each operation is about one that it can be about');
+    },
+  );
 });

@@ -40,6 +40,33 @@ test('rows that could not be written wait, and newer ones replace them', async (
   expect(warnings).toHaveLength(1);
 });
 
+test('rows of a write that fails while it is closed are written once more', async () => {
+  const written: string[][] = [];
+  let fail: (error: Error) => void = () => {};
+  let isFirst = true;
+  const rows = new WriteBehind<string>({
+    write: (batch) => {
+      if (!isFirst) {
+        written.push([...batch]);
+        return Promise.resolve();
+      }
+      isFirst = false;
+      return new Promise((_, reject) => {
+        fail = reject;
+      });
+    },
+    flushEveryMs: 5,
+    subject: 'the rows',
+    log: { warn: () => {} },
+  });
+  rows.add('a', 'only');
+  await expect.poll(() => isFirst).toBe(false);
+  const closed = rows.close();
+  fail(new Error('away'));
+  await closed;
+  expect(written).toEqual([['only']]);
+});
+
 test('at most 5,000 rows go into one statement', async () => {
   const { rows, written } = recorder();
   for (let n = 0; n < 12_000; n += 1) rows.add(`${n}`, `${n}`);

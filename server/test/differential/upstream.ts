@@ -19,9 +19,9 @@ export class Visit {
   readonly hasBegun = new Signal();
   /** Given when the whole request has come. */
   readonly hasCome = new Signal();
-  /** The test gives it to let the upstream answer. */
+  /** The test gives this signal to let the upstream answer. */
   readonly mayAnswer = new Signal();
-  /** The test gives it to let the upstream send the second part of its answer. */
+  /** The test gives this signal to let the upstream send the second part of its answer. */
   readonly mayGoOn = new Signal();
 
   constructor(call: Call) {

@@ -1,4 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import type { Database, Statement } from '../../src/db/connection/database.ts';
+import { IdempotencyKeys } from '../../src/gateway/idempotency/idempotency.ts';
+import type { Purchase } from '../../src/gateway/payment/purchase.ts';
+import { accountIdOf } from '../../src/ledger/operations/ids.ts';
+import type { Digest } from '../../src/ledger/operations/operations.ts';
 import { verify } from '../../src/ledger/proof/verify.ts';
 import { useDatabase } from '../postgres.ts';
 import { PRICES } from './prices-text.ts';
@@ -73,6 +78,48 @@ describe('an attempt that nobody ended', () => {
     await abandon(customer, { isPaid: false });
     expect((await ask()).status).toBe(402);
     expect(await rowsOf(customer)).toEqual([]);
+  });
+});
+
+describe('an attempt that ends between the look into the ledger and the end that another gives it', () => {
+  const digest = (byte: string) => `\\x${byte.repeat(16)}` as Digest;
+  const FINGERPRINT = digest('11');
+  const ANSWER = { status: 200, headers: {}, body: Buffer.from('the paid answer') };
+
+  /** Idempotency keys whose owner ends its attempt just after another request asked the ledger. */
+  async function paused() {
+    const customer = await gateway.customer('10');
+    const account = accountIdOf(customer.account);
+    const purchaseOf = (byte: string) =>
+      ({ account, digest: digest(byte), priced: { route: { longestMs: 1_000 } } }) as Purchase;
+    let end: (() => Promise<void>) | undefined;
+    const database: Database = {
+      rows: async (statement: Statement, values?: readonly unknown[]) => {
+        const rows = await db.database.rows(statement, values);
+        if (statement.name === 'read_attempt') await end?.();
+        return rows as never[];
+      },
+      transaction: (work, options) => db.database.transaction(work, options),
+    };
+    const keys = new IdempotencyKeys({ database, log: { warn: () => {} } });
+    const key = newKey();
+    const claim = await keys.claim(key, FINGERPRINT, purchaseOf('22'));
+    if ('answer' in claim) throw new Error('a new key has an answer');
+    await db.query('update idempotent_calls set until = clock_timestamp() where account_id = $1', [
+      account,
+    ]);
+    end = () => keys.use(claim, null, ANSWER);
+    return { keys, key, account, again: purchaseOf('33') };
+  }
+
+  test('keeps its key and its answer, and a second attempt gets that', async () => {
+    const { keys, key, again } = await paused();
+    expect(await keys.claim(key, FINGERPRINT, again)).toMatchObject({ answer: ANSWER });
+  });
+
+  test('keeps its key and its answer, and a search finds that', async () => {
+    const { keys, key, account } = await paused();
+    expect(await keys.find(account, key, FINGERPRINT)).toMatchObject({ answer: ANSWER });
   });
 });
 

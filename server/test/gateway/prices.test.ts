@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { describe, expect, test } from 'vitest';
+import { readPriceVersion, startWithFile } from '../../src/gateway/routes/price-books.ts';
 import { useCommandLine } from '../command-line.ts';
 import { useDatabase } from '../postgres.ts';
 import { PRICES } from './prices-text.ts';
@@ -20,6 +21,14 @@ function fileWith(fixed: string, change: (text: string) => string = (text) => te
 }
 
 describe('a price book', () => {
+  test('whose secret is missing is not put into effect by a start', async () => {
+    const before = await readPriceVersion(db.database);
+    const text = PRICES(gateway.upstream.url, '0.9');
+    const start = { file: 'prices.yaml', text, secretOf: () => undefined };
+    await expect(startWithFile(db.database, start)).rejects.toThrow(/TEST_UPSTREAM_KEY is not set/);
+    expect(await readPriceVersion(db.database)).toEqual(before);
+  });
+
   test('that is loaded is in effect on all nodes, without a restart', async () => {
     const node = await gateway.another();
     const customer = await gateway.customer('10000');

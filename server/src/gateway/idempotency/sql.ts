@@ -50,12 +50,15 @@ export const useCall: Statement = {
     where account_id = $1 and idempotency_digest = $2 and payment_digest = $3`,
 };
 
-/** Frees the key of an attempt that cost nothing. $1 account, $2 digest, $3 payment digest. */
+/**
+ * Frees the key of an attempt that cost nothing. A used key stays: the attempt may have paid after
+ * `read_attempt` found it unpaid. $1 account, $2 digest, $3 payment digest.
+ */
 export const freeCall: Statement = {
   name: 'free_call',
   text: `
     delete from idempotent_calls
-    where account_id = $1 and idempotency_digest = $2 and payment_digest = $3`,
+    where account_id = $1 and idempotency_digest = $2 and payment_digest = $3 and not is_used`,
 };
 
 /** Deletes expired keys with their answers, the oldest first. $1 rows at most. */

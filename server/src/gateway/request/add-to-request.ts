@@ -25,7 +25,7 @@ export function withAdded(body: Buffer, { when, members }: AddToRequest): Buffer
   return Buffer.from([...parts, json.slice(at)].join(''), 'latin1');
 }
 
-/** A part of a text; of an edit, its replacement. */
+/** A part of a text, or the replacement that an edit inserts. */
 interface Piece {
   readonly from: number;
   readonly to: number;

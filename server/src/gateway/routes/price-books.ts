@@ -4,6 +4,7 @@ import type { Database } from '../../db/connection/database.ts';
 import { OperatorError } from '../../operator-error.ts';
 import type { PriceBook } from '../../pricing/book/price-book.ts';
 import { formatProblems, parsePriceBook } from '../../pricing/parse.ts';
+import { expectSecrets, type SecretOf } from '../upstream/upstreams.ts';
 import * as sql from './sql.ts';
 
 /**
@@ -66,15 +67,16 @@ function append(
 
 /**
  * Loads a server's price-book file at its start. A text that was never in effect becomes the newest
- * version. An older text changes nothing: a restart must not bring a replaced version back.
+ * version. An older text changes nothing: a restart must not bring a replaced version back. Throws
+ * OperatorError, and changes nothing, if the text or a secret that it needs is not usable.
  */
 export async function startWithFile(
   database: Database,
-  file: string,
-  text: string,
+  { file, text, secretOf }: { file: string; text: string; secretOf: SecretOf },
 ): Promise<{ readonly inEffect: PriceVersion; readonly ofFile: PriceVersion }> {
-  expectPriceBook(file, text);
+  const { upstreams } = expectPriceBook(file, text);
   const [known] = await database.rows<sql.PriceBookRow>(sql.findPriceBookText, [sha256(text)]);
+  if (!known) expectSecrets(upstreams, secretOf);
   const ofFile = known ? versionOf(known) : await append(database, text);
   return { inEffect: (await readPriceVersion(database)) ?? ofFile, ofFile };
 }

@@ -72,6 +72,9 @@ export class UpstreamClient {
   }
 }
 
+/** The value of an environment variable; undefined: it is not set. */
+export type SecretOf = (variable: string) => string | undefined;
+
 /** A secret that the upstream expects in a header. */
 interface UpstreamSecretValue {
   readonly of: UpstreamSecret;
@@ -88,7 +91,7 @@ export class Upstreams {
    */
   use(
     upstreams: ReadonlyMap<string, Upstream>,
-    secretOf: (variable: string) => string | undefined,
+    secretOf: SecretOf,
   ): ReadonlyMap<string, UpstreamClient> {
     const secrets = new Map(
       Array.from(upstreams, ([name, { secret }]) => [name, secret && secretIn(secret, secretOf)]),
@@ -114,10 +117,12 @@ export class Upstreams {
   }
 }
 
-function secretIn(
-  of: UpstreamSecret,
-  secretOf: (variable: string) => string | undefined,
-): UpstreamSecretValue {
+/** Throws OperatorError if a secret of the upstreams is missing. */
+export function expectSecrets(upstreams: ReadonlyMap<string, Upstream>, secretOf: SecretOf): void {
+  for (const { secret } of upstreams.values()) if (secret) secretIn(secret, secretOf);
+}
+
+function secretIn(of: UpstreamSecret, secretOf: SecretOf): UpstreamSecretValue {
   const value = secretOf(of.env);
   if (value !== undefined && /^[\t\x20-\x7e]+$/.test(value)) return { of, value };
   throw new OperatorError(

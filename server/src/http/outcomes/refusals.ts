@@ -67,9 +67,9 @@ export function errorOf(refusal: Refusal): ApiError {
           : `expires_at must be later than ${formatInstant(refusal.expiresAt)}, when the grant expires now`,
       );
     case 'grant_ended':
-      return ended('grant_ended', 'grant', GRANT_ENDINGS[refusal.by], refusal.at);
+      return ended('grant_ended', 'grant', GRANT_ENDING_WORDS[refusal.by], refusal.at);
     case 'hold_ended':
-      return ended('hold_ended', 'hold', HOLD_ENDINGS[refusal.by], refusal.at);
+      return ended('hold_ended', 'hold', HOLD_ENDING_WORDS[refusal.by], refusal.at);
     case 'reversal_exceeds_charge':
       return new ApiError('reversal_exceeds_charge', {
         detail:
@@ -95,8 +95,8 @@ export function errorOf(refusal: Refusal): ApiError {
   }
 }
 
-const GRANT_ENDINGS = { expiry: 'expired', void: 'voided' } as const;
-const HOLD_ENDINGS = { capture: 'captured', void: 'voided', expiry: 'expired' } as const;
+const GRANT_ENDING_WORDS = { expiry: 'expired', void: 'voided' } as const;
+const HOLD_ENDING_WORDS = { capture: 'captured', void: 'voided', expiry: 'expired' } as const;
 
 function ended(code: 'grant_ended' | 'hold_ended', noun: string, how: string, at: number) {
   const endedAt = formatInstant(at);

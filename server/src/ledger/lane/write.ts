@@ -156,7 +156,11 @@ function optionalInstant(milliseconds: number | null): string | null {
   return milliseconds === null ? null : instant(milliseconds);
 }
 
-/** Milliseconds as PostgreSQL reads them. */
+/** Milliseconds as PostgreSQL reads them. It keeps the last one: a batch has one instant (adr/0012). */
 function instant(milliseconds: number): string {
-  return new Date(milliseconds).toISOString();
+  if (milliseconds !== latest.milliseconds) {
+    latest = { milliseconds, text: new Date(milliseconds).toISOString() };
+  }
+  return latest.text;
 }
+let latest = { milliseconds: 0, text: new Date(0).toISOString() };

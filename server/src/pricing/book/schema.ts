@@ -205,7 +205,7 @@ const Route = Type.Object(
         uniqueItems: true,
         title: 'Methods',
         description:
-          'The methods that the route takes, such as [GET, POST]. Known are `GET`, `POST`, `PUT`, `PATCH` and `DELETE`.',
+          'The methods that the route takes, such as [GET, POST]: any of `GET`, `POST`, `PUT`, `PATCH` and `DELETE`.',
       },
     ),
     path: text(

@@ -102,10 +102,10 @@ const operations = check('operations', 'account_id, number', OPERATIONS, [
   },
   {
     promise: 'each operation is about one that it can be about',
-    broken: `subject is not null and (subject_kind is null or subject_kind::text <> all (case
+    broken: `subject is not null and (subject_kind::text = any (case
       ${subjectsOf('hold')}
       ${subjectsOf('charge')}
-      ${subjectsOf('grant')} end))`,
+      ${subjectsOf('grant')} end)) is not true`,
     details: `format('operation %s (%s) is about operation %s, which is %s', number, kind, subject,
                      coalesce('a ' || subject_kind::text, 'missing'))`,
   },
