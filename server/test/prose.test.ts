@@ -1,9 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { sourcesIn } from './sources.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MOST_WORDS_OF_MEDIAN = 20;
 
 /** A sentence of a comment or of a page, with its file. */
@@ -18,13 +15,6 @@ const COMMENTS: Readonly<Record<string, RegExp>> = {
   sql: /^[ \t]*--((?:.*\n[ \t]*--)*.*)/gm,
 };
 
-function filesOf(ending: string): string[] {
-  const options = { recursive: true, encoding: 'utf8' } as const;
-  return readdirSync(ROOT, options).filter(
-    (path) => path.endsWith(`.${ending}`) && !/(?:^|\/)(?:node_modules|dist|\.[^/]+)\//.test(path),
-  );
-}
-
 /** The paragraphs of a file: of its comments, or of a page without its code and its cells' borders. */
 function paragraphsOf(ending: string, text: string): string[] {
   const comments = COMMENTS[ending];
@@ -38,12 +28,12 @@ function paragraphsOf(ending: string, text: string): string[] {
 }
 
 function sentencesOf(ending: string): Sentence[] {
-  return filesOf(ending).flatMap((path) =>
-    paragraphsOf(ending, readFileSync(join(ROOT, path), 'utf8')).flatMap((paragraph) =>
+  return sourcesIn('', ending).flatMap(({ path, text }) =>
+    paragraphsOf(ending, text).flatMap((paragraph) =>
       paragraph
         .replace(/\s+/g, ' ')
         .split(/(?<=[.!?]) (?=[A-Z`"(])/)
-        .map((text) => ({ path, text: text.replace(/^[\s#*|`"(>-]+|[\s|*]+$/g, '') }))
+        .map((sentence) => ({ path, text: sentence.replace(/^[\s#*|`"(>-]+|[\s|*]+$/g, '') }))
         .filter(({ text }) => text !== ''),
     ),
   );

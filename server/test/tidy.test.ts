@@ -1,25 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-
-/** A TypeScript file of the project, by its path from the root. */
-interface Source {
-  readonly path: string;
-  readonly text: string;
-}
-
-function sourcesIn(folder: string): Source[] {
-  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts') && !name.includes('node_modules'))
-    .map((name) => join(folder, name))
-    .map((path) => ({
-      path: path.split(sep).join('/'),
-      text: readFileSync(join(ROOT, path), 'utf8'),
-    }));
-}
+import { type Source, sourcesIn } from './sources.ts';
 
 const server = sourcesIn('server/src');
 const tests = sourcesIn('server/test').filter(({ path }) => !path.endsWith('tidy.test.ts'));
