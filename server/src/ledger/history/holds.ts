@@ -1,6 +1,6 @@
 import type { Sql } from '../../db/connection/database.ts';
 import { clockFault } from '../lane/clock.ts';
-import { actorOf } from '../lane/receipts.ts';
+import { actorOf, holdTermsOf } from '../lane/receipts.ts';
 import type { AccountId, OperationRef } from '../operations/ids.ts';
 import { type HoldEnding, KINDS } from '../operations/kinds.ts';
 import { type Actor, type HoldTerms, SWEEPER } from '../operations/operations.ts';
@@ -33,17 +33,7 @@ export async function findHold(on: Sql, ref: OperationRef): Promise<Hold | undef
   return {
     account: ref.account,
     accountPublicId: row.public_id,
-    terms: {
-      number: ref.number,
-      actor: actorOf(row.actor, row.actor_id),
-      at: row.at,
-      amount: row.amount,
-      expiresAt: row.expires_at,
-      scope: row.scope,
-      apiKeyId: row.api_key_id,
-      description: row.description,
-      metadata: row.metadata,
-    },
+    terms: holdTermsOf(ref.number, row),
     ending: endingOf(row),
   };
 }

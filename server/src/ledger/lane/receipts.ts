@@ -1,6 +1,6 @@
 import type { AccountId } from '../operations/ids.ts';
 import type { Actor, Digest, GrantTerms, HoldTerms, Receipt } from '../operations/operations.ts';
-import type { ActorColumns, ReceiptRow } from './sql/receipts.ts';
+import type { ActorColumns, HoldColumns, ReceiptRow } from './sql/receipts.ts';
 
 /** The receipt of an operation, from its row. */
 export function receiptOf(row: ReceiptRow): Receipt {
@@ -42,6 +42,21 @@ export function receiptOf(row: ReceiptRow): Receipt {
 /** Null: a release booked the operation that did not keep actors yet. */
 export function actorOf(kind: ActorColumns['actor'], id: string | null): Actor | null {
   return kind === null ? null : { kind, id };
+}
+
+/** A hold as it was made, from its number and its row. */
+export function holdTermsOf(number: bigint, row: HoldColumns): HoldTerms {
+  return {
+    number,
+    actor: actorOf(row.actor, row.actor_id),
+    at: row.at,
+    amount: row.amount,
+    expiresAt: row.expires_at,
+    scope: row.scope,
+    apiKeyId: row.api_key_id,
+    description: row.description,
+    metadata: row.metadata,
+  };
 }
 
 function termsOf(row: ReceiptRow): GrantTerms | null {

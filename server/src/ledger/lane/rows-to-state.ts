@@ -14,7 +14,7 @@ import type {
 } from '../rules/account-state.ts';
 import { inBurnOrder } from '../rules/burn.ts';
 import { type ClockFault, type ClockReading, clockFault, instantOf } from './clock.ts';
-import { actorOf, receiptOf } from './receipts.ts';
+import { holdTermsOf, receiptOf } from './receipts.ts';
 import { readKnown } from './sql/lane.ts';
 import type { ReceiptRow } from './sql/receipts.ts';
 import * as sql from './sql/state.ts';
@@ -179,18 +179,7 @@ function addHold({ holds, endedHolds }: Changing, row: sql.HoldRow): void {
     endedHolds.set(number, { by: KINDS[ended_by].endsHold, at: ended_at });
     return;
   }
-  holds.set(number, {
-    number,
-    actor: actorOf(row.actor, row.actor_id),
-    at: row.at,
-    amount: row.amount,
-    expiresAt: row.expires_at,
-    scope: row.scope,
-    apiKeyId: row.api_key_id,
-    description: row.description,
-    metadata: row.metadata,
-    slices: slicesOf(row.grants, row.amounts),
-  });
+  holds.set(number, { slices: slicesOf(row.grants, row.amounts), ...holdTermsOf(number, row) });
 }
 
 function chargeOf(row: sql.ChargeRow): ChargeFacts {

@@ -1,17 +1,10 @@
 import type { Statement } from '../../../db/connection/database.ts';
-import { type ActorColumns, actorColumns } from '../../lane/sql/receipts.ts';
+import { type ActorColumns, actorColumns, type HoldColumns } from '../../lane/sql/receipts.ts';
 import type { HoldEndingKind } from '../../operations/kinds.ts';
 import { HOLD_ENDINGS } from '../../operations/sql/kinds.ts';
 
-export interface HoldRow extends ActorColumns {
+export interface HoldRow extends HoldColumns {
   public_id: string;
-  at: number;
-  amount: bigint;
-  expires_at: number;
-  scope: string | null;
-  api_key_id: string | null;
-  description: string | null;
-  metadata: string | null;
   clock: number;
   ended_by: HoldEndingKind | null;
   ended_at: number | null;

@@ -5,6 +5,17 @@ export interface ActorColumns {
   actor_id: string | null;
 }
 
+/** The columns of a hold as it was made. */
+export interface HoldColumns extends ActorColumns {
+  at: number;
+  amount: bigint;
+  expires_at: number;
+  scope: string | null;
+  api_key_id: string | null;
+  description: string | null;
+  metadata: string | null;
+}
+
 /**
  * The columns `actor` and `actor_id` of operations `o`. An actor that is the operation's own key has no
  * `actor_id`: `api_key_id` has it.

@@ -1,7 +1,7 @@
 import type { Statement } from '../../../db/connection/database.ts';
 import type { HoldEndingKind } from '../../operations/kinds.ts';
 import { CHARGES, HOLD_ENDINGS } from '../../operations/sql/kinds.ts';
-import { type ActorColumns, actorColumns } from './receipts.ts';
+import { actorColumns, type HoldColumns } from './receipts.ts';
 
 /**
  * The reads that `decide` needs, in statements after the lock. rows-to-state.ts makes states from their
@@ -95,16 +95,9 @@ export const readPayers: Statement = {
     where not g.live`,
 };
 
-export interface HoldRow extends ActorColumns {
+export interface HoldRow extends HoldColumns {
   account_id: string;
   number: bigint;
-  at: number;
-  amount: bigint;
-  expires_at: number;
-  scope: string | null;
-  api_key_id: string | null;
-  description: string | null;
-  metadata: string | null;
   /** Null: the hold has ended. */
   grants: (bigint | null)[] | null;
   amounts: bigint[] | null;
